@@ -1,0 +1,29 @@
+// The parts of the Python module, one source file for each.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <memory>
+
+#include "electionlab/sim/cluster.h"
+
+namespace electionlab::bindings {
+
+void bind_catalog(pybind11::module_& m);
+void bind_trace(pybind11::module_& m);
+void bind_events(pybind11::module_& m);
+void bind_cluster(pybind11::module_& m);
+void bind_trials(pybind11::module_& m);
+void bind_math(pybind11::module_& m);
+
+/// A cluster of a protocol that is a Python object; see python_protocol.h.
+std::unique_ptr<Cluster> make_python_cluster(const pybind11::object& protocol, NodeId nodes,
+                                             const Value& config, bool record);
+
+/// An event as Python sees it: names are looked up when they are asked for.
+struct BoundEvent {
+    Event event;
+    const Description* description;
+};
+
+}  // namespace electionlab::bindings

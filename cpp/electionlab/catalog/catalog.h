@@ -1,0 +1,39 @@
+// Every protocol by name, joined with the simulator and the sweeps. The list stands in
+// catalog.cpp; a new protocol adds one line there and one source file beside it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "electionlab/core/value.h"
+#include "electionlab/node/protocol.h"
+#include "electionlab/sim/cluster.h"
+#include "electionlab/sweep/trials.h"
+
+namespace electionlab {
+
+/// The most nodes a cluster may have.
+inline constexpr NodeId max_nodes = 10'000;
+
+struct CatalogEntry {
+    /// What the protocol is: names, fields, options.
+    const Description& (*describe)();
+    /// Checks options (a dictionary) for so many nodes and returns them whole, defaults filled in.
+    Value (*check_options)(const Value& options, NodeId nodes);
+    /// A cluster at time 0. All arguments are checked; `InvalidArgument` names the bad one.
+    std::unique_ptr<Cluster> (*make_cluster)(const Value& options, NodeId nodes, const Value& config,
+                                             bool record);
+    /// Makes runners of leader-crash trials, one for each thread.
+    RunnerFactory (*make_trials)(const Value& options, NodeId nodes, const Value& config,
+                                 const LeaderCrash& experiment);
+};
+
+/// All protocols, in the order of the list.
+std::span<const CatalogEntry> catalog();
+
+/// The entry of that name; `InvalidArgument` lists the names there are.
+const CatalogEntry& find_protocol(std::string_view name);
+
+}  // namespace electionlab

@@ -1,0 +1,95 @@
+// How a protocol becomes a catalogue entry. Included by the one source file of each protocol here,
+// because it compiles the simulator for that protocol.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "electionlab/catalog/catalog.h"
+#include "electionlab/sim/recorded_cluster.h"
+#include "electionlab/sim/simulation.h"
+
+namespace electionlab {
+
+namespace detail {
+
+inline void check_nodes(NodeId nodes) {
+    if (nodes < 1 || nodes > max_nodes) {
+        invalid("nodes", std::to_string(nodes),
+                "must be a whole number from 1 to " + std::to_string(max_nodes));
+    }
+}
+
+template <class P>
+std::shared_ptr<const typename P::Options> checked_options(const Value& options, NodeId nodes) {
+    check_nodes(nodes);
+    auto read = options_from_value<typename P::Options>(options);
+    read.validate(nodes);
+    return std::make_shared<const typename P::Options>(std::move(read));
+}
+
+template <class P>
+std::shared_ptr<const SimulationConfig> checked_config(const typename P::Options& options,
+                                                       NodeId nodes, const Value& config) {
+    std::vector<std::string> messages;
+    for (const KindInfo& kind : describe<P>().messages) {
+        messages.push_back(kind.name);
+    }
+    ActionScope scope{nodes, &describe<P>().timers, &messages};
+    for (const ActorKind& kind : actor_kinds<P>(options, nodes)) {
+        scope.actors += kind.count;
+    }
+    return std::make_shared<const SimulationConfig>(SimulationConfig::from_value(config, nodes, scope));
+}
+
+template <class P>
+std::unique_ptr<Cluster> make_cluster(const Value& options, NodeId nodes, const Value& config,
+                                      bool record) {
+    const auto checked = checked_options<P>(options, nodes);
+    return std::make_unique<RecordedCluster<P>>(checked, nodes, checked_config<P>(*checked, nodes, config),
+                                                describe<P>(), record);
+}
+
+template <class P>
+RunnerFactory make_trials(const Value& options, NodeId nodes, const Value& config,
+                          const LeaderCrash& experiment) {
+    const auto checked = checked_options<P>(options, nodes);
+    const auto setup = checked_config<P>(*checked, nodes, config);
+    return [=]() -> BlockRunner {
+        const auto simulation =
+            std::make_shared<Simulation<P>>(checked, nodes, setup, describe<P>());
+        return [=](std::int64_t first, std::int64_t count, TrialTable& table, std::int64_t offset,
+                   const std::atomic<bool>& cancelled, std::atomic<std::int64_t>& finished) {
+            return run_trials(*simulation, experiment, setup->seed, first, count, table, offset,
+                              cancelled, finished);
+        };
+    };
+}
+
+}  // namespace detail
+
+/// An entry for P; `Large` is the same protocol with room for `max_nodes` nodes where its state
+/// has sets of nodes, and P itself otherwise.
+template <class P, class Large = P>
+CatalogEntry catalog_entry(NodeId small_limit = 64) {
+    static NodeId limit = small_limit;
+    return {
+        .describe = &describe<P>,
+        .check_options =
+            [](const Value& options, NodeId nodes) {
+                return options_to_value(*detail::checked_options<P>(options, nodes));
+            },
+        .make_cluster =
+            [](const Value& options, NodeId nodes, const Value& config, bool record) {
+                return nodes <= limit ? detail::make_cluster<P>(options, nodes, config, record)
+                                      : detail::make_cluster<Large>(options, nodes, config, record);
+            },
+        .make_trials =
+            [](const Value& options, NodeId nodes, const Value& config, const LeaderCrash& experiment) {
+                return nodes <= limit ? detail::make_trials<P>(options, nodes, config, experiment)
+                                      : detail::make_trials<Large>(options, nodes, config, experiment);
+            },
+    };
+}
+
+}  // namespace electionlab

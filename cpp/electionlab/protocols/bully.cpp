@@ -1,0 +1,151 @@
+#include "electionlab/protocols/bully.h"
+
+namespace electionlab {
+
+void BullyOptions::validate(NodeId) const {
+    const auto positive = [](const char* name, Duration value) {
+        if (value.ns <= 0) {
+            invalid(name, show(value.to_ms()), "must be above 0");
+        }
+    };
+    positive("answer_timeout_ms", answer_timeout);
+    positive("coordinator_timeout_ms", coordinator_timeout);
+    positive("heartbeat_interval_ms", heartbeat_interval);
+    positive("leader_timeout_ms", leader_timeout);
+}
+
+About Bully::about() {
+    return {.name = "bully",
+            .title = "Bully election",
+            .source = "Garcia-Molina, IEEE Transactions on Computers C-31(1), 1982; textbook form",
+            .assumptions = "bounded delay, crash faults only, no pauses, no partitions",
+            .cost = "m(m+1)/2 ELECTION + m(m-1)/2 OK + n-2 COORDINATOR, m = nodes above the detector",
+            .weaknesses = "two leaders in a partition; no epoch, so nothing to fence with"};
+}
+
+View Bully::view(const State& s, const Context& ctx) {
+    const Role role = s.memory.phase != Phase::idle    ? Role::candidate
+                      : s.memory.leader == ctx.self ? Role::leader
+                                                    : Role::follower;
+    return {role, s.memory.leader, 0};
+}
+
+void Bully::on_start(State& s, const Context& ctx, Effects& effects) {
+    if (ctx.initial_leader == no_node) {
+        hold_election(s, ctx, effects);
+    } else if (ctx.initial_leader == ctx.self) {
+        s.memory.leader = ctx.self;
+        effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
+    } else {
+        follow(s, ctx, ctx.initial_leader, effects);
+    }
+}
+
+// A node that recovers does not know who leads: it holds an election, and bullies its way to the
+// top if it is the highest.
+void Bully::on_restart(State& s, const Context& ctx, Effects& effects) {
+    effects.note("is back and holds an election");
+    hold_election(s, ctx, effects);
+}
+
+void Bully::on_timer(State& s, const Context& ctx, Timer timer, Effects& effects) {
+    switch (timer) {
+        case Timer::leader:
+            effects.note("has not heard leader {} for the leader timeout: holds an election",
+                         s.memory.leader);
+            return hold_election(s, ctx, effects);
+        case Timer::answer:
+            effects.note("no higher node answered: it leads");
+            return become_leader(s, ctx, effects);
+        case Timer::coordinator:
+            effects.note("a higher node answered, but none announced itself: starts again");
+            return hold_election(s, ctx, effects);
+        case Timer::heartbeat:
+            effects.broadcast(Heartbeat{});
+            effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
+            return;
+    }
+}
+
+void Bully::on_message(State& s, const Context& ctx, NodeId from, const Message& message,
+                       Effects& effects) {
+    std::visit([&](const auto& m) { on(s, ctx, from, m, effects); }, message);
+}
+
+void Bully::on(State& s, const Context& ctx, NodeId from, const Election&, Effects& effects) {
+    effects.send(from, Ok{});
+    challenge(s, ctx, from, effects);
+}
+
+void Bully::on(State& s, const Context& ctx, NodeId from, const Ok&, Effects& effects) {
+    if (s.memory.phase != Phase::awaits_answer) {
+        return;
+    }
+    effects.note("node {} is higher and alive: this node will not lead", from);
+    s.memory.phase = Phase::awaits_coordinator;
+    effects.cancel_timer(Timer::answer);
+    effects.set_timer(Timer::coordinator, TimerSpec::fixed(ctx.options.coordinator_timeout));
+}
+
+void Bully::on(State& s, const Context& ctx, NodeId from, const Coordinator&, Effects& effects) {
+    if (from < ctx.self) {
+        return challenge(s, ctx, from, effects);
+    }
+    effects.note("accepts node {} as its leader", from);
+    follow(s, ctx, from, effects);
+}
+
+void Bully::on(State& s, const Context& ctx, NodeId from, const Heartbeat&, Effects& effects) {
+    if (from < ctx.self) {
+        return challenge(s, ctx, from, effects);
+    }
+    if (s.memory.phase != Phase::idle || from >= s.memory.leader) {
+        follow(s, ctx, from, effects);
+    }
+}
+
+// A lower node wants to lead, or believes that it does: hold an election, unless one is held.
+void Bully::challenge(State& s, const Context& ctx, NodeId lower, Effects& effects) {
+    if (s.memory.phase == Phase::idle) {
+        effects.note("is higher than node {}: holds its own election", lower);
+        hold_election(s, ctx, effects);
+    }
+}
+
+void Bully::hold_election(State& s, const Context& ctx, Effects& effects) {
+    effects.cancel_timer(Timer::leader);
+    effects.cancel_timer(Timer::heartbeat);
+    effects.cancel_timer(Timer::coordinator);
+    s.memory.leader = no_node;
+    if (ctx.self == ctx.members) {
+        effects.note("there is no higher node: it leads");
+        return become_leader(s, ctx, effects);
+    }
+    s.memory.phase = Phase::awaits_answer;
+    for (NodeId higher = ctx.self + 1; higher <= ctx.members; ++higher) {
+        effects.send(higher, Election{});
+    }
+    effects.set_timer(Timer::answer, TimerSpec::fixed(ctx.options.answer_timeout));
+}
+
+void Bully::become_leader(State& s, const Context& ctx, Effects& effects) {
+    s.memory.phase = Phase::idle;
+    s.memory.leader = ctx.self;
+    for (NodeId lower = 1; lower < ctx.self; ++lower) {
+        effects.send(lower, Coordinator{});
+    }
+    effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
+}
+
+void Bully::follow(State& s, const Context& ctx, NodeId leader, Effects& effects) {
+    if (s.memory.phase != Phase::idle || s.memory.leader == ctx.self) {
+        effects.cancel_timer(Timer::answer);
+        effects.cancel_timer(Timer::coordinator);
+        effects.cancel_timer(Timer::heartbeat);
+    }
+    s.memory.phase = Phase::idle;
+    s.memory.leader = leader;
+    effects.set_timer(Timer::leader, TimerSpec::fixed(ctx.options.leader_timeout));
+}
+
+}  // namespace electionlab

@@ -1,0 +1,255 @@
+#include "electionlab/protocols/raft.h"
+
+#include <string>
+
+namespace electionlab {
+
+void RaftOptions::validate(NodeId nodes) const {
+    if (election_timeout.min.ns <= 0) {
+        invalid("election_timeout_ms", show(detail::option_value(election_timeout)),
+                "both ends must be above 0");
+    }
+    if (heartbeat_interval.ns <= 0) {
+        invalid("heartbeat_interval_ms", show(heartbeat_interval.to_ms()), "must be above 0");
+    }
+    if (tick.ns <= 0) {
+        invalid("tick_ms", show(tick.to_ms()), "must be above 0");
+    }
+    const bool ticks = timeout_policy != TimeoutPolicy::redrawn &&
+                       timeout_policy != TimeoutPolicy::drawn_once;
+    if (ticks && (election_timeout.min.ns < tick.ns || tick.ns * 1'000'000 < election_timeout.max.ns)) {
+        invalid("tick_ms", show(tick.to_ms()),
+                "must be at most the minimum of election_timeout_ms and at least a millionth of it");
+    }
+    if (!logs.empty() && logs.size() != nodes) {
+        invalid("logs", show(detail::option_value(logs)),
+                "must be empty or have one entry for each of the " + std::to_string(nodes) + " nodes");
+    }
+}
+
+template <std::size_t MaxNodes>
+About Raft<MaxNodes>::about() {
+    return {.name = "raft",
+            .title = "Raft leader election",
+            .source = "Ongaro and Ousterhout, USENIX ATC 2014, sections 5.1, 5.2, 5.4.1",
+            .assumptions = "crash faults, durable votes; time only for liveness",
+            .cost = "2(n-1) messages per attempt",
+            .weaknesses = "needs a majority; an isolated node inflates terms (no PreVote)",
+            .epochs = true,
+            .majority = true};
+}
+
+template <std::size_t MaxNodes>
+auto Raft<MaxNodes>::initial_disk(const Options& options, NodeId node) -> Disk {
+    Disk disk;
+    if (node <= options.logs.size()) {
+        disk.last_log = options.logs[node - 1];
+    }
+    return disk;
+}
+
+// Servers start as followers (5.2). A warm start is the state in which everybody has just handled
+// the first heartbeat of the leader of term 1.
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::on_start(State& s, const Context& ctx, Effects& effects) {
+    if (ctx.initial_leader != no_node) {
+        s.disk.current_term = 1;
+        s.disk.voted_for = ctx.initial_leader;
+        s.memory.leader = ctx.initial_leader;
+        effects.persist();
+    }
+    if (ctx.initial_leader == ctx.self) {
+        s.memory.role = Role::leader;
+        effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
+    } else {
+        effects.set_timer(Timer::election, ctx.options.election_timer());
+    }
+}
+
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::on_restart(State&, const Context& ctx, Effects& effects) {
+    effects.set_timer(Timer::election, ctx.options.election_timer());
+}
+
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::on_timer(State& s, const Context& ctx, Timer timer, Effects& effects) {
+    switch (timer) {
+        case Timer::election:
+            effects.note("heard from no leader for an election timeout: stands for election");
+            return stand_for_election(s, ctx, effects);
+        case Timer::heartbeat: return send_heartbeats(s, ctx, effects);
+        case Timer::retry: return repeat_vote_requests(s, ctx, effects);
+    }
+}
+
+// All servers (Figure 2): a message with a newer term makes the receiver a follower of that term.
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::on_message(State& s, const Context& ctx, NodeId from, const Message& message,
+                                Effects& effects) {
+    std::visit(
+        [&](const auto& m) {
+            if (m.term > s.disk.current_term) {
+                adopt_term(s, ctx, m.term, effects);
+            }
+            on(s, ctx, from, m, effects);
+        },
+        message);
+}
+
+// RequestVote, receiver (Figure 2, 5.2, 5.4.1).
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const VoteRequest& m,
+                        Effects& effects) {
+    bool granted = false;
+    if (m.term < s.disk.current_term) {
+        effects.note("refuses: the request's term {} is old, this node is in term {}", m.term,
+                     s.disk.current_term);
+    } else if (s.disk.voted_for != no_node && s.disk.voted_for != from) {
+        effects.note("refuses: its vote of term {} went to node {}", m.term, s.disk.voted_for);
+    } else if (!at_least_as_up_to_date(m.last_log, s.disk.last_log)) {
+        effects.note("refuses: the candidate's log is behind its own");
+    } else {
+        granted = true;
+        if (s.disk.voted_for == no_node) {
+            s.disk.voted_for = from;
+            effects.persist();  // the vote is on the disk before the answer leaves
+        }
+        // Only a granted vote starts the timer anew; a refusal must not delay a better candidate.
+        effects.set_timer(Timer::election, ctx.options.election_timer());
+        effects.note("grants its vote of term {} to node {}", m.term, from);
+    }
+    effects.send(from, VoteReply{s.disk.current_term, granted});
+}
+
+// RequestVote, answer at the candidate (5.2).
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const VoteReply& m,
+                        Effects& effects) {
+    if (s.memory.role != Role::candidate || m.term != s.disk.current_term) {
+        effects.note("ignores an answer that comes too late to matter");
+        return;
+    }
+    s.memory.answered.insert(from);
+    if (!m.granted) {
+        return;
+    }
+    s.memory.votes.insert(from);  // a set: a duplicated answer counts once
+    effects.note("has {} of {} votes", static_cast<std::int64_t>(s.memory.votes.size()), ctx.members);
+    if (has_quorum(s.memory.votes.size(), ctx.members)) {
+        become_leader(s, ctx, effects);
+    }
+}
+
+// AppendEntries without entries, receiver (5.2).
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const Heartbeat& m,
+                        Effects& effects) {
+    if (m.term < s.disk.current_term) {
+        effects.note("refuses a leader of the old term {}", m.term);
+    } else {
+        if (s.memory.role != Role::follower) {  // a candidate gives way to the winner of its term
+            effects.cancel_timer(Timer::heartbeat);
+            effects.cancel_timer(Timer::retry);
+        }
+        s.memory.role = Role::follower;
+        s.memory.leader = from;
+        effects.set_timer(Timer::election, ctx.options.election_timer());
+    }
+    effects.send(from, HeartbeatReply{s.disk.current_term});
+}
+
+// A newer term in the answer has already made a stale leader step down.
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::on(State&, const Context&, NodeId, const HeartbeatReply&, Effects&) {}
+
+// Candidates (5.2): new term, vote for oneself, new timeout, ask everybody.
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::stand_for_election(State& s, const Context& ctx, Effects& effects) {
+    ++s.disk.current_term;
+    s.disk.voted_for = ctx.self;
+    effects.persist();
+    s.memory.role = Role::candidate;
+    s.memory.leader = no_node;
+    s.memory.votes.clear();
+    s.memory.votes.insert(ctx.self);
+    s.memory.answered.clear();
+    s.memory.answered.insert(ctx.self);
+    effects.set_timer(Timer::election, ctx.options.election_timer());
+    if (has_quorum(s.memory.votes.size(), ctx.members)) {
+        return become_leader(s, ctx, effects);  // a cluster of one
+    }
+    effects.broadcast(VoteRequest{s.disk.current_term, s.disk.last_log});
+    if (ctx.options.retry_interval.ns > 0) {
+        effects.set_timer(Timer::retry, TimerSpec::fixed(ctx.options.retry_interval));
+    }
+}
+
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::become_leader(State& s, const Context& ctx, Effects& effects) {
+    s.memory.role = Role::leader;
+    s.memory.leader = ctx.self;
+    effects.cancel_timer(Timer::election);
+    effects.cancel_timer(Timer::retry);
+    effects.note("leads term {}", s.disk.current_term);
+    send_heartbeats(s, ctx, effects);
+}
+
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::adopt_term(State& s, const Context& ctx, Term term, Effects& effects) {
+    effects.note("adopts the newer term {}", term);
+    if (s.memory.role == Role::leader) {  // leaders have no election timer running
+        effects.cancel_timer(Timer::heartbeat);
+        effects.set_timer(Timer::election, ctx.options.election_timer());
+    } else if (s.memory.role == Role::candidate) {
+        effects.cancel_timer(Timer::retry);
+    }
+    s.disk.current_term = term;
+    s.disk.voted_for = no_node;
+    effects.persist();
+    s.memory.role = Role::follower;
+    s.memory.leader = no_node;
+}
+
+// Leaders (5.2): heartbeats at once on election and then at every interval.
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::send_heartbeats(State& s, const Context& ctx, Effects& effects) {
+    effects.broadcast(Heartbeat{s.disk.current_term});
+    effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
+}
+
+// Requests are repeated until they are answered (5.1).
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::repeat_vote_requests(State& s, const Context& ctx, Effects& effects) {
+    for (NodeId node = 1; node <= ctx.members; ++node) {
+        if (!s.memory.answered.contains(node)) {
+            effects.send(node, VoteRequest{s.disk.current_term, s.disk.last_log});
+        }
+    }
+    effects.set_timer(Timer::retry, TimerSpec::fixed(ctx.options.retry_interval));
+}
+
+template <std::size_t MaxNodes>
+std::vector<Promise<Raft<MaxNodes>>> Raft<MaxNodes>::invariants() {
+    using Before = electionlab::Before<Raft>;
+    return {
+        {"term_never_decreases",
+         [](const Before& before, const State& after, const View&) {
+             return after.disk.current_term >= before.disk.current_term;
+         }},
+        {"one_vote_per_term",
+         [](const Before& before, const State& after, const View&) {
+             return after.disk.current_term != before.disk.current_term ||
+                    before.disk.voted_for == no_node ||
+                    after.disk.voted_for == before.disk.voted_for;
+         }},
+        {"leader_keeps_its_term",
+         [](const Before& before, const State&, const View& view) {
+             return !before.view.leads() || !view.leads() || before.view.epoch == view.epoch;
+         }},
+    };
+}
+
+template struct Raft<64>;
+template struct Raft<10240>;
+
+}  // namespace electionlab

@@ -1,0 +1,154 @@
+// Raft leader election: randomised timeouts, one vote per term, a majority decides.
+//
+// Source:      D. Ongaro and J. Ousterhout, "In Search of an Understandable Consensus Algorithm",
+//              USENIX ATC 2014: Figure 2, sections 5.1, 5.2 and 5.4.1.
+// Modelled:    terms, three roles, votes made durable before they are answered, heartbeats (empty
+//              AppendEntries), the up-to-date rule by last term and then index, retried requests.
+// Left out:    log replication (a node's log is its last term and index, given), membership change.
+// Deviations:  none known. Retries (5.1) are off by default: a candidate then just times out.
+// Assumptions: crash faults, a disk that keeps what was written; safety needs no timing at all,
+//              liveness needs broadcast time << election timeout << time between failures (5.6).
+// Cost:        n-1 vote requests and n-1 answers per attempt; the number of attempts is unbounded.
+// Weaknesses:  a node that cannot hear the leader disturbs it with ever higher terms (no PreVote).
+// Scenarios:   tests/scenarios/raft/
+#pragma once
+
+#include <variant>
+#include <vector>
+
+#include "electionlab/node/protocol.h"
+
+namespace electionlab {
+
+using Term = Epoch;
+
+/// The end of a node's log: all that an election looks at (5.4.1).
+struct LogEnd {
+    Term term = 0;           ///< term of the last entry
+    std::int64_t index = 0;  ///< its index; 0: the log is empty
+
+    EL_FIELDS(LogEnd, term, index)
+};
+
+/// Whether a log that ends in `a` is at least as up-to-date as one that ends in `b`: the later
+/// last term wins; in the same term the longer log (5.4.1).
+constexpr bool at_least_as_up_to_date(const LogEnd& a, const LogEnd& b) {
+    return a.term != b.term ? a.term > b.term : a.index >= b.index;
+}
+
+struct RaftOptions {
+    DurationRange election_timeout{ms(150), ms(300)};
+    Duration heartbeat_interval = ms(50);
+    TimeoutPolicy timeout_policy = TimeoutPolicy::redrawn;
+    Duration tick = ms(1);
+    Duration retry_interval{};
+    std::vector<LogEnd> logs;
+
+    template <class Self, class Visit>
+    static void describe(Self& self, Visit&& option) {
+        option("election_timeout_ms", self.election_timeout,
+               "Range of the election timeout, both ends included; above the heartbeat interval.");
+        option("heartbeat_interval_ms", self.heartbeat_interval,
+               "Time between a leader's heartbeats; above 0.");
+        option("timeout_policy", self.timeout_policy,
+               "How a timeout is drawn from its range: anew at every arming (the paper), once per "
+               "start, anew at each tick past the minimum, as a whole number of ticks (etcd), or "
+               "anew and rounded to whole ticks (LogCabin).");
+        option("tick_ms", self.tick, "Length of a tick for the policies with ticks; above 0.");
+        option("retry_interval_ms", self.retry_interval,
+               "A candidate repeats its request to nodes that have not answered; 0: never.");
+        option("logs", self.logs,
+               "End of each node's log as (last term, last index), node 1 first; empty: all equal.");
+    }
+    /// Throws `InvalidArgument` naming the option.
+    void validate(NodeId nodes) const;
+
+    [[nodiscard]] TimerSpec election_timer() const {
+        return {election_timeout.min, election_timeout.max, timeout_policy, tick};
+    }
+};
+
+/// Raft's election for clusters of up to `MaxNodes` nodes (it only sizes the set of votes).
+template <std::size_t MaxNodes = 64>
+struct Raft {
+    using Options = RaftOptions;
+
+    // --- messages (Figure 2) ---
+    struct VoteRequest {
+        Term term = 0;   ///< the candidate's term
+        LogEnd last_log; ///< end of the candidate's log
+        EL_FIELDS(VoteRequest, term, last_log)
+    };
+    struct VoteReply {
+        Term term = 0;  ///< the voter's term, for the candidate to update itself
+        bool granted = false;
+        EL_FIELDS(VoteReply, term, granted)
+    };
+    struct Heartbeat {
+        Term term = 0;  ///< the leader's term
+        EL_FIELDS(Heartbeat, term)
+    };
+    struct HeartbeatReply {
+        Term term = 0;  ///< the follower's term, for a stale leader to step down
+        EL_FIELDS(HeartbeatReply, term)
+    };
+    using Message = std::variant<VoteRequest, VoteReply, Heartbeat, HeartbeatReply>;
+
+    // --- state (Figure 2) ---
+    /// Persistent state: written to the disk before any message that depends on it leaves.
+    struct Disk {
+        Term current_term = 0;
+        NodeId voted_for = no_node;  ///< the candidate that got this node's vote in current_term
+        LogEnd last_log;
+        EL_FIELDS(Disk, current_term, voted_for, last_log)
+    };
+    /// Volatile state: gone after a crash.
+    struct Memory {
+        Role role = Role::follower;
+        NodeId leader = no_node;
+        NodeSet<MaxNodes> votes;     ///< candidate: who granted its vote in current_term
+        NodeSet<MaxNodes> answered;  ///< candidate: who answered at all, for retries
+        EL_FIELDS(Memory, role, leader, votes, answered)
+    };
+    using State = electionlab::State<Raft>;
+    using Context = electionlab::Context<Options>;
+    using Effects = electionlab::Effects<Message>;
+
+    enum class Timer : std::uint8_t { election, heartbeat, retry };
+    friend constexpr std::string_view enum_name(Timer timer) {
+        constexpr std::string_view names[] = {"election", "heartbeat", "retry"};
+        return static_cast<std::size_t>(timer) < 3 ? names[static_cast<std::size_t>(timer)] : "";
+    }
+
+    // --- inputs ---
+    static Disk initial_disk(const Options& options, NodeId node);
+    static void on_start(State& s, const Context& ctx, Effects& effects);
+    static void on_restart(State& s, const Context& ctx, Effects& effects);
+    static void on_timer(State& s, const Context& ctx, Timer timer, Effects& effects);
+    static void on_message(State& s, const Context& ctx, NodeId from, const Message& message,
+                           Effects& effects);
+
+    static View view(const State& s, const Context&) {
+        return {s.memory.role, s.memory.leader, s.disk.current_term};
+    }
+    static About about();
+    static std::vector<Promise<Raft>> invariants();
+
+private:
+    static void on(State& s, const Context& ctx, NodeId from, const VoteRequest& m, Effects& effects);
+    static void on(State& s, const Context& ctx, NodeId from, const VoteReply& m, Effects& effects);
+    static void on(State& s, const Context& ctx, NodeId from, const Heartbeat& m, Effects& effects);
+    static void on(State& s, const Context& ctx, NodeId from, const HeartbeatReply& m,
+                   Effects& effects);
+
+    static void stand_for_election(State& s, const Context& ctx, Effects& effects);
+    static void become_leader(State& s, const Context& ctx, Effects& effects);
+    static void adopt_term(State& s, const Context& ctx, Term term, Effects& effects);
+    static void send_heartbeats(State& s, const Context& ctx, Effects& effects);
+    static void repeat_vote_requests(State& s, const Context& ctx, Effects& effects);
+};
+
+extern template struct Raft<64>;
+extern template struct Raft<10240>;
+
+}  // namespace electionlab

@@ -1,0 +1,196 @@
+#include "electionlab/sim/monitor.h"
+
+#include <algorithm>
+
+#include "electionlab/core/quorum.h"
+
+namespace electionlab {
+
+void Monitor::reset(NodeId members, Checks checks) {
+    members_ = members;
+    checks_ = checks;
+    measures_ = {};
+    failovers_.clear();
+    violations_.clear();
+    leader_of_epoch_.clear();
+    believers_.assign(members + 1, 0);
+    acting_ = 0;
+    live_ = 0;
+    last_leader_ = no_node;
+    last_epoch_stood_ = 0;
+    last_epoch_won_ = true;
+    fault_since_change_ = false;
+    agreed_ = false;
+    majority_ = false;
+    counted_to_ = {};
+}
+
+void Monitor::advance(Instant now) {
+    const Duration span = now - counted_to_;
+    if (span.ns == 0) {
+        return;
+    }
+    counted_to_ = now;
+    if (acting_ == 0) {
+        measures_.no_leader += span;
+    } else if (acting_ > 1) {
+        measures_.split_brain += span;
+    }
+    if (!majority_) {
+        measures_.no_majority_leader += span;
+    }
+    if (!agreed_) {
+        measures_.no_agreed_leader += span;
+    }
+}
+
+void Monitor::add_violation(const Violation& violation) { violations_.push_back(violation); }
+
+void Monitor::count_believer(const View& view, int by) {
+    if (view.leader != no_node && view.leader <= members_) {
+        believers_[view.leader] = static_cast<NodeId>(static_cast<int>(believers_[view.leader]) + by);
+    }
+}
+
+void Monitor::on_view(NodeId node, const View& before, const View& after, Instant now,
+                      std::int64_t step, std::span<const View> views) {
+    advance(now);
+    if (live(before)) {
+        --live_;
+        acting_ -= before.leads() ? 1 : 0;
+        count_believer(before, -1);
+    }
+    if (live(after)) {
+        ++live_;
+        acting_ += after.leads() ? 1 : 0;
+        count_believer(after, 1);
+    }
+    if (after.role == Role::candidate) {
+        note_candidacy(before, after, now);
+    }
+    if (after.leads() && (!before.leads() || before.epoch != after.epoch)) {
+        begin_leadership(node, after, now, step, views);
+    } else if (before.leads() && !after.leads() && acting_ == 0) {
+        note_loss(node, after, now);
+    }
+    judge_agreement(views, now);
+}
+
+void Monitor::note_candidacy(const View& before, const View& after, Instant now) {
+    const bool stands = before.role != Role::candidate || after.epoch > before.epoch;
+    if (!stands || before.role == Role::paused) {
+        return;
+    }
+    ++measures_.candidacies;
+    if (!failovers_.empty() && failovers_.back().detected == Instant::never()) {
+        failovers_.back().detected = now;
+    }
+    if (after.epoch > last_epoch_stood_) {
+        measures_.split_votes += last_epoch_won_ ? 0 : 1;
+        ++measures_.epochs_stood;
+        last_epoch_stood_ = after.epoch;
+        last_epoch_won_ = false;
+    }
+}
+
+void Monitor::begin_leadership(NodeId node, const View& after, Instant now, std::int64_t step,
+                               std::span<const View> views) {
+    check_uniqueness(node, after, now, step, views);
+    ++measures_.leaderships;
+    if (measures_.first_leader == Instant::never()) {
+        measures_.first_leader = now;
+    } else if (node != last_leader_) {
+        ++measures_.leader_changes;
+        measures_.unexplained_changes += fault_since_change_ ? 0 : 1;
+    }
+    fault_since_change_ = false;
+    last_leader_ = node;
+    if (after.epoch == last_epoch_stood_ && !last_epoch_won_) {
+        last_epoch_won_ = true;
+        ++measures_.epochs_won;
+    }
+    if (!failovers_.empty() && failovers_.back().elected == Instant::never()) {
+        failovers_.back().elected = now;
+        failovers_.back().successor = node;
+    }
+}
+
+void Monitor::check_uniqueness(NodeId node, const View& after, Instant now, std::int64_t step,
+                               std::span<const View> views) {
+    if (checks_.one_leader_at_a_time && acting_ > 1) {
+        NodeId other = no_node;
+        for (NodeId i = 1; i <= members_; ++i) {
+            other = i != node && views[i - 1].leads() ? i : other;
+        }
+        add_violation({step, now, "one_leader_at_a_time", node, other, after.epoch});
+    }
+    if (!checks_.one_leader_per_epoch) {
+        return;
+    }
+    const auto place = std::lower_bound(leader_of_epoch_.begin(), leader_of_epoch_.end(), after.epoch,
+                                        [](const auto& entry, Epoch e) { return entry.first < e; });
+    if (place == leader_of_epoch_.end() || place->first != after.epoch) {
+        leader_of_epoch_.insert(place, {after.epoch, node});
+    } else if (place->second != node) {
+        add_violation({step, now, "one_leader_per_epoch", node, place->second, after.epoch});
+    }
+}
+
+void Monitor::note_loss(NodeId node, const View& after, Instant now) {
+    Failover failover;
+    failover.lost = now;
+    failover.leader = node;
+    failover.by_fault = !live(after);
+    if (after.role == Role::candidate) {
+        failover.detected = now;
+    }
+    failovers_.push_back(failover);
+}
+
+void Monitor::judge_agreement(std::span<const View> views, Instant now) {
+    // At most one acting leader can be named by a majority; look no further than that one.
+    NodeId named = no_node;
+    if (acting_ == 1 || (acting_ > 1 && quorum_size(members_) <= live_)) {
+        const NodeId candidate = leader(views);
+        named = candidate;
+        if (acting_ > 1) {
+            for (NodeId i = 1; i <= members_; ++i) {
+                if (views[i - 1].leads() && has_quorum(believers_[i], members_)) {
+                    named = i;
+                }
+            }
+        }
+    }
+    majority_ = named != no_node && has_quorum(believers_[named], members_);
+    agreed_ = named != no_node && acting_ == 1 && believers_[named] == live_;
+    if (agreed_ && measures_.first_agreement == Instant::never()) {
+        measures_.first_agreement = now;
+    }
+    if (!failovers_.empty() && failovers_.back().elected != Instant::never()) {
+        Failover& last = failovers_.back();
+        if (majority_ && last.followed == Instant::never()) {
+            last.followed = now;
+        }
+        if (agreed_ && last.agreed == Instant::never()) {
+            last.agreed = now;
+        }
+    }
+}
+
+NodeId Monitor::leader(std::span<const View> views) const {
+    if (acting_ == 0) {
+        return no_node;
+    }
+    if (last_leader_ != no_node && acting_ == 1 && views[last_leader_ - 1].leads()) {
+        return last_leader_;
+    }
+    NodeId best = no_node;
+    for (NodeId i = 1; i <= members_; ++i) {
+        if (views[i - 1].leads() && (best == no_node || views[i - 1].epoch >= views[best - 1].epoch)) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+}  // namespace electionlab

@@ -1,0 +1,143 @@
+#include "electionlab/sim/network.h"
+
+#include <algorithm>
+#include <string>
+
+#include "electionlab/core/errors.h"
+
+namespace electionlab {
+namespace {
+
+bool less(const LinkOverride& a, const LinkOverride& b) {
+    return a.from != b.from ? a.from < b.from : a.to < b.to;
+}
+
+}  // namespace
+
+Value Link::to_value() const {
+    return Value::Dict{{"one_way_delay_ms", delay.to_value()},
+                       {"loss_probability", loss},
+                       {"duplicate_probability", duplicate},
+                       {"reorder_probability", reorder},
+                       {"reorder_delay_ms", reorder_delay.to_value()},
+                       {"fifo", fifo}};
+}
+
+Link Link::from_value(const Value& value, const Link& otherwise, std::string_view name) {
+    Reader in(value, std::string(name));
+    Link link = otherwise;
+    if (const Value& delay = in.take("one_way_delay_ms"); !delay.is_null()) {
+        link.delay = Distribution::from_value(delay, in.name("one_way_delay_ms"));
+    }
+    link.loss = in.number("loss_probability", link.loss, 0, 1);
+    link.duplicate = in.number("duplicate_probability", link.duplicate, 0, 1);
+    link.reorder = in.number("reorder_probability", link.reorder, 0, 1);
+    if (const Value& delay = in.take("reorder_delay_ms"); !delay.is_null()) {
+        link.reorder_delay = Distribution::from_value(delay, in.name("reorder_delay_ms"));
+    }
+    link.fifo = in.boolean("fifo", link.fifo);
+    in.finish();
+    return link;
+}
+
+Network::Network(Link everywhere, std::vector<LinkOverride> exceptions)
+    : everywhere_(std::move(everywhere)) {
+    for (const LinkOverride& exception : exceptions) {
+        set(exception.from, exception.to, exception.link);
+    }
+}
+
+const Link& Network::find(NodeId from, NodeId to) const {
+    const LinkOverride wanted{from, to, {}};
+    const auto found = std::lower_bound(exceptions_.begin(), exceptions_.end(), wanted, less);
+    return found != exceptions_.end() && found->from == from && found->to == to ? found->link
+                                                                                : everywhere_;
+}
+
+void Network::set_all(const Link& link) {
+    everywhere_ = link;
+    exceptions_.clear();
+}
+
+void Network::set(NodeId from, NodeId to, const Link& link) {
+    const LinkOverride wanted{from, to, link};
+    const auto place = std::lower_bound(exceptions_.begin(), exceptions_.end(), wanted, less);
+    if (place != exceptions_.end() && place->from == from && place->to == to) {
+        place->link = link;
+    } else {
+        exceptions_.insert(place, wanted);
+    }
+}
+
+bool Network::set_cut(NodeId from, NodeId to, bool cut, NodeId actors) {
+    if (cut_.empty()) {
+        words_ = actors / 64 + 1;
+        cut_.assign((std::size_t{actors} + 1) * words_, 0);
+    }
+    std::uint64_t& word = cut_[row(from) + to / 64];
+    const std::uint64_t bit = std::uint64_t{1} << (to % 64);
+    if (((word & bit) != 0) == cut) {
+        return false;
+    }
+    word ^= bit;
+    cuts_ = cut ? cuts_ + 1 : cuts_ - 1;
+    return true;
+}
+
+std::size_t Network::heal() {
+    const std::size_t mended = cuts_;
+    std::fill(cut_.begin(), cut_.end(), 0);
+    cuts_ = 0;
+    return mended;
+}
+
+Value Network::to_value() const {
+    Value value = everywhere_.to_value();
+    Value::Dict dict = *value.get_if<Value::Dict>();
+    Value::List links;
+    for (const LinkOverride& exception : exceptions_) {
+        links.push_back(Value::Dict{{"from", exception.from},
+                                    {"to", exception.to},
+                                    {"link", exception.link.to_value()}});
+    }
+    dict.emplace_back("links", std::move(links));
+    return dict;
+}
+
+Network Network::from_value(const Value& value, NodeId actors) {
+    Value::Dict everywhere;
+    const Value* links = nullptr;
+    if (const auto* dict = value.get_if<Value::Dict>()) {
+        for (const auto& [name, entry] : *dict) {
+            if (name == "links") {
+                links = &entry;
+            } else {
+                everywhere.emplace_back(name, entry);
+            }
+        }
+    } else if (!value.is_null()) {
+        invalid("network", show(value), "must be a dictionary");
+    }
+    Network network(Link::from_value(everywhere, Link{}, "network"), {});
+    if (links == nullptr || links->is_null()) {
+        return network;
+    }
+    const auto* list = links->get_if<Value::List>();
+    if (list == nullptr) {
+        invalid("network.links", show(*links), "must be a list");
+    }
+    for (const Value& entry : *list) {
+        Reader in(entry, "network.links");
+        const auto from = static_cast<NodeId>(in.integer("from", 0, 1, actors));
+        const auto to = static_cast<NodeId>(in.integer("to", 0, 1, actors));
+        if (from == no_node || to == no_node || from == to) {
+            invalid("network.links", show(entry), "needs two different nodes 'from' and 'to'");
+        }
+        const Link link = Link::from_value(in.take("link"), network.everywhere_, "network.links.link");
+        in.finish();
+        network.set(from, to, link);
+    }
+    return network;
+}
+
+}  // namespace electionlab

@@ -1,0 +1,392 @@
+// `Cluster` for one protocol: a simulation, its trace, and the history that undo and seek need.
+#pragma once
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "electionlab/sim/cluster.h"
+#include "electionlab/sim/simulation.h"
+
+namespace electionlab {
+
+template <class P>
+class RecordedCluster final : public Cluster {
+public:
+    /// `record` keeps the trace and the history; without it a run is faster and cannot go back.
+    RecordedCluster(std::shared_ptr<const typename P::Options> options, NodeId members,
+                    std::shared_ptr<const SimulationConfig> config, const Description& description,
+                    bool record)
+        : simulation_(std::move(options), members, std::move(config), description),
+          trace_(&description),
+          description_(&description),
+          record_(record) {
+        if (record_) {
+            simulation_.record_into(&trace_);
+            add_checkpoint();
+        }
+    }
+
+    RecordedCluster(const RecordedCluster& other)
+        : simulation_(other.simulation_),
+          trace_(other.trace_),
+          description_(other.description_),
+          record_(other.record_),
+          journal_(other.journal_),
+          journal_at_(other.journal_at_),
+          last_step_(other.last_step_),
+          checkpoints_(other.checkpoints_),
+          interval_(other.interval_) {
+        simulation_.record_into(record_ ? &trace_ : nullptr);
+    }
+    RecordedCluster& operator=(const RecordedCluster&) = delete;
+
+    const Event& step() override {
+        forget_future();
+        const Event& event = simulation_.step();
+        stepped();
+        return event;
+    }
+
+    const Event& apply(const Action& action) override {
+        const JournalEntry entry{simulation_.steps(), simulation_.now(), true, action};
+        const std::int64_t future = std::exchange(last_step_, simulation_.steps());
+        const Event* event = nullptr;
+        try {
+            event = &simulation_.apply(action);
+        } catch (...) {
+            last_step_ = future;  // refused: nothing has changed, the future included
+            throw;
+        }
+        if (record_) {
+            journal_.resize(journal_at_);
+            journal_.push_back(std::make_shared<const JournalEntry>(entry));
+            journal_at_ = journal_.size();
+        }
+        stepped();
+        return *event;
+    }
+
+    bool run(Instant until, std::int64_t max_steps, StopWhen stop,
+             const std::function<bool(const Event&)>& watch) override {
+        forget_future();
+        const std::size_t violations = simulation_.monitor().violations().size();
+        if (stop != StopWhen::never && stop != StopWhen::violation && holds(stop, violations)) {
+            return true;
+        }
+        bool stopped = false;
+        while (max_steps > 0 && !stopped && simulation_.next_time() <= until) {
+            const std::int64_t before = simulation_.steps();
+            const std::int64_t stretch = std::min(max_steps, record_ ? steps_to_checkpoint() : max_steps);
+            stopped = run_stretch(until, stretch, stop, violations, watch);
+            max_steps -= simulation_.steps() - before;
+            stepped();
+            if (simulation_.steps() == before) {
+                break;
+            }
+        }
+        if (!stopped && until != Instant::never() && max_steps > 0 && until > simulation_.now()) {
+            simulation_.wait_until(until);
+            if (record_) {
+                journal_.push_back(std::make_shared<const JournalEntry>(
+                    JournalEntry{simulation_.steps(), until, false, {}}));
+                journal_at_ = journal_.size();
+            }
+        }
+        return stopped;
+    }
+
+    std::unique_ptr<Cluster> fork() const override { return std::make_unique<RecordedCluster>(*this); }
+
+    void seek(std::int64_t step) override {
+        need_record("seek");
+        if (step < 0 || step > last_step_) {
+            invalid("event", std::to_string(step),
+                    "the run has the events 0 (the start) to " + std::to_string(last_step_));
+        }
+        if (step < simulation_.steps() || checkpoint_before(step).first > simulation_.steps()) {
+            const auto& [at, simulation] = checkpoint_before(step);
+            simulation_ = *simulation;
+            trace_.cut_back(simulation_.steps() + 1);
+            simulation_.record_into(&trace_);
+            journal_at_ = 0;
+            while (journal_at_ < journal_.size() && journal_[journal_at_]->after_step < at) {
+                ++journal_at_;
+            }
+        }
+        play(step, Instant::never());
+    }
+
+    std::int64_t last_step() const override { return last_step_; }
+
+    std::vector<JournalEntry> journal() const override {
+        std::vector<JournalEntry> entries;
+        for (const auto& entry : journal_) {
+            entries.push_back(*entry);
+        }
+        return entries;
+    }
+
+    void replay(const std::vector<JournalEntry>& journal, std::int64_t last, Instant end) override {
+        EL_ASSERT(simulation_.steps() == 0 && journal_.empty());
+        for (const JournalEntry& entry : journal) {
+            journal_.push_back(std::make_shared<const JournalEntry>(entry));
+        }
+        play(last, end);
+        journal_.resize(journal_at_);
+        last_step_ = simulation_.steps();
+        if (simulation_.steps() != last || simulation_.now() != end) {
+            invalid("trace", "ends at event " + std::to_string(last),
+                    "its actions do not lead there; it was altered, or made by another version");
+        }
+    }
+
+    Trace peek(const Action* action) const override {
+        Simulation<P> copy = simulation_;
+        Trace trace(description_);
+        copy.record_into(&trace);
+        if (action != nullptr) {
+            copy.apply(*action);
+        } else {
+            copy.step();
+        }
+        return trace;
+    }
+
+    Instant now() const override { return simulation_.now(); }
+    std::int64_t steps() const override { return simulation_.steps(); }
+    NodeId members() const override { return simulation_.members(); }
+    NodeId actors() const override { return simulation_.actors(); }
+
+    std::string actor_kind(NodeId node) const override {
+        NodeId last = simulation_.members();
+        if (node <= last) {
+            return "member";
+        }
+        for (const ActorKind& kind : actor_kinds<P>(simulation_.options(), simulation_.members())) {
+            last += kind.count;
+            if (node <= last) {
+                return std::string(kind.name);
+            }
+        }
+        return "";
+    }
+
+    View view(NodeId node) const override { return simulation_.view(node); }
+    NodeId leader() const override { return simulation_.leader(); }
+    std::vector<PendingEvent> pending() const override { return simulation_.pending(); }
+
+    Value node(NodeId node) const override {
+        const auto& state = simulation_.state(node);
+        const View& view = simulation_.view(node);
+        Value::Dict timers;
+        for (std::uint32_t t = 0; t < description_->timers.size(); ++t) {
+            if (simulation_.timer_armed(node, t)) {
+                timers.emplace_back(description_->timers[t], simulation_.timer_due(node, t).to_ms());
+            }
+        }
+        return Value::Dict{{"node", node},
+                           {"kind", actor_kind(node)},
+                           {"role", enum_name(view.role)},
+                           {"leader", view.leader},
+                           {"epoch", view.epoch},
+                           {"clock_ms", simulation_.clock(node).to_ms()},
+                           {"disk", to_value(state.disk)},
+                           {"durable", to_value(simulation_.durable(node))},
+                           {"memory", to_value(state.memory)},
+                           {"timers_due_ms", std::move(timers)}};
+    }
+
+    bool is_cut(NodeId from, NodeId to) const override { return simulation_.network().is_cut(from, to); }
+    const Monitor& monitor() override {
+        simulation_.settle();
+        return simulation_.monitor();
+    }
+    const FaultCounts& fault_counts() const override { return simulation_.fault_counts(); }
+
+    Value traffic() const override {
+        Value::Dict by_kind;
+        std::int64_t sent = 0, delivered = 0;
+        for (std::size_t kind = 0; kind < description_->messages.size(); ++kind) {
+            const auto& t = simulation_.traffic_by_kind()[kind];
+            sent += t.sent;
+            delivered += t.delivered;
+            by_kind.emplace_back(description_->messages[kind].name,
+                                 Value::Dict{{"sent", t.sent}, {"delivered", t.delivered}});
+        }
+        Value::List by_node;
+        for (NodeId node = 1; node <= simulation_.actors(); ++node) {
+            const auto& t = simulation_.traffic_by_node()[node];
+            by_node.push_back(
+                Value::Dict{{"node", node}, {"sent", t.sent}, {"delivered", t.delivered}});
+        }
+        Value::Dict dropped;
+        for (std::size_t reason = 1; reason < drop_reasons; ++reason) {
+            dropped.emplace_back(std::string(enum_name(static_cast<DropReason>(reason))),
+                                 simulation_.drops_by_reason()[reason]);
+        }
+        const auto load = static_cast<double>(sent + delivered);
+        return Value::Dict{{"sent", sent},
+                           {"delivered", delivered},
+                           {"dropped", std::move(dropped)},
+                           {"by_kind", std::move(by_kind)},
+                           {"by_node", std::move(by_node)},
+                           {"leader_share",
+                            load > 0 ? static_cast<double>(simulation_.leader_traffic()) / load : 0.0}};
+    }
+
+    const Trace& trace() const override { return trace_; }
+    bool records() const override { return record_; }
+    std::uint64_t fingerprint() const override { return simulation_.fingerprint(); }
+    const Description& description() const override { return *description_; }
+    Value options() const override { return options_to_value(simulation_.options()); }
+    const SimulationConfig& config() const override { return simulation_.config(); }
+
+    std::string why_no_leader() const override {
+        const NodeId live = simulation_.monitor().live_members();
+        const NodeId members = simulation_.members();
+        const auto count = [](NodeId n) {
+            return std::to_string(n) + (n == 1 ? " node is up" : " nodes are up");
+        };
+        if (live == 0) {
+            return "no leader is possible: no node is up";
+        }
+        if (description_->about.majority && !has_quorum(live, members)) {
+            return "no leader is possible: " + count(live) + ", and a quorum of " +
+                   std::to_string(members) + " needs " + std::to_string(quorum_size(members));
+        }
+        return "";
+    }
+
+private:
+    using Checkpoint = std::pair<std::int64_t, std::shared_ptr<const Simulation<P>>>;
+
+    template <class Stop>
+    bool holds_in(const Simulation<P>& s, Stop stop, std::size_t violations) const {
+        switch (stop) {
+            case StopWhen::never: return false;
+            case StopWhen::leader: return s.monitor().acting_leaders() > 0;
+            case StopWhen::agreement: return s.monitor().agreed();
+            case StopWhen::no_leader: return s.monitor().acting_leaders() == 0;
+            case StopWhen::violation: return s.monitor().violations().size() > violations;
+        }
+        return false;
+    }
+    bool holds(StopWhen stop, std::size_t violations) const {
+        return holds_in(simulation_, stop, violations);
+    }
+
+    bool run_stretch(Instant until, std::int64_t steps, StopWhen stop, std::size_t violations,
+                     const std::function<bool(const Event&)>& watch) {
+        if (watch) {
+            return simulation_.run(until, steps, [&](const Simulation<P>& s) {
+                return watch(s.last_event()) || holds_in(s, stop, violations);
+            });
+        }
+        if (stop == StopWhen::never) {
+            return simulation_.run(until, steps, [](const Simulation<P>&) { return false; });
+        }
+        return simulation_.run(until, steps, [&](const Simulation<P>& s) {
+            return holds_in(s, stop, violations);
+        });
+    }
+
+    void need_record(const char* what) const {
+        if (!record_) {
+            invalid(what, "a cluster with record=False", "keeps no history; make it with record=True");
+        }
+    }
+
+    // A new step after going back: what had come after is forgotten.
+    void forget_future() {
+        if (record_ && (last_step_ > simulation_.steps() || journal_at_ < journal_.size())) {
+            journal_.resize(journal_at_);
+            last_step_ = simulation_.steps();
+        }
+    }
+
+    void stepped() {
+        last_step_ = std::max(last_step_, simulation_.steps());
+        if (record_) {
+            while (checkpoints_.back().first > simulation_.steps()) {
+                checkpoints_.pop_back();  // of a future that was forgotten
+            }
+            if (steps_to_checkpoint() <= 0) {
+                add_checkpoint();
+            }
+        }
+    }
+
+    std::int64_t steps_to_checkpoint() const {
+        return checkpoints_.back().first + interval_ - simulation_.steps();
+    }
+
+    // At most so many copies are kept; when there are more, every other one goes.
+    void add_checkpoint() {
+        checkpoints_.emplace_back(simulation_.steps(),
+                                  std::make_shared<const Simulation<P>>(simulation_));
+        const std::size_t most = simulation_.actors() <= 1000 ? 64 : 8;
+        if (checkpoints_.size() > most) {
+            std::vector<Checkpoint> kept;
+            for (std::size_t i = 0; i < checkpoints_.size(); i += 2) {
+                kept.push_back(std::move(checkpoints_[i]));
+            }
+            checkpoints_ = std::move(kept);
+            interval_ *= 2;
+        }
+    }
+
+    const Checkpoint& checkpoint_before(std::int64_t step) const {
+        std::size_t i = checkpoints_.size() - 1;
+        while (checkpoints_[i].first > step) {
+            --i;
+        }
+        return checkpoints_[i];
+    }
+
+    // Forwards along the journal to step `last`, and through the waits that follow it.
+    void play(std::int64_t last, Instant end) {
+        for (;;) {
+            const JournalEntry* entry = nullptr;
+            if (journal_at_ < journal_.size() &&
+                journal_[journal_at_]->after_step == simulation_.steps()) {
+                entry = journal_[journal_at_].get();
+            }
+            if (entry != nullptr && (!entry->acts || simulation_.steps() < last)) {
+                ++journal_at_;
+                if (entry->at < simulation_.now() || entry->at > simulation_.next_time()) {
+                    invalid("trace", "action after event " + std::to_string(entry->after_step),
+                            "its time does not fit the run; it was altered, or made by another version");
+                }
+                simulation_.wait_until(entry->at);
+                if (entry->acts) {
+                    simulation_.apply(entry->action);
+                }
+            } else if (simulation_.steps() < last) {
+                if (!simulation_.step()) {
+                    break;
+                }
+            } else {
+                break;
+            }
+        }
+        if (end != Instant::never() && end > simulation_.now() && end <= simulation_.next_time()) {
+            simulation_.wait_until(end);
+        }
+    }
+
+    Simulation<P> simulation_;
+    Trace trace_;
+    const Description* description_;
+    bool record_;
+    std::vector<std::shared_ptr<const JournalEntry>> journal_;
+    std::size_t journal_at_ = 0;       // entries taken so far; beyond lies the undone future
+    std::int64_t last_step_ = 0;
+    std::vector<Checkpoint> checkpoints_;
+    std::int64_t interval_ = 64;
+};
+
+}  // namespace electionlab

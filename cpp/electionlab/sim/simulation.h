@@ -1,0 +1,327 @@
+// The simulated cluster: one protocol, simulated time, a network that misbehaves as told.
+//
+// A value: copying it forks the run. Everything that chance decides comes from (seed, trial), so
+// the same configuration, seed and actions give the same run, event for event.
+//
+// Order of events: time, then scheduled actions before all else, then the order in which messages
+// were sent and timers armed.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "electionlab/core/errors.h"
+#include "electionlab/core/random.h"
+#include "electionlab/node/protocol.h"
+#include "electionlab/sim/action.h"
+#include "electionlab/sim/config.h"
+#include "electionlab/sim/event.h"
+#include "electionlab/sim/event_queue.h"
+#include "electionlab/sim/monitor.h"
+#include "electionlab/sim/timer_table.h"
+#include "electionlab/sim/trace.h"
+
+namespace electionlab {
+
+template <class P>
+class Simulation {
+public:
+    using Options = typename P::Options;
+    using Message = typename P::Message;
+    using NodeState = State<P>;
+    using Traits = MessageTraits<Message>;
+
+    /// `options` must be validated. The cluster is at time 0, with nothing started yet.
+    Simulation(std::shared_ptr<const Options> options, NodeId members,
+               std::shared_ptr<const SimulationConfig> config, const Description& description)
+        : options_(std::move(options)),
+          config_(std::move(config)),
+          description_(&description),
+          promises_(promises_of<P>()),
+          members_(members),
+          actors_(members),
+          timer_count_(static_cast<std::uint32_t>(description.timers.size())) {
+        for (const ActorKind& kind : actor_kinds<P>(*options_, members)) {
+            actors_ += kind.count;
+        }
+        reset(config_->seed, config_->trial);
+    }
+
+    /// Back to time 0 with another seed or trial, without allocating what is there already.
+    void reset(std::uint64_t seed, std::uint64_t trial);
+
+    /// The next event happens; an event with step 0 when nothing is left to happen.
+    const Event& step() {
+        if (!advance()) {
+            last_ = Event{};
+            last_.at = now_;
+        }
+        return last_;
+    }
+
+    /// Runs until the next event would be later than `until`, or `max_steps` were made, or
+    /// `stop(*this)` is true after an event. Returns whether `stop` ended it.
+    template <class Stop>
+    bool run(Instant until, std::int64_t max_steps, Stop&& stop) {
+        const std::int64_t last_step = step_ > INT64_MAX - max_steps ? INT64_MAX : step_ + max_steps;
+        while (step_ < last_step && next_time() <= until) {
+            if (!advance()) {
+                break;
+            }
+            if (stop(*this)) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /// Lets time pass without events; not past the next one.
+    void wait_until(Instant t) {
+        EL_ASSERT(t >= now_ && t <= next_time());
+        now_ = t;
+    }
+
+    /// Carries out an action now; a step of its own. `InvalidArgument` when it makes no sense.
+    const Event& apply(const Action& action);
+
+    // --- looking ---
+
+    [[nodiscard]] Instant now() const { return now_; }
+    [[nodiscard]] std::int64_t steps() const { return step_; }
+    [[nodiscard]] NodeId members() const { return members_; }
+    [[nodiscard]] NodeId actors() const { return actors_; }
+    [[nodiscard]] const NodeState& state(NodeId node) const { return slots_[node - 1].state; }
+    [[nodiscard]] const typename P::Disk& durable(NodeId node) const { return slots_[node - 1].stable; }
+    [[nodiscard]] const View& view(NodeId node) const { return views_[node - 1]; }
+    [[nodiscard]] std::span<const View> views() const { return {views_.data(), members_}; }
+    [[nodiscard]] NodeId leader() const { return monitor_.leader(views()); }
+    [[nodiscard]] const Monitor& monitor() const { return monitor_; }
+    [[nodiscard]] const Options& options() const { return *options_; }
+    [[nodiscard]] const SimulationConfig& config() const { return *config_; }
+    [[nodiscard]] const Network& network() const { return network_; }
+    [[nodiscard]] const FaultCounts& fault_counts() const { return counts_; }
+    [[nodiscard]] const Event& last_event() const { return last_; }
+    /// Sums of time in the measures reach up to now after this.
+    void settle() { monitor_.advance(now_); }
+
+    struct Traffic {
+        std::int64_t sent = 0;
+        std::int64_t delivered = 0;
+    };
+    [[nodiscard]] const std::vector<Traffic>& traffic_by_kind() const { return by_kind_; }
+    [[nodiscard]] const std::vector<Traffic>& traffic_by_node() const { return by_node_; }
+    /// Messages sent and received by nodes while they acted as leader.
+    [[nodiscard]] std::int64_t leader_traffic() const { return leader_traffic_; }
+    [[nodiscard]] const std::int64_t* drops_by_reason() const { return drops_; }
+
+    /// When the next event is due; `Instant::never()` when there is none.
+    [[nodiscard]] Instant next_time();
+    /// Everything that may happen next, in the order in which it will if nobody interferes.
+    [[nodiscard]] std::vector<PendingEvent> pending() const;
+    [[nodiscard]] Instant timer_due(NodeId node, std::uint32_t timer) const {
+        return Instant{timers_.at(slot_of(node, timer)).at};
+    }
+    [[nodiscard]] bool timer_armed(NodeId node, std::uint32_t timer) const {
+        return timers_.armed(slot_of(node, timer));
+    }
+    /// A node's own clock.
+    [[nodiscard]] Instant clock(NodeId node) const {
+        const NodeConfig& c = node_configs_[node - 1];
+        return local_clock(c, now_);
+    }
+    /// A 64-bit hash of all that decides the future: states, messages, timers.
+    [[nodiscard]] std::uint64_t fingerprint() const;
+
+    /// Records from now on into `trace` (nullptr: not at all). A copy of this records nothing
+    /// until it is told to.
+    void record_into(Trace* trace) {
+        trace_.pointer = trace;
+        effects_.want_notes(trace != nullptr);
+    }
+
+private:
+    enum class PendingKind : std::uint8_t { start, message, timer };
+    struct Pending {
+        Message message{};
+        std::int64_t number = 0;     // of the message; of a timer: its generation
+        Instant sent;
+        std::int64_t body = -1;      // in the trace
+        NodeId from = no_node;
+        NodeId to = no_node;
+        std::uint32_t timer = 0;
+        PendingKind kind = PendingKind::message;
+        bool arrived = false;        // waits at its node, which is busy or paused
+        bool served = false;         // its processing time has passed
+    };
+    struct Slot {
+        NodeState state{};
+        typename P::Disk stable{};   // what a crash leaves
+        typename P::Disk visible{};  // what messages that left may depend on
+        Instant busy_until;
+        Instant disk_ready;
+        std::uint64_t network_key = 0;
+        std::uint64_t messages = 0;  // drawn for so far
+        std::uint64_t writes = 0;
+        std::uint64_t services = 0;
+        std::uint32_t incarnation = 0;
+        bool up = false;
+        bool paused = false;
+        bool started = false;
+        bool plain = true;           // no processing time, lateness or drift
+    };
+    struct Write {
+        NodeId node;
+        Instant done;
+        typename P::Disk disk;
+        bool persists;
+    };
+    struct Scheduled {
+        Instant at;
+        std::uint64_t order;
+        std::shared_ptr<const Action> action;
+        NodeId trigger = no_node;
+        int plan = -1;
+    };
+    struct Trigger {
+        std::shared_ptr<const Action> when;
+        int left = 1;
+        int message_kind = -1;
+    };
+    struct Plan {
+        FaultPlan plan;
+        std::uint64_t draws = 0;
+    };
+    // A trace pointer that copies as "none": a fork must never write into its parent's trace.
+    struct Recorder {
+        Trace* pointer = nullptr;
+        Recorder() = default;
+        Recorder(const Recorder&) {}
+        Recorder& operator=(const Recorder&) { return *this; }
+        Recorder(Recorder&&) noexcept {}
+        Recorder& operator=(Recorder&&) noexcept { return *this; }
+        ~Recorder() = default;
+        explicit operator bool() const { return pointer != nullptr; }
+        Trace* operator->() const { return pointer; }
+    };
+
+    // --- the loop ---
+    bool advance();
+    void handle(std::uint32_t slot);
+    bool wait_for_turn(std::uint32_t slot);
+    void run_handler(NodeId node, Pending& what);
+    void finish(NodeId node, const View& before);
+    void change_view(NodeId node, const View& after);
+    View current_view(NodeId node) const;
+    void begin_event(RowKind kind, NodeId node);
+    void expire(std::size_t timer_slot);
+
+    // --- effects ---
+    Instant write(NodeId node);
+    void settle_writes(Instant t);
+    void arm(NodeId node, std::uint32_t timer, const TimerSpec& spec);
+    Duration draw_timeout(NodeId node, std::uint32_t timer, const TimerSpec& spec);
+    void send_out(NodeId from, typename Effects<Message>::Outgoing& outgoing, Instant leaves);
+    void send_one(NodeId from, NodeId to, const Message& message, Instant leaves);
+    std::uint32_t store(Pending&& pending);
+    void enqueue(Pending&& pending, Instant at);
+    void track_overtaking(const Pending& pending);
+    void drop_at_arrival(std::uint32_t slot, DropReason reason);
+    void check_promises(NodeId node, const View& before);
+
+    // --- actions ---
+    bool carry_out(const Action& action, NodeId trigger);
+    bool crash(NodeId node);
+    bool restart(NodeId node, bool lose_disk);
+    bool pause(NodeId node);
+    bool resume(NodeId node);
+    bool partition(const Action& action);
+    bool cut(const Action& action, bool cut);
+    bool change_links(const Action& action);
+    bool set_clock(NodeId node, const Action& action);
+    bool touch_message(const Action& action);
+    bool fire(NodeId node, std::uint32_t timer);
+    bool later(const Action& action);
+    void run_plan(int number);
+    Action draw_plan_action(Plan& plan, int number);
+    void schedule(Instant at, std::shared_ptr<const Action> action, NodeId trigger = no_node,
+                  int plan = -1);
+    void repair_later(const Action& action, NodeId node, Duration after);
+    void match_triggers(NodeId node, const View& before, const View& after);
+    void match_message_triggers(NodeId node, std::size_t kind);
+    NodeId resolve(const Action& action, NodeId trigger);
+    std::uint32_t find_message(std::int64_t number) const;
+
+    // --- small things ---
+    [[nodiscard]] std::size_t slot_of(NodeId node, std::uint32_t timer) const {
+        return std::size_t{node - 1} * timer_count_ + timer;
+    }
+    static Instant local_clock(const NodeConfig& c, Instant t) {
+        return Instant{t.ns + scaled(t.ns, c.clock_drift_ppb, billion)} + c.clock_offset;
+    }
+    /// a * b / c; does not overflow for a up to 2^50 and b, c up to 1.5e9, as they are here.
+    static std::int64_t scaled(std::int64_t a, std::int64_t b, std::int64_t c) {
+        return (a / c) * b + (a % c) * b / c;
+    }
+    static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
+    static constexpr std::int64_t billion = 1'000'000'000;
+    Context<Options> context(NodeId node) const {
+        const Slot& slot = slots_[node - 1];
+        return {*options_, node, members_, actors_, config_->initial_leader,
+                slot.plain ? now_ + node_configs_[node - 1].clock_offset : clock(node)};
+    }
+    std::uint64_t next_order() { return order_++; }
+    void row(RowKind kind, NodeId node, NodeId peer = no_node);
+    TraceRow row_of(RowKind kind, NodeId node, NodeId peer) const;
+    void refresh_plain(NodeId node);
+
+    std::shared_ptr<const Options> options_;
+    std::shared_ptr<const SimulationConfig> config_;
+    const Description* description_;
+    std::vector<Promise<P>> promises_;
+    NodeId members_;
+    NodeId actors_;
+    std::uint32_t timer_count_;
+
+    std::uint64_t key_ = 0;  // of this trial's random streams
+    Instant now_;
+    std::int64_t step_ = 0;
+    std::uint64_t order_ = 1;
+    std::int64_t next_message_ = 1;
+    std::vector<Slot> slots_;
+    std::vector<View> views_;
+    std::vector<NodeConfig> node_configs_;
+    Network network_;
+    TimerTable timers_;
+    std::vector<std::uint32_t> timer_draws_;
+    EventQueue queue_;
+    std::vector<Pending> bodies_;
+    std::vector<std::uint32_t> free_;
+    std::vector<std::uint32_t> held_;        // slots of events held by pauses, in order
+    std::vector<Write> writes_;              // begun and not known to be done
+    std::vector<Scheduled> scheduled_;       // latest first
+    std::vector<Trigger> triggers_;
+    std::vector<Plan> plans_;
+    PerLink<Instant> last_arrival_;          // FIFO links
+    PerLink<std::int64_t> last_number_;      // to count overtaken messages
+    bool tracks_overtaking_ = false;
+    bool message_triggers_ = false;
+    std::uint64_t target_draws_ = 0;
+
+    Effects<Message> effects_;
+    Monitor monitor_;
+    FaultCounts counts_;
+    std::vector<Traffic> by_kind_;
+    std::vector<Traffic> by_node_;
+    std::int64_t leader_traffic_ = 0;
+    std::int64_t drops_[drop_reasons] = {};
+    Event last_;
+    Recorder trace_;
+};
+
+}  // namespace electionlab
+
+#include "electionlab/sim/simulation_events.h"
+#include "electionlab/sim/simulation_actions.h"

@@ -1,0 +1,223 @@
+// What happened, as columns: one row for every input, message, change of view, fault and note.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "electionlab/core/ids.h"
+#include "electionlab/core/time.h"
+#include "electionlab/node/protocol.h"
+#include "electionlab/node/view.h"
+
+namespace electionlab {
+
+/// What a row tells. The numbers are part of every trace file: append, never renumber.
+enum class RowKind : std::uint8_t {
+    start,      ///< a node starts for the first time
+    deliver,    ///< a message arrives and is handled
+    drop,       ///< a message is lost: see `reason`
+    timer,      ///< a timer expires and is handled
+    send,       ///< a message leaves; `other_ns` is when it will arrive, -1 if it will not
+    view,       ///< a node's role, leader or epoch has become this
+    write,      ///< a node begins a durable write; `other_ns` is when it is done
+    note,       ///< why the handler did what it did
+    violation,  ///< an invariant broke
+    action,     ///< something done from outside; `detail` is the `ActionKind`, as are its effects
+    leader,     ///< a node begins to act as leader, after its first row of `view`
+    wait,       ///< a message or an expired timer waits for a paused, busy or slow node
+    lapse,      ///< an expired timer that had to wait was set anew meanwhile: nothing happens
+};
+
+constexpr std::string_view enum_name(RowKind kind) {
+    constexpr std::string_view names[] = {"start", "deliver", "drop", "timer", "send", "view",
+                                          "write", "note", "violation", "action", "leader",
+                                          "wait", "lapse"};
+    return static_cast<std::size_t>(kind) < 13 ? names[static_cast<std::size_t>(kind)] : "";
+}
+
+/// Why a message did not arrive.
+enum class DropReason : std::uint8_t { none, loss, cut, receiver_down, sender_crashed, by_hand };
+
+constexpr std::string_view enum_name(DropReason reason) {
+    constexpr std::string_view names[] = {"",     "loss", "cut", "receiver_down", "sender_crashed",
+                                          "by_hand"};
+    return static_cast<std::size_t>(reason) < 6 ? names[static_cast<std::size_t>(reason)] : "";
+}
+inline constexpr std::size_t drop_reasons = 6;
+
+/// One row of a trace. Fields that a kind does not use are 0 or -1.
+struct TraceRow {
+    std::int64_t step = 0;        ///< number of the event, 1 and up; 0 before the first
+    Instant at;
+    RowKind kind = RowKind::start;
+    NodeId node = no_node;        ///< where it happens; of a message: the receiver, of `send`: sender
+    NodeId peer = no_node;        ///< the other end
+    std::int64_t message = -1;    ///< number of the message: equal in its send and its arrival
+    std::int8_t message_kind = -1;
+    std::int8_t timer = -1;
+    std::uint8_t detail = 0;      ///< drop: `DropReason`; action: `ActionKind`
+    Role role = Role::follower;   ///< of `node`, after the row
+    NodeId leader = no_node;      ///< whom `node` believes to lead, after the row
+    Epoch epoch = 0;              ///< of `node`, after the row
+    std::int64_t other_ns = -1;   ///< send: arrival; write: done; deliver: when it was sent
+    std::int64_t body = -1;       ///< where the message's fields lie in `bodies`
+    std::int32_t text = -1;       ///< note, violation: number of the text
+    std::int64_t first = 0;       ///< the text's numbers
+    std::int64_t second = 0;
+};
+
+/// A growing array whose finished part can be handed out without copying: a view keeps the memory
+/// alive, and what a view shows never changes, even when the trace is cut back and grows again.
+///
+/// `Storage` is a struct of equally long arrays with `Storage(capacity)` and `copy(from, size)`.
+template <class Storage>
+class Growing {
+public:
+    /// The storage with room for one more entry, which the caller writes at the returned index.
+    std::size_t extend(std::size_t by = 1) {
+        if (size_ + by > capacity_) {
+            move_to(std::max(std::size_t{64}, 2 * (size_ + by)));
+        }
+        return std::exchange(size_, size_ + by);
+    }
+    /// Forgets the entries from `size` on; views handed out before keep theirs.
+    void truncate(std::size_t size) {
+        if (size < size_) {
+            size_ = size;
+            if (storage_.use_count() > 1) {
+                move_to(capacity_);
+            }
+        }
+    }
+    [[nodiscard]] std::size_t size() const { return size_; }
+    [[nodiscard]] Storage& storage() { return *storage_; }
+    [[nodiscard]] const Storage& storage() const { return *storage_; }
+    [[nodiscard]] std::shared_ptr<const void> keep_alive() const { return storage_; }
+
+    Growing() : storage_(std::make_shared<Storage>(0)) {}
+    // A copy shares what is there and moves to memory of its own before it writes.
+    Growing(const Growing& other)
+        : storage_(other.storage_), size_(other.size_), capacity_(other.size_) {}
+    Growing& operator=(const Growing& other) {
+        storage_ = other.storage_;
+        size_ = capacity_ = other.size_;
+        return *this;
+    }
+    ~Growing() = default;
+
+private:
+    void move_to(std::size_t capacity) {
+        auto grown = std::make_shared<Storage>(capacity);
+        grown->copy(*storage_, size_);
+        storage_ = std::move(grown);
+        capacity_ = capacity;
+    }
+
+    std::shared_ptr<Storage> storage_;
+    std::size_t size_ = 0;
+    std::size_t capacity_ = 0;
+};
+
+/// The rows, column by column; each name is that of the row's field.
+struct TraceColumns {
+    std::vector<std::int64_t> step, time_ns, message, epoch, other_ns, body, first, second;
+    std::vector<std::uint32_t> node, peer, leader;
+    std::vector<std::int32_t> text;
+    std::vector<std::uint8_t> kind, detail, role;
+    std::vector<std::int8_t> message_kind, timer;
+
+    explicit TraceColumns(std::size_t capacity);
+    void copy(const TraceColumns& from, std::size_t size);
+
+    template <class Self, class Visitor>
+    static void for_each_column(Self& self, Visitor&& visit) {
+        visit("step", self.step);
+        visit("time_ns", self.time_ns);
+        visit("kind", self.kind);
+        visit("node", self.node);
+        visit("peer", self.peer);
+        visit("message", self.message);
+        visit("message_kind", self.message_kind);
+        visit("timer", self.timer);
+        visit("detail", self.detail);
+        visit("role", self.role);
+        visit("leader", self.leader);
+        visit("epoch", self.epoch);
+        visit("other_ns", self.other_ns);
+        visit("body", self.body);
+        visit("text", self.text);
+        visit("first", self.first);
+        visit("second", self.second);
+    }
+};
+
+/// The fields of all messages, one number after the other.
+struct TraceBodies {
+    std::vector<std::int64_t> words;
+
+    explicit TraceBodies(std::size_t capacity) : words(capacity) {}
+    void copy(const TraceBodies& from, std::size_t size) {
+        std::copy_n(from.words.begin(), size, words.begin());
+    }
+};
+
+class Trace {
+public:
+    explicit Trace(const Description* description = nullptr) : description_(description) {}
+
+    void append(const TraceRow& row);
+    /// Keeps the rows of steps before `step` only.
+    void cut_back(std::int64_t step);
+
+    [[nodiscard]] std::size_t size() const { return rows_.size(); }
+    [[nodiscard]] const TraceColumns& columns() const { return rows_.storage(); }
+    /// Keeps `columns()` and what they point to alive, whatever becomes of the trace.
+    [[nodiscard]] std::shared_ptr<const void> keep_alive() const { return rows_.keep_alive(); }
+    [[nodiscard]] TraceRow row(std::size_t i) const;
+    [[nodiscard]] const Description& description() const { return *description_; }
+
+    /// The fields of a row's message as a dictionary; null when the row has none.
+    [[nodiscard]] Value message_of(const TraceRow& row) const;
+    /// The reason, violation or note of a row in words; empty when it has none.
+    [[nodiscard]] std::string text_of(const TraceRow& row) const;
+    [[nodiscard]] std::int32_t intern(std::string_view text);
+    /// One line for people: "  187.2 ms  node 3 grants its vote ...".
+    [[nodiscard]] std::string line(const TraceRow& row) const;
+    /// A 64-bit hash over every row, note and message: equal traces, equal hashes, everywhere.
+    [[nodiscard]] std::uint64_t hash() const;
+
+    /// Appends the fields of a message and returns where they lie, for a row's `body`.
+    template <class Message>
+    std::int64_t add_body(const Message& m) {
+        BodySink sink{bodies_};
+        const auto at = static_cast<std::int64_t>(bodies_.size());
+        MessageTraits<Message>::encode(m, sink);
+        return at;
+    }
+
+private:
+    struct BodySink {
+        Growing<TraceBodies>& bodies;
+        void push_back(std::int64_t word) {
+            const std::size_t at = bodies.extend();
+            bodies.storage().words[at] = word;
+        }
+    };
+
+    const Description* description_;
+    Growing<TraceColumns> rows_;
+    Growing<TraceBodies> bodies_;
+    std::vector<std::string> texts_;
+};
+
+/// "refuses: its vote of term 3 went to node 2": the note with its numbers filled in.
+std::string fill(std::string_view text, std::int64_t first, std::int64_t second);
+
+}  // namespace electionlab
