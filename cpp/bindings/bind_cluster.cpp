@@ -111,8 +111,8 @@ py::list journal_list(const Cluster& cluster) {
         py::dict item;
         item["after"] = entry.after_step;
         item["at_ns"] = entry.at.ns;
-        if (entry.acts) {
-            item["do"] = to_python(entry.action.to_value());
+        if (entry.action) {
+            item["do"] = to_python(entry.action->to_value());
         }
         list.append(std::move(item));
     }
@@ -129,9 +129,8 @@ void replay(Cluster& cluster, const py::list& journal, std::int64_t last, std::i
         JournalEntry entry;
         entry.after_step = in.integer("after", 0, 0, INT64_MAX);
         entry.at = Instant{in.integer("at_ns", 0, 0, INT64_MAX)};
-        entry.acts = in.has("do");
-        if (entry.acts) {
-            entry.action = action_from_value(in.take("do"), scope);
+        if (in.has("do")) {
+            entry.action = std::make_shared<const Action>(action_from_value(in.take("do"), scope));
         }
         in.finish();
         entries.push_back(std::move(entry));

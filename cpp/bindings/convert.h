@@ -27,7 +27,7 @@ pybind11::array view_array(const T* data, std::size_t size, std::shared_ptr<cons
     pybind11::array_t<T> array(static_cast<pybind11::ssize_t>(size), data, base);
     pybind11::detail::array_proxy(array.ptr())->flags &=
         ~pybind11::detail::npy_api::NPY_ARRAY_WRITEABLE_;
-    return std::move(array);
+    return array;
 }
 
 }  // namespace electionlab::bindings

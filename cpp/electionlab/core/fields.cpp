@@ -13,6 +13,16 @@ Value decode_fields(const std::vector<FieldInfo>& infos, const std::int64_t*& at
                 break;
             case FieldType::record: dict.emplace_back(info.name, decode_fields(info.fields, at)); break;
             case FieldType::duration: dict.emplace_back(info.name, Duration{*at++}.to_ms()); break;
+            case FieldType::json: {
+                std::string text(static_cast<std::size_t>(*at++), ' ');
+                for (std::size_t i = 0; i < text.size(); ++i) {
+                    const auto word = static_cast<std::uint64_t>(at[i / 8]);
+                    text[i] = static_cast<char>(word >> (8 * (i % 8)) & 0xff);
+                }
+                at += (text.size() + 7) / 8;
+                dict.emplace_back(info.name, std::move(text));
+                break;
+            }
             case FieldType::node_list: {
                 Value::List list;
                 for (std::int64_t left = *at++; left > 0; --left) {

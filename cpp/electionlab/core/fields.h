@@ -191,7 +191,7 @@ Value to_value(const T& value) {
 
 // --- the trace's form: a few whole numbers, read back with the field types -------------------
 
-enum class FieldType : std::uint8_t { integer, boolean, enumeration, duration, node_list, record };
+enum class FieldType : std::uint8_t { integer, boolean, enumeration, duration, node_list, record, json };
 
 struct FieldInfo {
     std::string name;
@@ -258,6 +258,19 @@ void encode_fields(const T& value, Sink& sink) {
             }
         }
     });
+}
+
+/// Text as a count of bytes and then eight bytes a word: fields of type `json`.
+template <class Sink>
+void encode_text(std::string_view text, Sink& sink) {
+    sink.push_back(static_cast<std::int64_t>(text.size()));
+    for (std::size_t i = 0; i < text.size(); i += 8) {
+        std::uint64_t word = 0;
+        for (std::size_t k = 0; k < 8 && i + k < text.size(); ++k) {
+            word |= std::uint64_t{static_cast<unsigned char>(text[i + k])} << (8 * k);
+        }
+        sink.push_back(static_cast<std::int64_t>(word));
+    }
 }
 
 /// The dictionary that `encode_fields` wrote, given the field types; moves `at` past it.

@@ -106,6 +106,22 @@ std::string show(const Value& value) {
     return value.is_null() ? "None" : value.to_json();
 }
 
+std::string in_words(const Value& dict) {
+    std::string out;
+    for (const auto& [name, value] : *dict.get_if<Value::Dict>()) {
+        out += out.empty() ? "" : ", ";
+        out += name + " ";
+        if (value.get_if<Value::Dict>() != nullptr) {
+            out += "(" + in_words(value) + ")";
+        } else if (const auto* text = value.get_if<std::string>()) {
+            out += *text;
+        } else {
+            out += show(value);
+        }
+    }
+    return out;
+}
+
 Reader::Reader(const Value& source, std::string what) : source_(&source), what_(std::move(what)) {
     if (source.get_if<Value::Dict>() == nullptr) {
         invalid(what_, show(source), "must be a dictionary of named values");

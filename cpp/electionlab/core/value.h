@@ -71,6 +71,9 @@ private:
     std::vector<std::string> known_;
 };
 
+/// "term 3, last_log (term 1, index 4)": a dictionary as a sentence shows it.
+std::string in_words(const Value& dict);
+
 /// "3", "0.25", "'text'", "[1, 2]": a value as an error message shows it.
 std::string show(const Value& value);
 

@@ -41,8 +41,7 @@ constexpr std::string_view enum_name(StopWhen when) {
 struct JournalEntry {
     std::int64_t after_step = 0;
     Instant at;
-    bool acts = true;
-    Action action{};
+    std::shared_ptr<const Action> action{};
 };
 
 class Cluster {

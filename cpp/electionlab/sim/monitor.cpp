@@ -14,6 +14,8 @@ void Monitor::reset(NodeId members, Checks checks) {
     violations_.clear();
     leader_of_epoch_.clear();
     believers_.assign(members + 1, 0);
+    was_live_.assign(members + 1, 0);
+    started_ = 0;
     acting_ = 0;
     live_ = 0;
     last_leader_ = no_node;
@@ -61,6 +63,8 @@ void Monitor::on_view(NodeId node, const View& before, const View& after, Instan
         count_believer(before, -1);
     }
     if (live(after)) {
+        started_ += was_live_[node] == 0 ? 1 : 0;
+        was_live_[node] = 1;
         ++live_;
         acting_ += after.leads() ? 1 : 0;
         count_believer(after, 1);
@@ -162,7 +166,8 @@ void Monitor::judge_agreement(std::span<const View> views, Instant now) {
         }
     }
     majority_ = named != no_node && has_quorum(believers_[named], members_);
-    agreed_ = named != no_node && acting_ == 1 && believers_[named] == live_;
+    agreed_ = named != no_node && acting_ == 1 && believers_[named] == live_ &&
+              started_ == members_;
     if (agreed_ && measures_.first_agreement == Instant::never()) {
         measures_.first_agreement = now;
     }

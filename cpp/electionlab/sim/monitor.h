@@ -81,7 +81,7 @@ public:
 
     [[nodiscard]] NodeId acting_leaders() const { return acting_; }
     [[nodiscard]] NodeId live_members() const { return live_; }
-    /// One acting leader, and every live member names it.
+    /// One acting leader, every live member names it, and every member has started once.
     [[nodiscard]] bool agreed() const { return agreed_; }
     /// The last node that began to act as leader and still does, of the highest epoch.
     [[nodiscard]] NodeId leader(std::span<const View> views) const;
@@ -106,6 +106,8 @@ private:
     std::vector<NodeId> believers_;                          // live nodes that name node i
     NodeId acting_ = 0;
     NodeId live_ = 0;
+    NodeId started_ = 0;                                     // members that were ever live
+    std::vector<std::uint8_t> was_live_;
     NodeId last_leader_ = no_node;
     Epoch last_epoch_stood_ = 0;
     bool last_epoch_won_ = true;

@@ -46,13 +46,15 @@ public:
 
     const Event& step() override {
         forget_future();
-        const Event& event = simulation_.step();
+        const Event* event = nullptr;
+        guarded([&] { event = &simulation_.step(); });
         stepped();
-        return event;
+        return *event;
     }
 
     const Event& apply(const Action& action) override {
-        const JournalEntry entry{simulation_.steps(), simulation_.now(), true, action};
+        const JournalEntry entry{simulation_.steps(), simulation_.now(),
+                                 record_ ? std::make_shared<const Action>(action) : nullptr};
         const std::int64_t future = std::exchange(last_step_, simulation_.steps());
         const Event* event = nullptr;
         try {
@@ -63,7 +65,7 @@ public:
         }
         if (record_) {
             journal_.resize(journal_at_);
-            journal_.push_back(std::make_shared<const JournalEntry>(entry));
+            journal_.push_back(entry);
             journal_at_ = journal_.size();
         }
         stepped();
@@ -81,7 +83,7 @@ public:
         while (max_steps > 0 && !stopped && simulation_.next_time() <= until) {
             const std::int64_t before = simulation_.steps();
             const std::int64_t stretch = std::min(max_steps, record_ ? steps_to_checkpoint() : max_steps);
-            stopped = run_stretch(until, stretch, stop, violations, watch);
+            guarded([&] { stopped = run_stretch(until, stretch, stop, violations, watch); });
             max_steps -= simulation_.steps() - before;
             stepped();
             if (simulation_.steps() == before) {
@@ -91,8 +93,7 @@ public:
         if (!stopped && until != Instant::never() && max_steps > 0 && until > simulation_.now()) {
             simulation_.wait_until(until);
             if (record_) {
-                journal_.push_back(std::make_shared<const JournalEntry>(
-                    JournalEntry{simulation_.steps(), until, false, {}}));
+                journal_.push_back({simulation_.steps(), until, nullptr});
                 journal_at_ = journal_.size();
             }
         }
@@ -107,15 +108,8 @@ public:
             invalid("event", std::to_string(step),
                     "the run has the events 0 (the start) to " + std::to_string(last_step_));
         }
-        if (step < simulation_.steps() || checkpoint_before(step).first > simulation_.steps()) {
-            const auto& [at, simulation] = checkpoint_before(step);
-            simulation_ = *simulation;
-            trace_.cut_back(simulation_.steps() + 1);
-            simulation_.record_into(&trace_);
-            journal_at_ = 0;
-            while (journal_at_ < journal_.size() && journal_[journal_at_]->after_step < at) {
-                ++journal_at_;
-            }
+        if (step < simulation_.steps()) {
+            return go_back_to(step);
         }
         play(step, Instant::never());
     }
@@ -123,18 +117,12 @@ public:
     std::int64_t last_step() const override { return last_step_; }
 
     std::vector<JournalEntry> journal() const override {
-        std::vector<JournalEntry> entries;
-        for (const auto& entry : journal_) {
-            entries.push_back(*entry);
-        }
-        return entries;
+        return journal_;
     }
 
     void replay(const std::vector<JournalEntry>& journal, std::int64_t last, Instant end) override {
         EL_ASSERT(simulation_.steps() == 0 && journal_.empty());
-        for (const JournalEntry& entry : journal) {
-            journal_.push_back(std::make_shared<const JournalEntry>(entry));
-        }
+        journal_ = journal;
         play(last, end);
         journal_.resize(journal_at_);
         last_step_ = simulation_.steps();
@@ -147,7 +135,7 @@ public:
     Trace peek(const Action* action) const override {
         Simulation<P> copy = simulation_;
         Trace trace(description_);
-        copy.record_into(&trace);
+        copy.record_afresh_into(&trace);
         if (action != nullptr) {
             copy.apply(*action);
         } else {
@@ -294,6 +282,25 @@ private:
         });
     }
 
+    // A handler written in Python, or a watcher, may throw. The steps before it are kept, and the
+    // one it failed in is undone, so that nothing is lost and nothing is half done.
+    template <class Work>
+    void guarded(Work&& work) {
+        const std::int64_t before = simulation_.steps();
+        try {
+            work();
+        } catch (...) {
+            if (record_) {
+                const std::int64_t whole = std::max(before, simulation_.last_whole_step());
+                last_step_ = std::max(last_step_, whole);
+                if (whole != simulation_.steps()) {
+                    go_back_to(whole);
+                }
+            }
+            throw;
+        }
+    }
+
     void need_record(const char* what) const {
         if (!record_) {
             invalid(what, "a cluster with record=False", "keeps no history; make it with record=True");
@@ -347,23 +354,35 @@ private:
         return checkpoints_[i];
     }
 
+    void go_back_to(std::int64_t step) {
+        const auto& [at, simulation] = checkpoint_before(step);
+        simulation_ = *simulation;
+        trace_.cut_back(at + 1);
+        simulation_.record_into(&trace_);
+        journal_at_ = 0;
+        while (journal_at_ < journal_.size() && journal_[journal_at_].after_step < at) {
+            ++journal_at_;
+        }
+        play(step, Instant::never());
+    }
+
     // Forwards along the journal to step `last`, and through the waits that follow it.
     void play(std::int64_t last, Instant end) {
         for (;;) {
             const JournalEntry* entry = nullptr;
             if (journal_at_ < journal_.size() &&
-                journal_[journal_at_]->after_step == simulation_.steps()) {
-                entry = journal_[journal_at_].get();
+                journal_[journal_at_].after_step == simulation_.steps()) {
+                entry = &journal_[journal_at_];
             }
-            if (entry != nullptr && (!entry->acts || simulation_.steps() < last)) {
+            if (entry != nullptr && (!entry->action || simulation_.steps() < last)) {
                 ++journal_at_;
                 if (entry->at < simulation_.now() || entry->at > simulation_.next_time()) {
                     invalid("trace", "action after event " + std::to_string(entry->after_step),
                             "its time does not fit the run; it was altered, or made by another version");
                 }
                 simulation_.wait_until(entry->at);
-                if (entry->acts) {
-                    simulation_.apply(entry->action);
+                if (entry->action) {
+                    simulation_.apply(*entry->action);
                 }
             } else if (simulation_.steps() < last) {
                 if (!simulation_.step()) {
@@ -382,7 +401,7 @@ private:
     Trace trace_;
     const Description* description_;
     bool record_;
-    std::vector<std::shared_ptr<const JournalEntry>> journal_;
+    std::vector<JournalEntry> journal_;
     std::size_t journal_at_ = 0;       // entries taken so far; beyond lies the undone future
     std::int64_t last_step_ = 0;
     std::vector<Checkpoint> checkpoints_;

@@ -59,6 +59,7 @@ public:
             last_ = Event{};
             last_.at = now_;
         }
+        whole_step_ = step_;
         return last_;
     }
 
@@ -71,6 +72,7 @@ public:
             if (!advance()) {
                 break;
             }
+            whole_step_ = step_;
             if (stop(*this)) {
                 return true;
             }
@@ -91,6 +93,8 @@ public:
 
     [[nodiscard]] Instant now() const { return now_; }
     [[nodiscard]] std::int64_t steps() const { return step_; }
+    /// The last step that was carried out to its end: `steps()`, or one less after a handler threw.
+    [[nodiscard]] std::int64_t last_whole_step() const { return whole_step_; }
     [[nodiscard]] NodeId members() const { return members_; }
     [[nodiscard]] NodeId actors() const { return actors_; }
     [[nodiscard]] const NodeState& state(NodeId node) const { return slots_[node - 1].state; }
@@ -140,6 +144,16 @@ public:
     void record_into(Trace* trace) {
         trace_.pointer = trace;
         effects_.want_notes(trace != nullptr);
+    }
+    /// As `record_into`, for a trace that has not seen the messages in flight being sent.
+    void record_afresh_into(Trace* trace) {
+        record_into(trace);
+        for (const QueueKey& key : queue_.keys()) {
+            bodies_[key.slot()].body = trace->add_body(bodies_[key.slot()].message);
+        }
+        for (const std::uint32_t slot : held_) {
+            bodies_[slot].body = trace->add_body(bodies_[slot].message);
+        }
     }
 
 private:
@@ -288,6 +302,7 @@ private:
     std::uint64_t key_ = 0;  // of this trial's random streams
     Instant now_;
     std::int64_t step_ = 0;
+    std::int64_t whole_step_ = 0;
     std::uint64_t order_ = 1;
     std::int64_t next_message_ = 1;
     std::vector<Slot> slots_;

@@ -35,7 +35,20 @@ const Event& Simulation<P>::apply(const Action& action) {
     }
     begin_event(RowKind::action, no_node);
     carry_out(action, no_node);
+    whole_step_ = step_;
     return last_;
+}
+
+// What a line about an action says besides its kind and its node.
+inline std::string details_of(const Action& action) {
+    Value::Dict rest;
+    const Value whole = action.to_value();
+    for (const auto& [name, value] : *whole.get_if<Value::Dict>()) {
+        if (name != "action" && !(name == "node" && action.target == Target::node)) {
+            rest.emplace_back(name, value);
+        }
+    }
+    return rest.empty() ? "" : in_words(rest);
 }
 
 template <class P>
@@ -54,7 +67,7 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger) {
         TraceRow r = row_of(RowKind::action, node, no_node);
         r.detail = static_cast<std::uint8_t>(action.kind);
         r.message = action.message > 0 ? action.message : -1;
-        r.text = trace_->intern(action.to_value().to_json());
+        r.text = trace_->intern(details_of(action));
         trace_->append(r);
     }
     bool effective = !needs_node || node != no_node;

@@ -10,7 +10,7 @@ template <class P>
 void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
     key_ = trial_key(seed, trial);
     now_ = {};
-    step_ = 0;
+    step_ = whole_step_ = 0;
     order_ = 1;
     next_message_ = 1;
     queue_.clear();

@@ -104,12 +104,14 @@ Value Trace::message_of(const TraceRow& row) const {
 }
 
 std::int32_t Trace::intern(std::string_view words) {
-    const auto found = std::find(texts_.begin(), texts_.end(), words);
-    if (found != texts_.end()) {
-        return static_cast<std::int32_t>(found - texts_.begin());
+    const auto found = numbers_.find(words);
+    if (found != numbers_.end()) {
+        return found->second;
     }
+    const auto number = static_cast<std::int32_t>(texts_.size());
     texts_.emplace_back(words);
-    return static_cast<std::int32_t>(texts_.size() - 1);
+    numbers_.emplace(words, number);
+    return number;
 }
 
 std::string fill(std::string_view text, std::int64_t first, std::int64_t second) {
@@ -141,11 +143,7 @@ std::string Trace::line(const TraceRow& row) const {
                               : description_->messages[static_cast<std::size_t>(row.message_kind)].name;
         const Value fields = message_of(row);
         if (const auto* dict = fields.get_if<Value::Dict>(); dict != nullptr && !dict->empty()) {
-            std::string inside;
-            for (const auto& [name, value] : *dict) {
-                inside += (inside.empty() ? "" : ", ") + name + " " + show(value);
-            }
-            out += "(" + inside + ")";
+            out += "(" + in_words(fields) + ")";
         }
         return out;
     };

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -215,6 +217,7 @@ private:
     Growing<TraceColumns> rows_;
     Growing<TraceBodies> bodies_;
     std::vector<std::string> texts_;
+    std::map<std::string, std::int32_t, std::less<>> numbers_;  // of the texts
 };
 
 /// "refuses: its vote of term 3 went to node 2": the note with its numbers filled in.

@@ -1,0 +1,644 @@
+"""The simulated cluster as Python drives it: step, run, break, look, go back."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from electionlab import _core, settings
+from electionlab._core import Event, PendingEvent
+from electionlab.protocols import Protocol, make_protocol
+from electionlab.settings import Action, DelayLike, Link, Machine, Network, NodeLike
+from electionlab.trace import Trace
+from electionlab.user_protocol import UserProtocol
+
+if TYPE_CHECKING:
+    import os
+
+    from matplotlib.axes import Axes
+    from typing_extensions import Self
+
+#: What bounds a run that is not told otherwise.
+DEFAULT_MAX_EVENTS = 10_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Leader:
+    """An election's outcome: somebody leads. True in a condition.
+
+    Attributes:
+        node: Who.
+        epoch: Its term, or other epoch; 0 in protocols without.
+        at_ms: When this was seen, ms since the start.
+    """
+
+    node: int
+    epoch: int
+    at_ms: float
+
+
+@dataclasses.dataclass(frozen=True)
+class NoLeader:
+    """An election's outcome: nobody leads. False in a condition.
+
+    Attributes:
+        reason: Why, in words.
+        at_ms: When the wait ended, ms since the start.
+    """
+
+    reason: str
+    at_ms: float
+
+    def __bool__(self) -> bool:
+        return False
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """A node's state at one moment.
+
+    Attributes:
+        node: Its number.
+        kind: "member", or the kind of service.
+        role: follower, candidate, leader, down, paused or service.
+        leader: Whom it believes to lead; 0: nobody.
+        epoch: Its term, or other epoch.
+        clock_ms: What its own clock shows.
+        disk: The disk part of its state, by field.
+        durable: The same as a crash would leave it.
+        memory: The volatile part, by field.
+        timers_due_ms: Its armed timers and when they expire, ms since the start.
+    """
+
+    node: int
+    kind: str
+    role: str
+    leader: int
+    epoch: int
+    clock_ms: float
+    disk: Any
+    durable: Any
+    memory: Any
+    timers_due_ms: dict[str, float]
+
+    def __getitem__(self, field: str) -> Any:
+        for part in (self.disk, self.memory):
+            if isinstance(part, dict) and field in part:
+                return part[field]
+        names = [n for part in (self.disk, self.memory) if isinstance(part, dict) for n in part]
+        raise KeyError(f"{field!r}: this node has {', '.join(names)}")
+
+
+class Metrics(dict[str, Any]):
+    """The measures of a run by name, with units in the names; see docs/measures.md."""
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for name, value in self.items():
+            if isinstance(value, float):
+                value = f"{value:,.3f}"
+            rows.append(
+                f"<tr><td style='text-align:left'>{html.escape(str(name))}</td>"
+                f"<td style='text-align:left'>{html.escape(str(value))}</td></tr>"
+            )
+        return "<table>" + "".join(rows) + "</table>"
+
+
+def _seed_of(seed: Any) -> int:
+    if seed is None:
+        return secrets.randbits(63)
+    if hasattr(seed, "generate_state"):  # numpy.random.SeedSequence
+        return int(seed.generate_state(1, "uint64")[0]) >> 1
+    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
+        raise ValueError(f"seed={seed!r}: must be a whole number from 0 to 2**63 - 1, or None")
+    number = int(seed.__index__())
+    if not 0 <= number < 2**63:
+        raise ValueError(f"seed={seed!r}: must be a whole number from 0 to 2**63 - 1, or None")
+    return number
+
+
+def make_config(
+    *,
+    network: Network | None = None,
+    machine: Machine | None = None,
+    machines: Mapping[int, Machine] | None = None,
+    write_mode: str = "blocking",
+    initial_leader: int | None = None,
+    actions: Iterable[Action] = (),
+    one_leader_at_a_time: bool = False,
+    seed: Any = None,
+) -> dict[str, Any]:
+    """The engine's configuration of a cluster; arguments as for `Cluster`."""
+    config: dict[str, Any] = {"seed": _seed_of(seed)}
+    if network is not None and not isinstance(network, Network):
+        raise ValueError(f"network={network!r}: must be an electionlab.Network")
+    config["network"] = (network or Network()).to_config()
+    for name, value in [("machine", machine), *(machines or {}).items()]:
+        if value is not None and not isinstance(value, Machine):
+            raise ValueError(f"machine {name}={value!r}: must be an electionlab.Machine")
+    config["every_node"] = settings.plain(machine or Machine())
+    config["nodes"] = [
+        {"node": node, "config": settings.plain(own)} for node, own in (machines or {}).items()
+    ]
+    config["write_mode"] = write_mode
+    config["initial_leader"] = initial_leader or 0
+    config["actions"] = [dict(action) for action in actions]
+    config["one_leader_at_a_time"] = one_leader_at_a_time
+    return config
+
+
+class Cluster(_core.Cluster):
+    """A simulated cluster: one protocol, simulated time, a network that misbehaves as told.
+
+    Args:
+        protocol: What runs on it: ``Raft(nodes=5)``, or a `UserProtocol`.
+        network: Its links; by default one-way delays of 5 to 10 ms and no faults.
+        machine: What every node runs on.
+        machines: Exceptions by node.
+        write_mode: While a durable write lasts, a node handles nothing ("blocking"), or goes on
+            but sends nothing ("pipelined").
+        initial_leader: A warm start: everybody has just heard from this leader. None: a cold one.
+        actions: Done from the start: faults at times, at conditions, at random.
+        seed: Fixes everything that chance decides; None draws one, which `seed` tells.
+        record: Keep the trace and the history; without them runs are faster and cannot go back.
+        one_leader_at_a_time: Also report two nodes that act as leader at one instant.
+
+    Raises:
+        ValueError: An argument is unknown or out of range; the message names it, its value and
+            what is allowed.
+
+    Example:
+        >>> import electionlab as el
+        >>> cluster = el.Cluster(el.Raft(nodes=5), seed=7)
+        >>> cluster.run_until_leader()
+        Leader(node=5, epoch=1, at_ms=194.880265)
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol | UserProtocol,
+        *,
+        network: Network | None = None,
+        machine: Machine | None = None,
+        machines: Mapping[int, Machine] | None = None,
+        write_mode: str = "blocking",
+        initial_leader: int | None = None,
+        actions: Iterable[Action] = (),
+        seed: Any = None,
+        record: bool = True,
+        one_leader_at_a_time: bool = False,
+    ) -> None:
+        config = make_config(
+            network=network,
+            machine=machine,
+            machines=machines,
+            write_mode=write_mode,
+            initial_leader=initial_leader,
+            actions=actions,
+            one_leader_at_a_time=one_leader_at_a_time,
+            seed=seed,
+        )
+        self._start(protocol, config, record)
+
+    def _start(
+        self, protocol: Protocol | UserProtocol, config: dict[str, Any], record: bool
+    ) -> None:
+        if isinstance(protocol, Protocol):
+            super().__init__(protocol.name, protocol.nodes, protocol.options, config, record)
+        elif isinstance(protocol, UserProtocol):
+            super().__init__(protocol, protocol.nodes, {}, config, record)
+        else:
+            raise ValueError(
+                f"protocol={protocol!r}: must be a protocol such as electionlab.Raft(nodes=5), "
+                "or an object of a class derived from electionlab.UserProtocol"
+            )
+        self.protocol = protocol
+        self.seed: int = config["seed"]
+        self._observers: list[Callable[[Event], Any]] = []
+
+    # --- running ----------------------------------------------------------------------------------
+
+    @property
+    def _in_python(self) -> bool:
+        return isinstance(self.protocol, UserProtocol)
+
+    def observed_step(self) -> Event | None:
+        """Like `step`, and tells the observers."""
+        event = _core.Cluster.step(self)
+        if event is not None:
+            self._notify(event)
+        return event
+
+    def run(
+        self,
+        until: float | Callable[[Self], bool] | None = None,
+        *,
+        max_events: int = DEFAULT_MAX_EVENTS,
+        stop: str = "never",
+    ) -> bool:
+        """Lets events happen, in a bounded way.
+
+        Args:
+            until: A time in ms since the start, or a condition on this cluster that is asked
+                after every event; None: only the other bounds count.
+            max_events: At most so many events.
+            stop: Ends the run early: "leader", "agreement", "no_leader", "violation", "never".
+
+        Returns:
+            Whether the condition, or ``stop``, ended it.
+
+        Raises:
+            ValueError: A bound is out of range.
+        """
+        if callable(until):
+            condition = until
+            if condition(self):
+                return True
+            return self._run(None, max_events, stop, lambda _: bool(condition(self)))
+        if until is not None and until < self.now:
+            raise ValueError(f"until={until!r}: must not lie in the past; it is {self.now} ms")
+        return self._run(until, max_events, stop, None)
+
+    def run_for(self, ms: float, *, max_events: int = DEFAULT_MAX_EVENTS) -> bool:
+        """Lets so many milliseconds of simulated time pass."""
+        return self.run(self.now + ms, max_events=max_events)
+
+    def _run(
+        self,
+        until_ms: float | None,
+        max_events: int,
+        stop: str,
+        watch: Callable[[Event], bool] | None,
+    ) -> bool:
+        if self._observers:
+            inner = watch
+
+            def watch(event: Event) -> bool:
+                self._notify(event)
+                return inner(event) if inner is not None else False
+
+        return self.run_engine(until_ms, max_events, stop, watch, self._in_python)
+
+    def run_until_leader(
+        self,
+        within_ms: float = 60_000.0,
+        *,
+        agreed: bool = False,
+        max_events: int = DEFAULT_MAX_EVENTS,
+    ) -> Leader | NoLeader:
+        """Runs until a node acts as leader.
+
+        Args:
+            within_ms: At most so much simulated time from now.
+            agreed: Wait until every live node names it, and nobody else acts as leader.
+            max_events: At most so many events.
+
+        Returns:
+            The leader; or, false in a condition, why there is none.
+        """
+        stop = "agreement" if agreed else "leader"
+        before = self.events
+        if self._run(self.now + within_ms, max_events, stop, None):
+            node = self.leader_id
+            return Leader(node, self.view(node)[2], self.now)
+        reason = self.why_no_leader
+        if not reason and self.events - before >= max_events:
+            reason = f"no leader within {max_events} events"
+        return NoLeader(reason or f"no leader within {within_ms:g} ms", self.now)
+
+    @property
+    def leader(self) -> int | None:
+        """The node that acts as leader, of the highest epoch if there are several; None: nobody."""
+        return self.leader_id or None
+
+    # --- doing ------------------------------------------------------------------------------------
+
+    def act(self, action: Mapping[str, Any]) -> Event:
+        """Does something to the cluster now; a step of the run, with a place in the trace.
+
+        Args:
+            action: Made by the functions of `electionlab.settings`: ``el.crash(3)``.
+
+        Raises:
+            ValueError: The action is unknown, out of range, or names a message or timer that is
+                not there. Nothing has changed then.
+        """
+        event = super().act(dict(action))
+        if self._observers:
+            self._notify(event)
+        return event
+
+    def crash(
+        self,
+        node: NodeLike | None = "leader",
+        *,
+        restart_after_ms: float | None = None,
+        lose_disk: bool = False,
+    ) -> Event:
+        """A node stops: memory, unfinished writes and unsent messages are lost."""
+        target = "leader" if node is None else node
+        return self.act(
+            settings.crash(target, restart_after_ms=restart_after_ms, lose_disk=lose_disk)
+        )
+
+    def restart(self, node: NodeLike, *, lose_disk: bool = False) -> Event:
+        """A node that is down starts again, with its disk or with an empty one."""
+        return self.act(settings.restart(node, lose_disk=lose_disk))
+
+    def pause(self, node: NodeLike, *, resume_after_ms: float | None = None) -> Event:
+        """A node stands still; its events happen late."""
+        return self.act(settings.pause(node, resume_after_ms=resume_after_ms))
+
+    def resume(self, node: NodeLike) -> Event:
+        """A paused node goes on."""
+        return self.act(settings.resume(node))
+
+    def partition(self, *groups: Iterable[int]) -> Event:
+        """Cuts every link between nodes of different groups; others keep theirs."""
+        return self.act(settings.partition(*groups))
+
+    def isolate(self, node: int) -> Event:
+        """Cuts a node off from all others."""
+        others = [n for n in range(1, self.actors + 1) if n != node]
+        return self.act(settings.partition([node], others))
+
+    def cut(
+        self,
+        sender: int | Iterable[int],
+        receiver: int | Iterable[int],
+        *,
+        both_ways: bool = False,
+    ) -> Event:
+        """Cuts links, in one direction unless told otherwise."""
+        return self.act(settings.cut(sender, receiver, both_ways=both_ways))
+
+    def mend(
+        self,
+        sender: int | Iterable[int],
+        receiver: int | Iterable[int],
+        *,
+        both_ways: bool = False,
+    ) -> Event:
+        """Undoes a cut."""
+        return self.act(settings.mend(sender, receiver, both_ways=both_ways))
+
+    def heal(self) -> Event:
+        """Mends every link."""
+        return self.act(settings.heal())
+
+    def set_link(
+        self,
+        link: Link,
+        sender: int | Iterable[int] | None = None,
+        receiver: int | Iterable[int] | None = None,
+        *,
+        both_ways: bool = True,
+    ) -> Event:
+        """Gives links another delay, loss or duplication; all of them when no ends are given."""
+        return self.act(settings.link(link, sender, receiver, both_ways=both_ways))
+
+    def set_clock(
+        self, node: NodeLike, *, offset_ms: float = 0.0, drift_ppm: float = 0.0
+    ) -> Event:
+        """Sets a node's clock; timers that run keep what is left of them on that clock."""
+        return self.act(settings.clock(node, offset_ms=offset_ms, drift_ppm=drift_ppm))
+
+    def slow(self, node: NodeLike, processing_ms: DelayLike) -> Event:
+        """A node takes so long to handle each message."""
+        return self.act(settings.slow(node, processing_ms))
+
+    def set_disk(self, node: NodeLike, write_delay_ms: DelayLike) -> Event:
+        """Every durable write of a node takes so long."""
+        return self.act(settings.disk(node, write_delay_ms))
+
+    def _message(self, message: int | PendingEvent) -> int:
+        return message.message if isinstance(message, PendingEvent) else message
+
+    def deliver(self, message: int | PendingEvent) -> Event:
+        """A message in flight arrives now; an entry of `pending` that is a timer expires now."""
+        if isinstance(message, PendingEvent) and message.kind == "timer":
+            return self.fire(message.node, message.timer)
+        return self.act(settings.deliver(self._message(message)))
+
+    def drop(self, message: int | PendingEvent) -> Event:
+        """A message in flight is lost."""
+        return self.act(settings.drop(self._message(message)))
+
+    def duplicate(self, message: int | PendingEvent) -> Event:
+        """A second copy of a message in flight."""
+        return self.act(settings.duplicate(self._message(message)))
+
+    def delay(self, message: int | PendingEvent, by_ms: float) -> Event:
+        """A message in flight takes longer."""
+        return self.act(settings.delay(self._message(message), by_ms))
+
+    def fire(self, node: NodeLike, timer: str) -> Event:
+        """An armed timer expires now."""
+        return self.act(settings.fire(node, timer))
+
+    def at(self, at_ms: float, action: Action) -> Event:
+        """An action at a time, in ms since the start."""
+        return self.act(settings.at(at_ms, action))
+
+    def when(self, action: Action, **condition: Any) -> Event:
+        """An action at a condition; see `electionlab.settings.when`."""
+        return self.act(settings.when(action, **condition))
+
+    def at_random(self, action: Action, **plan: Any) -> Event:
+        """An action at random times; see `electionlab.settings.at_random`."""
+        return self.act(settings.at_random(action, **plan))
+
+    # --- history ----------------------------------------------------------------------------------
+
+    def fork(self) -> Cluster:
+        """An independent copy: the same past, a future of its own. Observers stay behind."""
+        copy = type(self).__new__(type(self))
+        _core.Cluster.__init__(copy, self)
+        copy.protocol = self.protocol
+        copy.seed = self.seed
+        copy._observers = []
+        return copy
+
+    def __copy__(self) -> Cluster:
+        return self.fork()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Cluster:
+        return self.fork()
+
+    def undo(self, events: int = 1) -> None:
+        """Goes back by so many events (actions by hand are events too).
+
+        Raises:
+            ValueError: There are not that many, or the run is not recorded.
+        """
+        if not 0 <= events <= self.events:
+            raise ValueError(f"events={events!r}: must be from 0 to {self.events}")
+        self.seek(self.events - events)
+
+    def peek(self, action: Mapping[str, Any] | PendingEvent | None = None) -> list[str]:
+        """What the next event would do, without doing it.
+
+        Args:
+            action: Instead of the next event: an action, or an entry of `pending`.
+
+        Returns:
+            The rows of that one step, as lines for people.
+        """
+        if isinstance(action, PendingEvent):
+            if action.kind == "message":
+                action = settings.deliver(action.message)
+            elif action.kind == "timer":
+                action = settings.fire(action.node, action.timer)
+            else:
+                action = None
+        trace = self.peek_trace(None if action is None else dict(action))
+        return [trace.line(row) for row in range(len(trace))]
+
+    def _recipe(self) -> dict[str, Any]:
+        options = self.protocol.options if isinstance(self.protocol, Protocol) else {}
+        return {
+            "protocol": {
+                "name": self.protocol.name,
+                "nodes": self.protocol.nodes,
+                "options": options,
+            },
+            "config": self.config(),
+            "journal": [e for e in self.journal() if e["after"] <= self.events],
+            "events": self.events,
+            "end_ns": self.now_ns,
+        }
+
+    @classmethod
+    def _from_recipe(cls, recipe: Mapping[str, Any], protocol: Any = None) -> Cluster:
+        asked = recipe["protocol"]
+        if protocol is None:
+            protocol = make_protocol(asked["name"], asked["nodes"], asked["options"])
+        elif (protocol.name, protocol.nodes) != (asked["name"], asked["nodes"]):
+            raise ValueError(
+                f"protocol={protocol!r}: the run was of {asked['name']} with {asked['nodes']} nodes"
+            )
+        cluster = cls.__new__(cls)
+        cluster._start(protocol, dict(recipe["config"]), True)
+        cluster.replay(list(recipe["journal"]), recipe["events"], recipe["end_ns"])
+        return cluster
+
+    @staticmethod
+    def load(path: str | os.PathLike[str], *, protocol: Any = None) -> Cluster:
+        """The cluster of a trace file, in which that run has just happened.
+
+        Raises:
+            TraceError: The file is truncated, altered, foreign or of another version.
+        """
+        from electionlab.trace import load_cluster
+
+        return load_cluster(path, protocol=protocol)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if not self.records:
+            raise ValueError("a cluster with record=False cannot be pickled")
+        user = self.protocol if isinstance(self.protocol, UserProtocol) else None
+        return Cluster._from_recipe, (self._recipe(), user)
+
+    # --- looking ----------------------------------------------------------------------------------
+
+    @property
+    def pending(self) -> list[PendingEvent]:
+        """Everything that may happen next, soonest first; nothing is guessed or hidden."""
+        return self.pending_events()
+
+    def node(self, node: int) -> Node:
+        """A node's state, by field.
+
+        Raises:
+            ValueError: There is no such node.
+        """
+        return Node(**self.node_fields(node))
+
+    @property
+    def nodes(self) -> list[Node]:
+        """All nodes' states; `node` n is at position n - 1."""
+        return [self.node(n) for n in range(1, self.actors + 1)]
+
+    @property
+    def trace(self) -> Trace:
+        """What happened so far; it does not change when the cluster goes on.
+
+        Raises:
+            ValueError: The run is not recorded.
+        """
+        if not self.records:
+            raise ValueError("trace: a cluster with record=False keeps none")
+        user = isinstance(self.protocol, UserProtocol)
+        about = {
+            "messages": list(self.protocol.messages)
+            if isinstance(self.protocol, UserProtocol)
+            else [m["name"] for m in self.protocol.about["messages"]],
+            "timers": list(self.protocol.timers)
+            if isinstance(self.protocol, UserProtocol)
+            else list(self.protocol.about["timers"]),
+            "json_messages": user,
+            "actors": self.actors,
+            "object": self.protocol if user else None,
+        }
+        return Trace(self.trace_copy(), self._recipe(), about)
+
+    @property
+    def metrics(self) -> Metrics:
+        """Measures, messages, failovers and the seed; each is defined in docs/measures.md."""
+        return Metrics(
+            self.measures() | {"messages": self.traffic(), "failovers": self.failovers()}
+        )
+
+    @property
+    def fault_report(self) -> Metrics:
+        """How often each fault was asked for, and how often it really changed anything."""
+        return Metrics(self.faults())
+
+    def observe(self, observer: Callable[[Event], Any]) -> Callable[[], None]:
+        """Calls a function after every event from now on.
+
+        Returns:
+            A function that ends it.
+        """
+        self._observers.append(observer)
+        # Only an observed cluster pays for it: step is the engine's own method otherwise.
+        self.__dict__["step"] = self.observed_step
+
+        def end() -> None:
+            if observer in self._observers:
+                self._observers.remove(observer)
+            if not self._observers:
+                self.__dict__.pop("step", None)
+
+        return end
+
+    def _notify(self, event: Event) -> None:
+        for observer in list(self._observers):
+            observer(event)
+
+    def __repr__(self) -> str:
+        leader = f"leader={self.leader}" if self.leader else "no leader"
+        return (
+            f"<Cluster {self.protocol!r}, seed={self.seed}, now={self.now:.3f} ms, "
+            f"events={self.events}, {leader}>"
+        )
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for node in self.nodes:
+            cells = (node.node, node.role, node.leader or "", node.epoch or "")
+            rows.append("<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in cells) + "</tr>")
+        head = "<tr><th>node</th><th>role</th><th>leader</th><th>epoch</th></tr>"
+        return f"<div><b>{html.escape(repr(self))}</b><table>{head}{''.join(rows)}</table></div>"
+
+    def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """The nodes in a ring with roles, votes and messages; see `electionlab.plot`."""
+        from electionlab import plot
+
+        return plot.plot_cluster(self, ax=ax, **options)
+
+
+__all__: Sequence[str] = ["Cluster", "Leader", "Metrics", "NoLeader", "Node", "make_config"]

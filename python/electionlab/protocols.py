@@ -1,0 +1,197 @@
+"""The protocols of the engine as Python classes, made from the catalogue.
+
+A protocol that is added to the engine appears here by itself, with its options as keyword
+arguments, its defaults and its documentation.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from electionlab import _core
+
+
+class Protocol:
+    """A protocol of the engine with its options, checked.
+
+    Attributes:
+        name: Name in the catalogue: ``"raft"``.
+        nodes: How many members.
+        options: Every option by name, defaults filled in.
+        about: What the catalogue says: title, source, assumptions, cost, weaknesses, messages,
+            timers, state fields.
+    """
+
+    name: str = ""
+    about: dict[str, Any] = {}
+
+    def __init__(self, nodes: int, **options: Any) -> None:
+        if isinstance(nodes, bool) or not isinstance(nodes, int):
+            raise ValueError(
+                f"nodes={nodes!r}: must be a whole number from 1 to {_core.max_nodes}"
+            )
+        if not 1 <= nodes <= _core.max_nodes:
+            raise ValueError(f"nodes={nodes}: must be a whole number from 1 to {_core.max_nodes}")
+        self.nodes = nodes
+        self.options: dict[str, Any] = _core.check_options(self.name, nodes, options)
+
+    def __repr__(self) -> str:
+        defaults = {o["name"]: o["default"] for o in self.about["options"]}
+        given = "".join(
+            f", {name}={_shown(value)}"
+            for name, value in self.options.items()
+            if value != defaults[name]
+        )
+        return f"{type(self).__name__}(nodes={self.nodes}{given})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Protocol):
+            return NotImplemented
+        return (self.name, self.nodes, self.options) == (other.name, other.nodes, other.options)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return make_protocol, (self.name, self.nodes, self.options)
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return "(" + ", ".join(_shown(v) for v in value) + ("," if len(value) == 1 else "") + ")"
+    if isinstance(value, dict):
+        return "(" + ", ".join(_shown(v) for v in value.values()) + ")"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return repr(value)
+
+
+_PYTHON_TYPES = {
+    "range_ms": "float | tuple[float, float]",
+    "ms": "float",
+    "integer": "int",
+    "number": "float",
+    "boolean": "bool",
+    "choice": "str",
+    "list": "Sequence[Any]",
+}
+
+
+def _class_name(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
+
+
+def _class_doc(about: dict[str, Any]) -> str:
+    lines = [
+        f"{about['title']}.",
+        "",
+        f"Needs: {about['assumptions']}.",
+        f"Cost: {about['cost']}.",
+        f"Weak where: {about['weaknesses']}.",
+        "",
+        "Args:",
+        f"    nodes: How many members, 1 to {_core.max_nodes}.",
+    ]
+    for option in about["options"]:
+        doc = option["doc"]
+        if option["choices"]:
+            doc += " One of " + ", ".join(repr(c) for c in option["choices"]) + "."
+        lines.append(f"    {option['name']}: {doc} Default {_shown(option['default'])}.")
+    lines += [
+        "",
+        "Raises:",
+        "    ValueError: An option is unknown or out of range; the message names it.",
+        "",
+        f"Source: {about['source']}.",
+    ]
+    return "\n".join(lines)
+
+
+def _make_class(about: dict[str, Any]) -> type[Protocol]:
+    parameters = [
+        inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD),
+        inspect.Parameter("nodes", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation="int"),
+    ]
+    for option in about["options"]:
+        default = option["default"]
+        parameters.append(
+            inspect.Parameter(
+                option["name"],
+                inspect.Parameter.KEYWORD_ONLY,
+                default=tuple(default) if isinstance(default, list) else default,
+                annotation=_PYTHON_TYPES[option["type"]],
+            )
+        )
+    signature = inspect.Signature(parameters)
+
+    def __init__(self: Protocol, nodes: int, **options: Any) -> None:  # noqa: N807
+        Protocol.__init__(self, nodes, **options)
+
+    __init__.__signature__ = signature  # type: ignore[attr-defined]
+    return type(
+        _class_name(about["name"]),
+        (Protocol,),
+        {
+            "__init__": __init__,
+            "__doc__": _class_doc(about),
+            "__module__": __name__,
+            "name": about["name"],
+            "about": about,
+        },
+    )
+
+
+#: Every protocol class by its name in the catalogue.
+PROTOCOLS: dict[str, type[Protocol]] = {
+    about["name"]: _make_class(about) for about in _core.catalog()
+}
+globals().update({cls.__name__: cls for cls in PROTOCOLS.values()})
+
+__all__ = [  # noqa: PLE0604
+    "PROTOCOLS",
+    "Protocol",
+    "make_protocol",
+    *sorted(cls.__name__ for cls in PROTOCOLS.values()),
+]
+
+
+def make_protocol(name: str, nodes: int, options: dict[str, Any] | None = None) -> Protocol:
+    """A protocol by its name in the catalogue.
+
+    Raises:
+        ValueError: There is no such protocol, or an option is bad.
+    """
+    if name not in PROTOCOLS:
+        raise ValueError(f"protocol={name!r}: must be one of {', '.join(PROTOCOLS)}")
+    return PROTOCOLS[name](nodes, **(options or {}))
+
+
+def stub_text() -> str:
+    """The text of ``protocols.pyi``: what type checkers and editors read."""
+    lines = [
+        "# Generated by dev/stubs.py from the engine's catalogue.",
+        "from collections.abc import Sequence",
+        "from typing import Any, ClassVar",
+        "",
+        "PROTOCOLS: dict[str, type[Protocol]]",
+        "",
+        "class Protocol:",
+        "    name: ClassVar[str]",
+        "    about: ClassVar[dict[str, Any]]",
+        "    nodes: int",
+        "    options: dict[str, Any]",
+        "    def __init__(self, nodes: int, **options: Any) -> None: ...",
+        "    def __eq__(self, other: object) -> bool: ...",
+        "",
+        "def make_protocol(",
+        "    name: str, nodes: int, options: dict[str, Any] | None = None",
+        ") -> Protocol: ...",
+        "def stub_text() -> str: ...",
+    ]
+    for cls in PROTOCOLS.values():
+        lines += ["", f"class {cls.__name__}(Protocol):", "    def __init__(", "        self,"]
+        lines += ["        nodes: int,", "        *,"]
+        for option in cls.about["options"]:
+            lines.append(f"        {option['name']}: {_PYTHON_TYPES[option['type']]} = ...,")
+        lines += ["    ) -> None: ..."]
+    return "\n".join(lines) + "\n"

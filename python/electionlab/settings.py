@@ -1,0 +1,391 @@
+"""What a cluster runs on: delays, links, machines, and what is done to it.
+
+Everything here is a value with keyword arguments in milliseconds; the engine checks it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Union
+
+from electionlab import _core
+
+# --- delays ---------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Delay:
+    """A distribution of a duration; made by the functions of this module.
+
+    Attributes:
+        spec: The engine's form: ``{"kind": "exponential", "mean_ms": 3.0, "min_ms": 1.0}``.
+    """
+
+    spec: Mapping[str, Any]
+
+    def sample_ms(self, size: int, *, seed: int = 0) -> Any:
+        """Draws as the engine would.
+
+        Args:
+            size: How many.
+            seed: Seed of the stream, 0 and up.
+
+        Returns:
+            Shape (size,), float64, milliseconds.
+        """
+        return _core.draw_distribution(dict(self.spec), size, seed)
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{k}={v!r}" for k, v in self.spec.items() if k != "kind")
+        return f"{self.spec['kind']}({inside})"
+
+
+#: A number of ms (constant), a pair (uniform, both ends included) or a distribution.
+DelayLike = Union[float, "tuple[float, float]", Delay]
+
+
+def _delay(kind: str, **parameters: Any) -> Delay:
+    return Delay(_core.check_distribution({"kind": kind, **parameters}, kind))
+
+
+def exponential(mean_ms: float, *, min_ms: float = 0.0) -> Delay:
+    """min_ms plus an exponential with the given mean."""
+    return _delay("exponential", mean_ms=mean_ms, min_ms=min_ms)
+
+
+def normal(mean_ms: float, deviation_ms: float, *, min_ms: float = 0.0) -> Delay:
+    """A normal distribution, cut off below min_ms."""
+    return _delay("normal", mean_ms=mean_ms, deviation_ms=deviation_ms, min_ms=min_ms)
+
+
+def lognormal(median_ms: float, sigma: float, *, min_ms: float = 0.0) -> Delay:
+    """min_ms plus a log-normal with the given median; sigma is the deviation of the logarithm."""
+    return _delay("lognormal", median_ms=median_ms, sigma=sigma, min_ms=min_ms)
+
+
+def pareto(scale_ms: float, shape: float, *, min_ms: float = 0.0) -> Delay:
+    """min_ms plus scale_ms (U^(-1/shape) - 1): a heavy tail."""
+    return _delay("pareto", scale_ms=scale_ms, shape=shape, min_ms=min_ms)
+
+
+def hyperexponential(
+    mean_ms: float, tail_mean_ms: float, tail_probability: float, *, min_ms: float = 0.0
+) -> Delay:
+    """min_ms plus an exponential that has a larger mean with some probability: mostly fast."""
+    return _delay(
+        "hyperexponential",
+        mean_ms=mean_ms,
+        tail_mean_ms=tail_mean_ms,
+        tail_probability=tail_probability,
+        min_ms=min_ms,
+    )
+
+
+def empirical(quantiles_ms: Sequence[float]) -> Delay:
+    """Measured quantiles at equal steps of probability, 0 and 1 included; linear between them."""
+    return _delay("empirical", quantiles_ms=list(quantiles_ms))
+
+
+def plain(value: Any) -> Any:
+    """A setting as the engine's dictionaries, without what is None."""
+    if isinstance(value, Delay):
+        return dict(value.spec)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            f.name: plain(getattr(value, f.name))
+            for f in dataclasses.fields(value)
+            if getattr(value, f.name) is not None
+        }
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    return value
+
+
+# --- links and machines ---------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Link:
+    """One direction of a link; None keeps what the network says.
+
+    Attributes:
+        one_way_delay_ms: Time a message travels.
+        loss_probability: Chance that a message is lost, 0 to 1.
+        duplicate_probability: Chance that a second copy travels, with a delay of its own.
+        reorder_probability: Chance that a message is held up by reorder_delay_ms on top.
+        reorder_delay_ms: By how much.
+        fifo: Whether a message never overtakes an earlier one of the same direction.
+    """
+
+    one_way_delay_ms: DelayLike | None = None
+    loss_probability: float | None = None
+    duplicate_probability: float | None = None
+    reorder_probability: float | None = None
+    reorder_delay_ms: DelayLike | None = None
+    fifo: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Network(Link):
+    """All links of a cluster: one kind for all, and exceptions by direction.
+
+    Attributes:
+        links: Exceptions, ``{(sender, receiver): Link(...)}``.
+    """
+
+    one_way_delay_ms: DelayLike | None = (5.0, 10.0)
+    links: Mapping[tuple[int, int], Link] | None = None
+
+    def to_config(self) -> dict[str, Any]:
+        """The engine's form."""
+        config = plain(dataclasses.replace(self, links=None))
+        config["links"] = [
+            {"from": sender, "to": receiver, "link": plain(link)}
+            for (sender, receiver), link in (self.links or {}).items()
+        ]
+        return dict(config)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a node runs on; None keeps the default.
+
+    Attributes:
+        write_delay_ms: Time of a durable write; 0 by default.
+        processing_ms: Time to handle a message; 0 by default.
+        timer_lateness_ms: How late an expired timer's handler runs; 0 by default.
+        start_ms: When the node is switched on; 0 by default.
+        clock_offset_ms: What its clock shows at time 0.
+        clock_drift_ppm: How much faster its clock runs, in parts per million, or a pair to draw
+            from once a run.
+    """
+
+    write_delay_ms: DelayLike | None = None
+    processing_ms: DelayLike | None = None
+    timer_lateness_ms: DelayLike | None = None
+    start_ms: DelayLike | None = None
+    clock_offset_ms: float | None = None
+    clock_drift_ppm: float | tuple[float, float] | None = None
+
+
+# --- what is done to a cluster --------------------------------------------------------------------
+
+#: A node by number, or "leader", "follower", "random", or "trigger" (of a condition).
+NodeLike = Union[int, str]
+
+
+class Action(dict[str, Any]):
+    """Something done to a cluster; made by the functions below, taken by ``Cluster.act``."""
+
+    def __repr__(self) -> str:
+        inside = ", ".join(f"{k}={v!r}" for k, v in self.items() if k != "action")
+        return f"{self['action']}({inside})"
+
+
+def _action(kind: str, **entries: Any) -> Action:
+    return Action(
+        {"action": kind, **{k: plain(v) for k, v in entries.items() if v is not None}}
+    )
+
+
+def _nodes(nodes: int | Iterable[int]) -> list[int]:
+    return [nodes] if isinstance(nodes, int) else sorted(nodes)
+
+
+def crash(
+    node: NodeLike, *, restart_after_ms: float | None = None, lose_disk: bool = False
+) -> Action:
+    """A node stops: memory, unfinished writes and unsent messages are lost.
+
+    Args:
+        node: Which.
+        restart_after_ms: It starts again after so long; None: not by itself.
+        lose_disk: That restart finds an empty disk.
+    """
+    return _action(
+        "crash", node=node, restart_after_ms=restart_after_ms, lose_disk=lose_disk or None
+    )
+
+
+def restart(node: NodeLike, *, lose_disk: bool = False) -> Action:
+    """A node that is down starts again, with its disk or with an empty one."""
+    return _action("restart", node=node, lose_disk=lose_disk or None)
+
+
+def pause(node: NodeLike, *, resume_after_ms: float | None = None) -> Action:
+    """A node stands still (garbage collection, SIGSTOP); its events happen late."""
+    return _action("pause", node=node, resume_after_ms=resume_after_ms)
+
+
+def resume(node: NodeLike) -> Action:
+    """A paused node goes on; what was held for it happens now, in order."""
+    return _action("resume", node=node)
+
+
+def partition(*groups: Iterable[int]) -> Action:
+    """Cuts every link between nodes of different groups, both ways.
+
+    A node in no group keeps all its links; so partial partitions can be made.
+    """
+    return _action("partition", groups=[_nodes(group) for group in groups])
+
+
+def cut(
+    sender: int | Iterable[int], receiver: int | Iterable[int], *, both_ways: bool = True
+) -> Action:
+    """Cuts the links from some nodes to some others; messages on the way are lost as well."""
+    return Action(
+        {"action": "cut", "from": _nodes(sender), "to": _nodes(receiver), "both_ways": both_ways}
+    )
+
+
+def mend(
+    sender: int | Iterable[int], receiver: int | Iterable[int], *, both_ways: bool = True
+) -> Action:
+    """Undoes a cut."""
+    return Action(
+        {"action": "mend", "from": _nodes(sender), "to": _nodes(receiver), "both_ways": both_ways}
+    )
+
+
+def heal() -> Action:
+    """Mends every link."""
+    return _action("heal")
+
+
+def link(
+    settings: Link,
+    sender: int | Iterable[int] | None = None,
+    receiver: int | Iterable[int] | None = None,
+    *,
+    both_ways: bool = True,
+) -> Action:
+    """Gives links another delay, loss or duplication; all of them when no ends are given."""
+    action = Action({"action": "link", "link": plain(settings), "both_ways": both_ways})
+    if sender is not None and receiver is not None:
+        action.update({"from": _nodes(sender), "to": _nodes(receiver)})
+    return action
+
+
+def clock(node: NodeLike, *, offset_ms: float = 0.0, drift_ppm: float = 0.0) -> Action:
+    """Sets a node's clock: offset, and rate in parts per million above true time."""
+    return _action("clock", node=node, offset_ms=offset_ms, drift_ppm=drift_ppm)
+
+
+def slow(node: NodeLike, processing_ms: DelayLike) -> Action:
+    """A node takes so long to handle each message, one after the other; 0 makes it fast again."""
+    return _action("slow", node=node, processing_ms=processing_ms)
+
+
+def disk(node: NodeLike, write_delay_ms: DelayLike) -> Action:
+    """Every durable write of a node takes so long from now on."""
+    return _action("disk", node=node, write_delay_ms=write_delay_ms)
+
+
+def deliver(message: int) -> Action:
+    """A message in flight arrives now."""
+    return _action("deliver", message=message)
+
+
+def drop(message: int) -> Action:
+    """A message in flight is lost."""
+    return _action("drop", message=message)
+
+
+def duplicate(message: int) -> Action:
+    """A second copy of a message in flight."""
+    return _action("duplicate", message=message)
+
+
+def delay(message: int, by_ms: float) -> Action:
+    """A message in flight takes longer."""
+    return _action("delay", message=message, by_ms=by_ms)
+
+
+def fire(node: NodeLike, timer: str) -> Action:
+    """An armed timer of a node expires now."""
+    return _action("fire", node=node, timer=timer)
+
+
+def at(at_ms: float, action: Action) -> Action:
+    """An action at a time, in ms since the start."""
+    return _action("at", at_ms=at_ms, do=action)
+
+
+def when(
+    action: Action,
+    *,
+    node: int | None = None,
+    role: str | None = None,
+    epoch: int | None = None,
+    message: str | None = None,
+    occurrence: int = 1,
+) -> Action:
+    """An action at a condition: right after the event that meets it, at the same instant.
+
+    Args:
+        action: What; its node may be ``"trigger"``: the node that met the condition.
+        node: Whose view or message counts; None: anybody's.
+        role: A node takes this role: ``"candidate"``.
+        epoch: Its epoch is at least this.
+        message: A node sends a message of this kind: ``"VoteReply"``.
+        occurrence: At the how-manieth time.
+    """
+    condition = {
+        k: v
+        for k, v in {
+            "node": node,
+            "role": role,
+            "epoch": epoch,
+            "message": message,
+            "occurrence": occurrence,
+        }.items()
+        if v is not None
+    }
+    return _action("when", condition=condition, do=action)
+
+
+def at_random(
+    action: Action,
+    *,
+    every_ms: DelayLike,
+    repair_after_ms: DelayLike | bool = True,
+    from_ms: float | None = None,
+    until_ms: float | None = None,
+    keep_up: int | None = None,
+    seed: int | None = None,
+) -> Action:
+    """An action again and again, at times drawn from the seed.
+
+    A number for ``every_ms`` or ``repair_after_ms`` is the mean of an exponential; a pair is a
+    range; a `Delay` is itself.
+
+    Args:
+        action: What; with the node ``"random"``, a partition without groups or a cut without
+            nodes, these are drawn anew each time.
+        every_ms: Time between two of them.
+        repair_after_ms: It is undone after so long (restart, resume, mend); False: never.
+        from_ms: Not before.
+        until_ms: Not after.
+        keep_up: Nobody is crashed or paused when only so many members are up.
+        seed: Changes these draws and nothing else.
+    """
+
+    def spread(value: DelayLike | bool) -> Any:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return exponential(value)
+        return None if value is True else value
+
+    plan = {
+        "do": action,
+        "interval_ms": spread(every_ms),
+        "repair_after_ms": spread(repair_after_ms),
+        "from_ms": from_ms,
+        "until_ms": until_ms,
+        "keep_up": keep_up,
+        "seed": seed,
+    }
+    return _action("plan", plan={k: v for k, v in plan.items() if v is not None})
