@@ -3,7 +3,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <chrono>
 #include <optional>
+#include <utility>
 
 #include "convert.h"
 #include "electionlab/catalog/catalog.h"
@@ -11,6 +13,46 @@
 #include "module.h"
 
 namespace py = pybind11;
+
+namespace electionlab {
+namespace {
+
+// While a call is under way a cluster is in between: another thread, or a handler of its own
+// protocol, must not touch it. An observer may: it is called between two events.
+class Busy {
+public:
+    explicit Busy(Cluster& cluster, bool busy = true)
+        : cluster_(cluster), before_(std::exchange(cluster.busy, busy)) {}
+    ~Busy() { cluster_.busy = before_; }
+    Busy(const Busy&) = delete;
+    Busy& operator=(const Busy&) = delete;
+
+private:
+    Cluster& cluster_;
+    bool before_;
+};
+
+}  // namespace
+}  // namespace electionlab
+
+namespace pybind11::detail {
+
+// Every call from Python to a cluster comes through here.
+template <>
+struct type_caster<electionlab::Cluster> : type_caster_base<electionlab::Cluster> {
+    bool load(handle source, bool convert) {
+        if (!type_caster_base<electionlab::Cluster>::load(source, convert)) {
+            return false;
+        }
+        if (value != nullptr && static_cast<electionlab::Cluster*>(value)->busy) {
+            electionlab::invalid("cluster", "a running cluster",
+                                 "another thread runs it, or a handler of its own protocol calls it");
+        }
+        return true;
+    }
+};
+
+}  // namespace pybind11::detail
 
 namespace electionlab::bindings {
 
@@ -67,7 +109,9 @@ StopWhen stop_of(const std::string& text) {
             "must be 'never', 'leader', 'agreement', 'no_leader' or 'violation'");
 }
 
-// In stretches, so that Ctrl-C is heard; a protocol written in Python needs the interpreter's lock.
+constexpr std::int64_t max_stretch = 200'000;
+
+// In stretches of some 10 to 40 ms, so that Ctrl-C is heard; a protocol written in Python needs the interpreter's lock.
 bool run(Cluster& cluster, std::optional<double> until_ms, std::int64_t max_steps,
          const std::string& stop, const std::optional<py::function>& watch, bool in_python) {
     const Instant until = until_ms ? instant_of(*until_ms, "until") : Instant::never();
@@ -78,20 +122,26 @@ bool run(Cluster& cluster, std::optional<double> until_ms, std::int64_t max_step
     std::function<bool(const Event&)> watcher;
     if (watch) {
         watcher = [&](const Event& event) {
+            const Busy between(cluster, false);
             return py::cast<bool>(
                 py::bool_((*watch)(py::cast(BoundEvent{event, &cluster.description()}))));
         };
     }
-    constexpr std::int64_t stretch = 200'000;
+    using Clock = std::chrono::steady_clock;
+    std::int64_t stretch = 100;  // an event of a large cluster may take a millisecond
     while (max_steps > 0) {
         const std::int64_t before = cluster.steps();
         const std::int64_t steps = std::min(stretch, max_steps);
+        const auto began = Clock::now();
         bool stopped = false;
-        if (watch || in_python) {
-            stopped = cluster.run(until, steps, when, watcher);
-        } else {
-            const py::gil_scoped_release release;
-            stopped = cluster.run(until, steps, when, watcher);
+        {
+            const Busy busy(cluster);
+            if (watch || in_python) {
+                stopped = cluster.run(until, steps, when, watcher);
+            } else {
+                const py::gil_scoped_release release;
+                stopped = cluster.run(until, steps, when, watcher);
+            }
         }
         if (PyErr_CheckSignals() != 0) {
             throw py::error_already_set();
@@ -101,6 +151,10 @@ bool run(Cluster& cluster, std::optional<double> until_ms, std::int64_t max_step
             return stopped;
         }
         max_steps -= made;
+        const auto took = Clock::now() - began;
+        stretch = took < std::chrono::milliseconds(10)   ? std::min(2 * stretch, max_stretch)
+                  : took > std::chrono::milliseconds(40) ? std::max(stretch / 4, std::int64_t{1})
+                                                         : stretch;
     }
     return false;
 }
@@ -135,6 +189,7 @@ void replay(Cluster& cluster, const py::list& journal, std::int64_t last, std::i
         in.finish();
         entries.push_back(std::move(entry));
     }
+    const Busy busy(cluster);
     cluster.replay(entries, last, Instant{end_ns});
 }
 
@@ -156,6 +211,7 @@ void bind_cluster(py::module_& m) {
         .def(
             "step",
             [](Cluster& c) -> std::optional<BoundEvent> {
+                const Busy busy(c);
                 const Event& event = c.step();
                 if (!event) {
                     return std::nullopt;
@@ -169,7 +225,9 @@ void bind_cluster(py::module_& m) {
         .def(
             "act",
             [](Cluster& c, const py::dict& action) {
-                return BoundEvent{c.apply(read_action(c, action)), &c.description()};
+                const Action read = read_action(c, action);
+                const Busy busy(c);
+                return BoundEvent{c.apply(read), &c.description()};
             },
             py::arg("action"),
             "Does something to the cluster now: a fault, a message, a timer, a schedule.\n\nArgs:\n"
@@ -187,7 +245,10 @@ void bind_cluster(py::module_& m) {
             },
             py::arg("action") = py::none(),
             "The trace of what the next event, or the action, would do; nothing changes.")
-        .def("seek", &Cluster::seek, py::arg("event"),
+        .def("seek", [](Cluster& c, std::int64_t event) {
+                const Busy busy(c);
+                c.seek(event);
+            }, py::arg("event"),
              "Goes to the state right after an event of this run, backwards or forwards.\n\nArgs:\n"
              "    event: Its number; 0 is the start.\n\nRaises:\n    ValueError: The run has no such "
              "event, or is not recorded.")
@@ -220,7 +281,9 @@ void bind_cluster(py::module_& m) {
                                "The last event of the recorded run; beyond `events` after going back.")
         .def_property_readonly("members", &Cluster::members, "How many nodes take part.")
         .def_property_readonly("actors", &Cluster::actors, "Members and services together.")
-        .def("actor_kind", &Cluster::actor_kind, py::arg("node"), "'member', or the kind of service.")
+        .def("actor_kind",
+             [](const Cluster& c, std::int64_t node) { return c.actor_kind(check_node(c, node)); },
+             py::arg("node"), "'member', or the kind of service.")
         .def_property_readonly("leader_id", &Cluster::leader,
                                "The acting leader of the highest epoch; 0: nobody.")
         .def_property_readonly("agreed", [](Cluster& c) { return c.monitor().agreed(); },

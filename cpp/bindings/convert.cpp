@@ -36,7 +36,26 @@ py::object to_python(const Value& value) {
     return py::none();
 }
 
-Value from_python(py::handle object, const std::string& name) {
+namespace {
+
+constexpr int max_depth = 100;  // of lists in lists; a list may even contain itself
+
+// Text that UTF-8 cannot express (a lone surrogate, as in odd file names) is a caller's mistake.
+std::string text_of(py::handle object, const std::string& name) {
+    py::ssize_t size = 0;
+    const char* text = PyUnicode_AsUTF8AndSize(object.ptr(), &size);
+    if (text == nullptr) {
+        PyErr_Clear();
+        invalid(name, py::str(py::module_::import("builtins").attr("ascii")(object)),
+                "must be text that UTF-8 can express");
+    }
+    return {text, static_cast<std::size_t>(size)};
+}
+
+Value convert(py::handle object, const std::string& name, int depth) {
+    if (depth > max_depth) {
+        invalid(name, "...", "must not be nested deeper than " + std::to_string(max_depth));
+    }
     if (object.is_none()) {
         return {};
     }
@@ -55,13 +74,13 @@ Value from_python(py::handle object, const std::string& name) {
         return object.cast<double>();
     }
     if (py::isinstance<py::str>(object)) {
-        return object.cast<std::string>();
+        return text_of(object, name);
     }
     if (py::isinstance<py::dict>(object)) {
         Value::Dict dict;
         for (const auto& [key, item] : py::reinterpret_borrow<py::dict>(object)) {
-            const std::string text = py::str(key);
-            dict.emplace_back(text, from_python(item, text));
+            const std::string text = text_of(py::str(key), name);
+            dict.emplace_back(text, convert(item, text, depth + 1));
         }
         return dict;
     }
@@ -72,14 +91,18 @@ Value from_python(py::handle object, const std::string& name) {
                                      : py::reinterpret_borrow<py::object>(object);
         Value::List list;
         for (const auto& item : items) {
-            list.push_back(from_python(item, name));
+            list.push_back(convert(item, name, depth + 1));
         }
         return list;
     }
     if (py::hasattr(object, "tolist")) {  // NumPy scalars and arrays
-        return from_python(object.attr("tolist")(), name);
+        return convert(object.attr("tolist")(), name, depth + 1);
     }
     invalid(name, py::repr(object), "must be None, a truth value, a number, text, a list or a dict");
 }
+
+}  // namespace
+
+Value from_python(py::handle object, const std::string& name) { return convert(object, name, 0); }
 
 }  // namespace electionlab::bindings

@@ -22,6 +22,14 @@ const char* keep_text(const std::string& text) {
     return kept->insert(text).first->c_str();
 }
 
+// Braces that stand for themselves; see `fill`.
+std::string escaped(std::string text) {
+    for (std::size_t at = 0; (at = text.find("{}", at)) != std::string::npos; at += 4) {
+        text.replace(at, 2, "{{}}");
+    }
+    return text;
+}
+
 const Description* keep_description(const py::object& protocol) {
     const auto names = [&](const char* attribute) {
         return protocol.attr(attribute).cast<std::vector<std::string>>();
@@ -80,7 +88,7 @@ void handle(const char* input, PythonProtocol::State& s, const PythonProtocol::C
         }
     }
     for (const py::handle note : result[5]) {
-        effects.note(keep_text(note.cast<std::string>()));
+        effects.note(keep_text(escaped(note.cast<std::string>())));
     }
 }
 
@@ -135,10 +143,9 @@ std::unique_ptr<Cluster> make_python_cluster(const py::object& protocol, NodeId 
     options->protocol = protocol;
     options->description = keep_description(protocol);
     NodeId actors = nodes;
-    for (const auto& [kind, count] :
-         protocol.attr("services").cast<std::map<std::string, NodeId>>()) {
-        options->actors.push_back({keep_text(kind), count});
-        actors += count;
+    for (const auto& [kind, count] : protocol.attr("services").cast<py::dict>()) {
+        options->actors.push_back({keep_text(kind.cast<std::string>()), count.cast<NodeId>()});
+        actors += options->actors.back().count;
     }
     std::vector<std::string> messages;
     for (const KindInfo& kind : options->description->messages) {

@@ -61,11 +61,16 @@ constexpr RandomStream random_stream(std::uint64_t key, NodeId node, Purpose pur
 
 /// High word of the 128-bit product: maps a uniform word to 0..span-1 (all of it when span is 0).
 constexpr std::uint64_t scale_word(std::uint64_t word, std::uint64_t span) {
+#ifdef __SIZEOF_INT128__
+    __extension__ using Wide = unsigned __int128;
+    return static_cast<std::uint64_t>(static_cast<Wide>(word) * span >> 64);
+#else
     const std::uint64_t a = word >> 32, b = word & 0xffffffffU;
     const std::uint64_t c = span >> 32, d = span & 0xffffffffU;
     const std::uint64_t middle = a * d + ((b * d) >> 32);
     const std::uint64_t low = (middle & 0xffffffffU) + b * c;
     return a * c + (middle >> 32) + (low >> 32);
+#endif
 }
 
 /// Uniform over the whole numbers low..high, both ends included.

@@ -77,18 +77,19 @@ struct About {
     bool majority = false;         ///< it elects only with more than half of all members
 };
 
-/// A node as the outside knew it before an event: what its messages may depend on, and its view.
+/// A node as the outside knows it: what its messages may depend on, and its view.
 template <class P>
-struct Before {
+struct Known {
     const typename P::Disk& disk;
     const View& view;
 };
 
-/// A promise about one node across one event, crashes and restarts included.
+/// A promise about one node across one event, crashes and restarts included. It must hold between
+/// equal states, so that nothing needs checking where nothing changed.
 template <class P>
 struct Promise {
     std::string_view name;
-    bool (*holds)(const Before<P>& before, const State<P>& after, const View& view);
+    bool (*holds)(const Known<P>& before, const Known<P>& after);
 };
 
 /// Actors beyond the members: a coordination service, a resource that leaders write to.

@@ -230,21 +230,22 @@ void Raft<MaxNodes>::repeat_vote_requests(State& s, const Context& ctx, Effects&
 
 template <std::size_t MaxNodes>
 std::vector<Promise<Raft<MaxNodes>>> Raft<MaxNodes>::invariants() {
-    using Before = electionlab::Before<Raft>;
+    using Known = electionlab::Known<Raft>;
     return {
         {"term_never_decreases",
-         [](const Before& before, const State& after, const View&) {
+         [](const Known& before, const Known& after) {
              return after.disk.current_term >= before.disk.current_term;
          }},
         {"one_vote_per_term",
-         [](const Before& before, const State& after, const View&) {
+         [](const Known& before, const Known& after) {
              return after.disk.current_term != before.disk.current_term ||
                     before.disk.voted_for == no_node ||
                     after.disk.voted_for == before.disk.voted_for;
          }},
         {"leader_keeps_its_term",
-         [](const Before& before, const State&, const View& view) {
-             return !before.view.leads() || !view.leads() || before.view.epoch == view.epoch;
+         [](const Known& before, const Known& after) {
+             return !before.view.leads() || !after.view.leads() ||
+                    before.view.epoch == after.view.epoch;
          }},
     };
 }

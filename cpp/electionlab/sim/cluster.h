@@ -93,6 +93,9 @@ public:
     [[nodiscard]] virtual const SimulationConfig& config() const = 0;
     /// Why no leader can come to be as things stand, in words; empty when one can.
     [[nodiscard]] virtual std::string why_no_leader() const = 0;
+
+    /// Set by a caller that shares the cluster while a call is under way, to refuse a second one.
+    bool busy = false;
 };
 
 /// The measures of a run as a dictionary of names with units; what Python's `metrics` shows.

@@ -45,6 +45,13 @@ Network::Network(Link everywhere, std::vector<LinkOverride> exceptions)
     for (const LinkOverride& exception : exceptions) {
         set(exception.from, exception.to, exception.link);
     }
+    judge_calm();
+}
+
+void Network::judge_calm() {
+    const Link& l = everywhere_;
+    calm_ = exceptions_.empty() && cuts_ == 0 && l.loss <= 0 && l.duplicate <= 0 && l.reorder <= 0 &&
+            !l.fifo;
 }
 
 const Link& Network::find(NodeId from, NodeId to) const {
@@ -57,6 +64,7 @@ const Link& Network::find(NodeId from, NodeId to) const {
 void Network::set_all(const Link& link) {
     everywhere_ = link;
     exceptions_.clear();
+    judge_calm();
 }
 
 void Network::set(NodeId from, NodeId to, const Link& link) {
@@ -67,6 +75,7 @@ void Network::set(NodeId from, NodeId to, const Link& link) {
     } else {
         exceptions_.insert(place, wanted);
     }
+    judge_calm();
 }
 
 bool Network::set_cut(NodeId from, NodeId to, bool cut, NodeId actors) {
@@ -81,6 +90,7 @@ bool Network::set_cut(NodeId from, NodeId to, bool cut, NodeId actors) {
     }
     word ^= bit;
     cuts_ = cut ? cuts_ + 1 : cuts_ - 1;
+    judge_calm();
     return true;
 }
 
@@ -88,6 +98,7 @@ std::size_t Network::heal() {
     const std::size_t mended = cuts_;
     std::fill(cut_.begin(), cut_.end(), 0);
     cuts_ = 0;
+    judge_calm();
     return mended;
 }
 

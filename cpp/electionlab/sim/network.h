@@ -41,6 +41,8 @@ public:
     Network() = default;
     Network(Link everywhere, std::vector<LinkOverride> exceptions);
 
+    /// Every message of every link just takes its delay: nothing is lost, copied, held up or cut.
+    [[nodiscard]] bool is_calm() const { return calm_; }
     [[nodiscard]] const Link& link(NodeId from, NodeId to) const {
         return exceptions_.empty() ? everywhere_ : find(from, to);
     }
@@ -64,12 +66,14 @@ private:
     static std::uint64_t key(NodeId from, NodeId to) { return std::uint64_t{from} << 32 | to; }
     [[nodiscard]] std::size_t row(NodeId from) const { return std::size_t{from} * words_; }
     [[nodiscard]] const Link& find(NodeId from, NodeId to) const;
+    void judge_calm();
 
     Link everywhere_;
     std::vector<LinkOverride> exceptions_;  // sorted by (from, to)
     std::vector<std::uint64_t> cut_;        // a bit per direction; allocated at the first cut
     std::size_t words_ = 0;
     std::size_t cuts_ = 0;
+    bool calm_ = true;
 };
 
 /// A value per direction of a link: dense for small clusters, else only for links in use.

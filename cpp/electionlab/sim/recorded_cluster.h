@@ -39,12 +39,14 @@ public:
           journal_at_(other.journal_at_),
           last_step_(other.last_step_),
           checkpoints_(other.checkpoints_),
-          interval_(other.interval_) {
+          interval_(other.interval_),
+          broken_(other.broken_) {
         simulation_.record_into(record_ ? &trace_ : nullptr);
     }
     RecordedCluster& operator=(const RecordedCluster&) = delete;
 
     const Event& step() override {
+        need_whole();
         forget_future();
         const Event* event = nullptr;
         guarded([&] { event = &simulation_.step(); });
@@ -53,6 +55,7 @@ public:
     }
 
     const Event& apply(const Action& action) override {
+        need_whole();
         const JournalEntry entry{simulation_.steps(), simulation_.now(),
                                  record_ ? std::make_shared<const Action>(action) : nullptr};
         const std::int64_t future = std::exchange(last_step_, simulation_.steps());
@@ -60,7 +63,10 @@ public:
         try {
             event = &simulation_.apply(action);
         } catch (...) {
-            last_step_ = future;  // refused: nothing has changed, the future included
+            last_step_ = future;  // nothing has changed, the future included
+            if (simulation_.steps() != entry.after_step) {  // not refused: a handler threw
+                undo_half_step(entry.after_step);
+            }
             throw;
         }
         if (record_) {
@@ -74,6 +80,7 @@ public:
 
     bool run(Instant until, std::int64_t max_steps, StopWhen stop,
              const std::function<bool(const Event&)>& watch) override {
+        need_whole();
         forget_future();
         const std::size_t violations = simulation_.monitor().violations().size();
         if (stop != StopWhen::never && stop != StopWhen::violation && holds(stop, violations)) {
@@ -121,7 +128,10 @@ public:
     }
 
     void replay(const std::vector<JournalEntry>& journal, std::int64_t last, Instant end) override {
-        EL_ASSERT(simulation_.steps() == 0 && journal_.empty());
+        if (simulation_.steps() != 0 || !journal_.empty()) {
+            invalid("replay", "event " + std::to_string(simulation_.steps()),
+                    "only a cluster at its start can repeat a journal");
+        }
         journal_ = journal;
         play(last, end);
         journal_.resize(journal_at_);
@@ -290,14 +300,27 @@ private:
         try {
             work();
         } catch (...) {
-            if (record_) {
-                const std::int64_t whole = std::max(before, simulation_.last_whole_step());
-                last_step_ = std::max(last_step_, whole);
-                if (whole != simulation_.steps()) {
-                    go_back_to(whole);
-                }
+            const std::int64_t whole = std::max(before, simulation_.last_whole_step());
+            last_step_ = std::max(last_step_, whole);
+            if (whole != simulation_.steps()) {
+                undo_half_step(whole);
             }
             throw;
+        }
+    }
+
+    void undo_half_step(std::int64_t whole) {
+        if (record_) {
+            go_back_to(whole);
+        } else {
+            broken_ = true;
+        }
+    }
+
+    void need_whole() const {
+        if (broken_) {
+            invalid("record", "False", "a handler failed in the middle of an event, and a cluster "
+                    "that is not recorded cannot go back; make a new one");
         }
     }
 
@@ -406,6 +429,7 @@ private:
     std::int64_t last_step_ = 0;
     std::vector<Checkpoint> checkpoints_;
     std::int64_t interval_ = 64;
+    bool broken_ = false;              // half an event has happened, and there is no way back
 };
 
 }  // namespace electionlab

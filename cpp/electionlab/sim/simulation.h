@@ -24,6 +24,13 @@
 #include "electionlab/sim/timer_table.h"
 #include "electionlab/sim/trace.h"
 
+// Kept out of the loop's code: what happens rarely, or only while recording.
+#if defined(__GNUC__)
+#define EL_COLD [[gnu::noinline]]
+#else
+#define EL_COLD
+#endif
+
 namespace electionlab {
 
 template <class P>
@@ -55,7 +62,7 @@ public:
 
     /// The next event happens; an event with step 0 when nothing is left to happen.
     const Event& step() {
-        if (!advance()) {
+        if (!advance(Instant::never())) {
             last_ = Event{};
             last_.at = now_;
         }
@@ -68,10 +75,7 @@ public:
     template <class Stop>
     bool run(Instant until, std::int64_t max_steps, Stop&& stop) {
         const std::int64_t last_step = step_ > INT64_MAX - max_steps ? INT64_MAX : step_ + max_steps;
-        while (step_ < last_step && next_time() <= until) {
-            if (!advance()) {
-                break;
-            }
+        while (step_ < last_step && advance(until)) {
             whole_step_ = step_;
             if (stop(*this)) {
                 return true;
@@ -165,7 +169,7 @@ private:
         std::int64_t body = -1;      // in the trace
         NodeId from = no_node;
         NodeId to = no_node;
-        std::uint32_t timer = 0;
+        std::uint32_t timer = 0;     // in a free place: the next free one
         PendingKind kind = PendingKind::message;
         bool arrived = false;        // waits at its node, which is busy or paused
         bool served = false;         // its processing time has passed
@@ -176,6 +180,7 @@ private:
         typename P::Disk visible{};  // what messages that left may depend on
         Instant busy_until;
         Instant disk_ready;
+        Duration clock_offset;
         std::uint64_t network_key = 0;
         std::uint64_t messages = 0;  // drawn for so far
         std::uint64_t writes = 0;
@@ -222,13 +227,19 @@ private:
     };
 
     // --- the loop ---
-    bool advance();
+    bool advance(Instant until);
     void handle(std::uint32_t slot);
-    bool wait_for_turn(std::uint32_t slot);
-    void run_handler(NodeId node, Pending& what);
-    void finish(NodeId node, const View& before);
-    void change_view(NodeId node, const View& after);
-    View current_view(NodeId node) const;
+    EL_COLD bool wait_for_turn(std::uint32_t slot);
+    void handle_message(std::uint32_t slot);
+    void handle_timer(NodeId node, std::uint32_t timer);
+    void handle_start(NodeId node);
+    void finish(NodeId node);
+    EL_COLD void record_input(const Pending* message);
+    EL_COLD void record_notes(NodeId node);
+    void carry_out_effects(NodeId node);
+    EL_COLD void change_view(NodeId node, const View& after);
+    View current_view(NodeId node) const { return current_view(context(node)); }
+    View current_view(const Context<Options>& ctx) const;
     void begin_event(RowKind kind, NodeId node);
     void expire(std::size_t timer_slot);
 
@@ -236,14 +247,18 @@ private:
     Instant write(NodeId node);
     void settle_writes(Instant t);
     void arm(NodeId node, std::uint32_t timer, const TimerSpec& spec);
-    Duration draw_timeout(NodeId node, std::uint32_t timer, const TimerSpec& spec);
+    EL_COLD Duration draw_timeout(NodeId node, std::uint32_t timer, const TimerSpec& spec,
+                                  std::uint32_t draws);
     void send_out(NodeId from, typename Effects<Message>::Outgoing& outgoing, Instant leaves);
     void send_one(NodeId from, NodeId to, const Message& message, Instant leaves);
-    std::uint32_t store(Pending&& pending);
-    void enqueue(Pending&& pending, Instant at);
+    void put_in_flight(NodeId from, NodeId to, const Message& message, Instant leaves, Instant arrives,
+                       std::int64_t number, std::int64_t body);
+    EL_COLD void send_through_faults(NodeId from, NodeId to, const Message& message, Instant leaves);
+    std::uint32_t take_slot();
+    void free_slot(std::uint32_t slot);
     void track_overtaking(const Pending& pending);
-    void drop_at_arrival(std::uint32_t slot, DropReason reason);
-    void check_promises(NodeId node, const View& before);
+    EL_COLD void drop_at_arrival(std::uint32_t slot, DropReason reason);
+    void check_promises(NodeId node, const View& before, const View& after);
 
     // --- actions ---
     bool carry_out(const Action& action, NodeId trigger);
@@ -284,7 +299,7 @@ private:
     Context<Options> context(NodeId node) const {
         const Slot& slot = slots_[node - 1];
         return {*options_, node, members_, actors_, config_->initial_leader,
-                slot.plain ? now_ + node_configs_[node - 1].clock_offset : clock(node)};
+                slot.plain ? now_ + slot.clock_offset : clock(node)};
     }
     std::uint64_t next_order() { return order_++; }
     void row(RowKind kind, NodeId node, NodeId peer = no_node);
@@ -313,7 +328,7 @@ private:
     std::vector<std::uint32_t> timer_draws_;
     EventQueue queue_;
     std::vector<Pending> bodies_;
-    std::vector<std::uint32_t> free_;
+    std::uint32_t first_free_ = no_slot;     // a list through the bodies
     std::vector<std::uint32_t> held_;        // slots of events held by pauses, in order
     std::vector<Write> writes_;              // begun and not known to be done
     std::vector<Scheduled> scheduled_;       // latest first

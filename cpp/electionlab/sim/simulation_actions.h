@@ -207,8 +207,7 @@ bool Simulation<P>::crash(NodeId node) {
                 trace_->append(r);
             }
         }
-        bodies_[index].message = Message{};
-        free_.push_back(index);
+        free_slot(index);
     }
     change_view(node, current_view(node));
     return true;
@@ -226,10 +225,9 @@ bool Simulation<P>::restart(NodeId node, bool lose_disk) {
         slot.stable = slot.state.disk = empty;
     }
     slot.up = true;
-    const View before = views_[node - 1];
     effects_.clear();
     P::on_restart(slot.state, context(node), effects_);
-    finish(node, before);
+    finish(node);
     return true;
 }
 
@@ -367,17 +365,18 @@ bool Simulation<P>::touch_message(const Action& action) {
     }
     if (action.kind == ActionKind::duplicate) {
         ++counts_.duplicated;
-        Pending copy = what;
-        copy.body = -1;
+        const std::uint32_t place = take_slot();
+        bodies_[place] = Pending(bodies_[slot]);  // the place may have moved the bodies
+        Pending& copy = bodies_[place];
         if (trace_) {
-            TraceRow r = row_of(RowKind::send, what.from, what.to);
-            r.message = what.number;
-            r.message_kind = static_cast<std::int8_t>(Traits::kind(what.message));
+            TraceRow r = row_of(RowKind::send, copy.from, copy.to);
+            r.message = copy.number;
+            r.message_kind = static_cast<std::int8_t>(Traits::kind(copy.message));
             r.other_ns = due.ns;
-            r.body = copy.body = trace_->add_body(what.message);
+            r.body = copy.body = trace_->add_body(copy.message);
             trace_->append(r);
         }
-        enqueue(std::move(copy), due);
+        queue_.push(QueueKey::make(due, next_order(), place));
         return true;
     }
     if (action.kind == ActionKind::delay) {
@@ -514,7 +513,15 @@ void Simulation<P>::run_plan(int number) {
     }
     begin_event(RowKind::action, no_node);
     last_.detail = static_cast<std::uint8_t>(action.kind);
-    if (allowed && carry_out(action, no_node) && repair && !action.repair_after) {
+    if (!allowed) {
+        ++counts_.asked[static_cast<std::size_t>(action.kind)];
+        if (trace_) {  // every event has a row
+            TraceRow r = row_of(RowKind::action, no_node, no_node);
+            r.detail = last_.detail;
+            r.text = trace_->intern("of nobody: too few members are up");
+            trace_->append(r);
+        }
+    } else if (carry_out(action, no_node) && repair && !action.repair_after) {
         repair_later(action, last_.node, repair_after);
     }
 }

@@ -15,7 +15,7 @@ void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
     next_message_ = 1;
     queue_.clear();
     bodies_.clear();
-    free_.clear();
+    first_free_ = no_slot;
     held_.clear();
     writes_.clear();
     scheduled_.clear();
@@ -57,11 +57,12 @@ void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
         slot.stable = slot.visible = slot.state.disk;
         slot.network_key = random_stream(key_, node, Purpose::network).key;
         refresh_plain(node);
-        Pending start;
-        start.kind = PendingKind::start;
-        start.to = node;
-        const auto word = random_stream(key_, node, Purpose::start).word(0);
-        enqueue(std::move(start), now_ + node_configs_[node - 1].start.draw(word));
+        const Distribution& start = node_configs_[node - 1].start;
+        const Instant at = now_ + start.draw(random_stream(key_, node, Purpose::start).word(0));
+        const std::uint32_t place = take_slot();
+        bodies_[place].kind = PendingKind::start;
+        bodies_[place].to = node;
+        queue_.push(QueueKey::make(at, next_order(), place));
     }
     for (const Action& action : config_->actions) {
         carry_out(action, no_node);
@@ -80,9 +81,9 @@ Instant Simulation<P>::next_time() {
     return next;
 }
 
-// One event, whatever is due first; false when nothing is left to happen.
+// One event, whatever is due first; false when nothing is due up to `until`.
 template <class P>
-bool Simulation<P>::advance() {
+bool Simulation<P>::advance(Instant until) {
     Instant at = Instant::never();
     std::uint64_t order = 0;
     const std::size_t timer = timers_.earliest();
@@ -100,6 +101,9 @@ bool Simulation<P>::advance() {
         }
     }
     if (!scheduled_.empty() && scheduled_.back().at <= at) {
+        if (scheduled_.back().at > until) {
+            return false;
+        }
         const Scheduled next = std::move(scheduled_.back());
         scheduled_.pop_back();
         now_ = next.at;
@@ -111,7 +115,7 @@ bool Simulation<P>::advance() {
         }
         return true;
     }
-    if (at == Instant::never()) {
+    if (at > until || at == Instant::never()) {
         return false;
     }
     now_ = at;
@@ -139,53 +143,60 @@ template <class P>
 void Simulation<P>::expire(std::size_t timer_slot) {
     const auto node = static_cast<NodeId>(timer_slot / timer_count_) + 1;
     const Slot& slot = slots_[node - 1];
+    const auto timer = static_cast<std::uint32_t>(timer_slot % timer_count_);
     timers_.cancel(timer_slot);
-    Pending expiry;
+    if (!slot.paused && slot.busy_until <= now_) {
+        return handle_timer(node, timer);
+    }
+    const std::uint32_t place = take_slot();
+    Pending& expiry = bodies_[place];
     expiry.kind = PendingKind::timer;
     expiry.to = node;
-    expiry.timer = static_cast<std::uint32_t>(timer_slot % timer_count_);
+    expiry.timer = timer;
     expiry.number = timers_.generation(timer_slot);
-    if (!slot.paused && slot.busy_until <= now_) {
-        return run_handler(node, expiry);
-    }
-    const std::uint32_t place = store(std::move(expiry));
-    EL_ASSERT(wait_for_turn(place));
+    wait_for_turn(place);
 }
 
 // Something has arrived at its node, or is due there after a wait.
 template <class P>
 void Simulation<P>::handle(std::uint32_t slot) {
-    Pending& what = bodies_[slot];
+    const Pending& what = bodies_[slot];
     const NodeId node = what.to;
+    const Slot& receiver = slots_[node - 1];
     if (what.kind == PendingKind::message && !what.arrived) {
         if (network_.is_cut(what.from, node)) {
             return drop_at_arrival(slot, DropReason::cut);
         }
-        if (!slots_[node - 1].up) {
+        if (!receiver.up) {
             return drop_at_arrival(slot, DropReason::receiver_down);
         }
         if (tracks_overtaking_) {
             track_overtaking(what);
         }
     }
-    if (wait_for_turn(slot)) {
+    if ((!receiver.plain || receiver.paused || receiver.busy_until > now_) && wait_for_turn(slot)) {
         return;
     }
-    Pending taken = std::move(what);
-    free_.push_back(slot);
-    if (taken.kind == PendingKind::timer &&
-        timers_.generation(slot_of(node, taken.timer)) != taken.number) {
-        begin_event(RowKind::lapse, node);  // set anew or cancelled while it waited
-        last_.timer = static_cast<std::int8_t>(taken.timer);
-        last_.view = views_[node - 1];
-        if (trace_) {
-            TraceRow r = row_of(RowKind::lapse, node, no_node);
-            r.timer = last_.timer;
-            trace_->append(r);
+    switch (what.kind) {
+        case PendingKind::message: return handle_message(slot);
+        case PendingKind::start: free_slot(slot); return handle_start(node);
+        case PendingKind::timer: {
+            const std::uint32_t timer = what.timer;
+            const bool stale = timers_.generation(slot_of(node, timer)) != what.number;
+            free_slot(slot);
+            if (!stale) {
+                return handle_timer(node, timer);
+            }
+            begin_event(RowKind::lapse, node);  // set anew or cancelled while it waited
+            last_.timer = static_cast<std::int8_t>(timer);
+            last_.view = views_[node - 1];
+            if (trace_) {
+                TraceRow r = row_of(RowKind::lapse, node, no_node);
+                r.timer = last_.timer;
+                trace_->append(r);
+            }
         }
-        return;
     }
-    run_handler(node, taken);
 }
 
 // Whether what has arrived must wait, which is an event too: a paused node holds it, a busy one
@@ -235,78 +246,113 @@ bool Simulation<P>::wait_for_turn(std::uint32_t slot) {
     return true;
 }
 
-// The protocol handles one input; then its effects are carried out.
+// --- the protocol handles one input, then its effects are carried out ---------------------------
+
 template <class P>
-void Simulation<P>::run_handler(NodeId node, Pending& what) {
-    Slot& slot = slots_[node - 1];
-    const View before = views_[node - 1];
-    const Context<Options> ctx = context(node);
+void Simulation<P>::handle_message(std::uint32_t place) {
+    const Pending& what = bodies_[place];  // stays where it is until the handler is done
+    const NodeId node = what.to;
+    begin_event(RowKind::deliver, node);
+    const auto kind = Traits::kind(what.message);
+    last_.peer = what.from;
+    last_.message = what.number;
+    last_.message_kind = static_cast<std::int8_t>(kind);
+    ++by_kind_[kind].delivered;
+    ++by_node_[node].delivered;
+    leader_traffic_ += views_[node - 1].leads() ? 1 : 0;
     effects_.clear();
-    switch (what.kind) {
-        case PendingKind::message: {
-            begin_event(RowKind::deliver, node);
-            const auto kind = Traits::kind(what.message);
-            last_.peer = what.from;
-            last_.message = what.number;
-            last_.message_kind = static_cast<std::int8_t>(kind);
-            ++by_kind_[kind].delivered;
-            ++by_node_[node].delivered;
-            leader_traffic_ += before.leads() ? 1 : 0;
-            P::on_message(slot.state, ctx, what.from, what.message, effects_);
-            break;
-        }
-        case PendingKind::timer:
-            begin_event(RowKind::timer, node);
-            last_.timer = static_cast<std::int8_t>(what.timer);
-            P::on_timer(slot.state, ctx, static_cast<typename P::Timer>(what.timer), effects_);
-            break;
-        case PendingKind::start:
-            begin_event(RowKind::start, node);
-            slot.up = slot.started = true;
-            P::on_start(slot.state, ctx, effects_);
-            break;
-    }
-    last_.view = current_view(node);
+    const Context<Options> ctx = context(node);
+    P::on_message(slots_[node - 1].state, ctx, what.from, what.message, effects_);
+    last_.view = current_view(ctx);
     if (trace_) {
-        TraceRow r = row_of(last_.kind, node, last_.peer);
-        r.role = last_.view.role;
-        r.leader = last_.view.leader;
-        r.epoch = last_.view.epoch;
-        r.message = last_.message;
-        r.message_kind = last_.message_kind;
-        r.timer = last_.timer;
-        r.body = what.body;
-        r.other_ns = what.kind == PendingKind::message ? what.sent.ns : -1;
-        trace_->append(r);
+        record_input(&what);
     }
-    finish(node, before);
+    free_slot(place);
+    finish(node);
 }
 
-// The order of duties: the view is seen, the disk is written, timers are set, messages leave.
 template <class P>
-void Simulation<P>::finish(NodeId node, const View& before) {
+void Simulation<P>::handle_timer(NodeId node, std::uint32_t timer) {
+    begin_event(RowKind::timer, node);
+    last_.timer = static_cast<std::int8_t>(timer);
+    effects_.clear();
+    const Context<Options> ctx = context(node);
+    P::on_timer(slots_[node - 1].state, ctx, static_cast<typename P::Timer>(timer), effects_);
+    last_.view = current_view(ctx);
     if (trace_) {
-        for (const Note& note : effects_.notes()) {
-            TraceRow r = row_of(RowKind::note, node, no_node);
-            r.text = trace_->intern(note.text);
-            r.first = note.first;
-            r.second = note.second;
-            trace_->append(r);
-        }
+        record_input(nullptr);
     }
-    const View after = current_view(node);
-    if (after != before) {
+    finish(node);
+}
+
+template <class P>
+void Simulation<P>::handle_start(NodeId node) {
+    begin_event(RowKind::start, node);
+    slots_[node - 1].up = slots_[node - 1].started = true;
+    effects_.clear();
+    const Context<Options> ctx = context(node);
+    P::on_start(slots_[node - 1].state, ctx, effects_);
+    last_.view = current_view(ctx);
+    if (trace_) {
+        record_input(nullptr);
+    }
+    finish(node);
+}
+
+// The row of an input shows the view after it.
+template <class P>
+void Simulation<P>::record_input(const Pending* message) {
+    TraceRow r = row_of(last_.kind, last_.node, last_.peer);
+    r.role = last_.view.role;
+    r.leader = last_.view.leader;
+    r.epoch = last_.view.epoch;
+    r.message = last_.message;
+    r.message_kind = last_.message_kind;
+    r.timer = last_.timer;
+    r.body = message != nullptr ? message->body : -1;
+    r.other_ns = message != nullptr ? message->sent.ns : -1;
+    trace_->append(r);
+}
+
+template <class P>
+void Simulation<P>::record_notes(NodeId node) {
+    for (const Note& note : effects_.notes()) {
+        TraceRow r = row_of(RowKind::note, node, no_node);
+        r.text = trace_->intern(note.text);
+        r.first = note.first;
+        r.second = note.second;
+        trace_->append(r);
+    }
+}
+
+// After a handler: its reasons, its new view, its promises, and then its effects.
+template <class P>
+void Simulation<P>::finish(NodeId node) {
+    if (trace_) {
+        record_notes(node);
+    }
+    const View before = views_[node - 1];
+    const View after = last_.kind == RowKind::action ? current_view(node) : last_.view;
+    const bool changed = after != before;
+    if (changed) {
         change_view(node, after);
     }
-    if (!promises_.empty()) {
-        check_promises(node, before);
+    // What was not told to anybody yet is judged when a message tells it.
+    if (!promises_.empty() && (changed || !effects_.sends().empty())) {
+        check_promises(node, before, after);
     }
+    carry_out_effects(node);
+}
+
+// The order of duties: the disk is written, timers are set, messages leave.
+template <class P>
+void Simulation<P>::carry_out_effects(NodeId node) {
     Slot& slot = slots_[node - 1];
-    Instant leaves = effects_.persists() ? write(node) : std::max(now_, slot.disk_ready);
+    const Instant leaves = effects_.persists() ? write(node) : std::max(now_, slot.disk_ready);
     if (!promises_.empty() && !effects_.sends().empty()) {
         if (leaves == now_) {
             slot.visible = slot.state.disk;
-        } else if (!effects_.persists()) {
+        } else if (!effects_.persists() && slot.visible != slot.state.disk) {
             writes_.push_back({node, leaves, slot.state.disk, false});
         }
     }
@@ -323,12 +369,12 @@ void Simulation<P>::finish(NodeId node, const View& before) {
 }
 
 template <class P>
-View Simulation<P>::current_view(NodeId node) const {
-    const Slot& slot = slots_[node - 1];
+View Simulation<P>::current_view(const Context<Options>& ctx) const {
+    const Slot& slot = slots_[ctx.self - 1];
     if (!slot.up) {
         return {Role::down, no_node, 0};
     }
-    View view = P::view(slot.state, context(node));
+    View view = P::view(slot.state, ctx);
     if (slot.paused) {
         view.role = Role::paused;
     }
@@ -361,12 +407,15 @@ void Simulation<P>::change_view(NodeId node, const View& after) {
 }
 
 template <class P>
-void Simulation<P>::check_promises(NodeId node, const View& before) {
+void Simulation<P>::check_promises(NodeId node, const View& before, const View& after) {
     Slot& slot = slots_[node - 1];
-    const Before<P> known{slot.visible, before};
+    const bool same_disk = slot.visible == slot.state.disk;
+    if (same_disk && before == after) {
+        return;
+    }
     for (const Promise<P>& promise : promises_) {
-        if (!promise.holds(known, slot.state, views_[node - 1])) {
-            monitor_.add_violation({step_, now_, promise.name, node, no_node, views_[node - 1].epoch});
+        if (!promise.holds({slot.visible, before}, {slot.state.disk, after})) {
+            monitor_.add_violation({step_, now_, promise.name, node, no_node, after.epoch});
             if (trace_) {
                 TraceRow r = row_of(RowKind::violation, node, no_node);
                 r.text = trace_->intern(promise.name);
@@ -424,9 +473,15 @@ void Simulation<P>::settle_writes(Instant t) {
 template <class P>
 void Simulation<P>::arm(NodeId node, std::uint32_t timer, const TimerSpec& spec) {
     const std::size_t slot = slot_of(node, timer);
-    const NodeConfig& config = node_configs_[node - 1];
-    Duration wait = draw_timeout(node, timer, spec);
+    Duration wait = spec.min;
+    if (const std::uint32_t draw = ++timer_draws_[slot]; spec.policy != TimeoutPolicy::redrawn) {
+        wait = draw_timeout(node, timer, spec, draw);
+    } else if (spec.min != spec.max) {
+        const auto stream = random_stream(key_, node, Purpose::timer, timer);
+        wait = {uniform_integer(stream.word(draw), spec.min.ns, spec.max.ns)};
+    }
     if (!slots_[node - 1].plain) {
+        const NodeConfig& config = node_configs_[node - 1];
         if (config.clock_drift_ppb != 0) {  // the node counts on its own clock
             wait.ns = scaled(wait.ns, billion, billion + config.clock_drift_ppb);
             ++counts_.timers_on_odd_clocks;
@@ -439,18 +494,10 @@ void Simulation<P>::arm(NodeId node, std::uint32_t timer, const TimerSpec& spec)
     timers_.set(slot, now_ + wait, next_order());
 }
 
-// A span of the node's own clock, drawn by the policy of the timer.
+// A span of the node's own clock, drawn by the less common policies.
 template <class P>
-Duration Simulation<P>::draw_timeout(NodeId node, std::uint32_t timer, const TimerSpec& spec) {
-    std::uint32_t& draws = timer_draws_[slot_of(node, timer)];
-    ++draws;
-    if (spec.policy == TimeoutPolicy::redrawn) {
-        if (spec.min == spec.max) {
-            return spec.min;
-        }
-        const auto stream = random_stream(key_, node, Purpose::timer, timer);
-        return {uniform_integer(stream.word(draws), spec.min.ns, spec.max.ns)};
-    }
+Duration Simulation<P>::draw_timeout(NodeId node, std::uint32_t timer, const TimerSpec& spec,
+                                     std::uint32_t draws) {
     const auto stream = random_stream(key_, node, Purpose::timer, timer);
     switch (spec.policy) {
         case TimeoutPolicy::drawn_once: {
@@ -500,8 +547,39 @@ void Simulation<P>::send_out(NodeId from, typename Effects<Message>::Outgoing& o
     }
 }
 
+// On a calm network, and with nobody watching, a message just takes its delay.
 template <class P>
 void Simulation<P>::send_one(NodeId from, NodeId to, const Message& message, Instant leaves) {
+    if (!network_.is_calm() || trace_ || message_triggers_) {
+        return send_through_faults(from, to, message, leaves);
+    }
+    Slot& sender = slots_[from - 1];
+    const std::uint64_t draw = sender.messages++ * 8;
+    ++by_kind_[Traits::kind(message)].sent;
+    ++by_node_[from].sent;
+    leader_traffic_ += views_[from - 1].leads() ? 1 : 0;
+    const Duration delay =
+        network_.everywhere().delay.draw(RandomStream{sender.network_key}.word(draw + 1));
+    put_in_flight(from, to, message, leaves, leaves + delay, next_message_++, -1);
+}
+
+template <class P>
+void Simulation<P>::put_in_flight(NodeId from, NodeId to, const Message& message, Instant leaves,
+                                  Instant arrives, std::int64_t number, std::int64_t body) {
+    const std::uint32_t place = take_slot();
+    Pending& pending = bodies_[place];
+    pending.message = message;
+    pending.number = number;
+    pending.sent = leaves;
+    pending.body = body;
+    pending.from = from;
+    pending.to = to;
+    queue_.push(QueueKey::make(arrives, next_order(), place));
+}
+
+template <class P>
+void Simulation<P>::send_through_faults(NodeId from, NodeId to, const Message& message,
+                                        Instant leaves) {
     const Link& link = network_.link(from, to);
     Slot& sender = slots_[from - 1];
     const RandomStream stream{sender.network_key};
@@ -561,27 +639,23 @@ void Simulation<P>::send_one(NodeId from, NodeId to, const Message& message, Ins
         }
         return;
     }
-    Pending pending;
-    pending.message = message;
-    pending.number = number;
-    pending.sent = leaves;
-    pending.body = body;
-    pending.from = from;
-    pending.to = to;
     if (link.duplicate > 0 && chance(stream.word(draw + 4), link.duplicate)) {
         ++counts_.duplicated;
-        Pending copy = pending;
-        enqueue(std::move(copy), leaves + link.delay.draw(stream.word(draw + 5)));
+        put_in_flight(from, to, message, leaves, leaves + link.delay.draw(stream.word(draw + 5)), number,
+                      body);
     }
-    enqueue(std::move(pending), arrives);
+    put_in_flight(from, to, message, leaves, arrives, number, body);
 }
 
+// A place for something to come: a message unless told otherwise, neither arrived nor served.
 template <class P>
-std::uint32_t Simulation<P>::store(Pending&& pending) {
-    if (!free_.empty()) {
-        const std::uint32_t slot = free_.back();
-        free_.pop_back();
-        bodies_[slot] = std::move(pending);
+std::uint32_t Simulation<P>::take_slot() {
+    if (first_free_ != no_slot) {
+        const std::uint32_t slot = first_free_;
+        Pending& pending = bodies_[slot];
+        first_free_ = pending.timer;
+        pending.kind = PendingKind::message;
+        pending.arrived = pending.served = false;
         return slot;
     }
     const auto slot = static_cast<std::uint32_t>(bodies_.size());
@@ -589,14 +663,17 @@ std::uint32_t Simulation<P>::store(Pending&& pending) {
         invalid("messages in flight", std::to_string(slot),
                 "a simulation holds at most 16777216; the protocol floods the network");
     }
-    bodies_.push_back(std::move(pending));
+    bodies_.emplace_back();
     return slot;
 }
 
 template <class P>
-void Simulation<P>::enqueue(Pending&& pending, Instant at) {
-    const std::uint32_t slot = store(std::move(pending));
-    queue_.push(QueueKey::make(at, next_order(), slot));
+void Simulation<P>::free_slot(std::uint32_t slot) {
+    if constexpr (!std::is_trivially_copyable_v<Message>) {
+        bodies_[slot].message = Message{};  // lets go of what it refers to
+    }
+    bodies_[slot].timer = first_free_;
+    first_free_ = slot;
 }
 
 template <class P>
@@ -626,8 +703,7 @@ void Simulation<P>::drop_at_arrival(std::uint32_t slot, DropReason reason) {
         r.body = what.body;
         trace_->append(r);
     }
-    bodies_[slot].message = Message{};
-    free_.push_back(slot);
+    free_slot(slot);
 }
 
 // --- rows ---------------------------------------------------------------------------------------
@@ -659,6 +735,7 @@ void Simulation<P>::row(RowKind kind, NodeId node, NodeId peer) {
 template <class P>
 void Simulation<P>::refresh_plain(NodeId node) {
     const NodeConfig& c = node_configs_[node - 1];
+    slots_[node - 1].clock_offset = c.clock_offset;
     slots_[node - 1].plain =
         c.processing.is_zero() && c.timer_lateness.is_zero() && c.clock_drift_ppb == 0;
 }

@@ -5,6 +5,7 @@
 // timer that is nearly never the earliest.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -34,11 +35,14 @@ public:
         const bool later = before(slots_[slot], next);
         slots_[slot] = next;
         ++generations_[slot];
-        Block& block = blocks_[slot / block_size];
-        if (block.earliest == slot) {
-            block.stale = block.stale || later;
-        } else if (!block.stale && (block.earliest == none || before(next, slots_[block.earliest]))) {
-            block.earliest = slot;
+        if (blocks_.size() > 1) {
+            Block& block = blocks_[slot / block_size];
+            if (block.earliest == slot) {
+                block.stale = block.stale || later;
+            } else if (!block.stale &&
+                       (block.earliest == none || before(next, slots_[block.earliest]))) {
+                block.earliest = slot;
+            }
         }
         if (earliest_ == slot) {
             stale_ = stale_ || later;
@@ -81,25 +85,32 @@ private:
     }
 
     void find_earliest() {
+        stale_ = false;
+        if (blocks_.size() == 1) {
+            earliest_ = scan(0);
+            return;
+        }
         earliest_ = none;
         for (std::size_t b = 0; b < blocks_.size(); ++b) {
             Block& block = blocks_[b];
             if (block.stale) {
-                const std::size_t begin = b * block_size;
-                const std::size_t end = begin + block_size < slots_.size() ? begin + block_size
-                                                                           : slots_.size();
-                std::size_t best = begin;
-                for (std::size_t slot = begin + 1; slot < end; ++slot) {
-                    best = before(slots_[slot], slots_[best]) ? slot : best;
-                }
-                block = {best, false};
+                block = {scan(b), false};
             }
             if (block.earliest != none &&
                 (earliest_ == none || before(slots_[block.earliest], slots_[earliest_]))) {
                 earliest_ = block.earliest;
             }
         }
-        stale_ = false;
+    }
+
+    [[nodiscard]] std::size_t scan(std::size_t block) const {
+        const std::size_t begin = block * block_size;
+        const std::size_t end = std::min(begin + block_size, slots_.size());
+        std::size_t best = begin;
+        for (std::size_t slot = begin + 1; slot < end; ++slot) {
+            best = before(slots_[slot], slots_[best]) ? slot : best;
+        }
+        return best;
     }
 
     std::vector<Slot> slots_;

@@ -118,7 +118,10 @@ std::string fill(std::string_view text, std::int64_t first, std::int64_t second)
     std::string out;
     std::int64_t next = first;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text.substr(i, 2) == "{}") {
+        if (text.substr(i, 4) == "{{}}") {
+            out += "{}";
+            i += 3;
+        } else if (text.substr(i, 2) == "{}") {
             out += std::to_string(next);
             next = second;
             ++i;

@@ -220,7 +220,8 @@ private:
     std::map<std::string, std::int32_t, std::less<>> numbers_;  // of the texts
 };
 
-/// "refuses: its vote of term 3 went to node 2": the note with its numbers filled in.
+/// "refuses: its vote of term 3 went to node 2": the note with its numbers filled in for each {};
+/// {{}} gives {}.
 std::string fill(std::string_view text, std::int64_t first, std::int64_t second);
 
 }  // namespace electionlab
