@@ -21,15 +21,15 @@ namespace {
 // protocol, must not touch it. An observer may: it is called between two events.
 class Busy {
 public:
-    explicit Busy(Cluster& cluster, bool busy = true)
-        : cluster_(cluster), before_(std::exchange(cluster.busy, busy)) {}
-    ~Busy() { cluster_.busy = before_; }
+    explicit Busy(Cluster& cluster, Cluster::Use use = Cluster::Use::inside_event)
+        : cluster_(cluster), before_(std::exchange(cluster.use, use)) {}
+    ~Busy() { cluster_.use = before_; }
     Busy(const Busy&) = delete;
     Busy& operator=(const Busy&) = delete;
 
 private:
     Cluster& cluster_;
-    bool before_;
+    Cluster::Use before_;
 };
 
 }  // namespace
@@ -44,7 +44,8 @@ struct type_caster<electionlab::Cluster> : type_caster_base<electionlab::Cluster
         if (!type_caster_base<electionlab::Cluster>::load(source, convert)) {
             return false;
         }
-        if (value != nullptr && static_cast<electionlab::Cluster*>(value)->busy) {
+        using electionlab::Cluster;
+        if (value != nullptr && static_cast<Cluster*>(value)->use == Cluster::Use::inside_event) {
             electionlab::invalid("cluster", "a running cluster",
                                  "another thread runs it, or a handler of its own protocol calls it");
         }
@@ -122,7 +123,7 @@ bool run(Cluster& cluster, std::optional<double> until_ms, std::int64_t max_step
     std::function<bool(const Event&)> watcher;
     if (watch) {
         watcher = [&](const Event& event) {
-            const Busy between(cluster, false);
+            const Busy between(cluster, Cluster::Use::between_events);
             return py::cast<bool>(
                 py::bool_((*watch)(py::cast(BoundEvent{event, &cluster.description()}))));
         };
@@ -246,6 +247,10 @@ void bind_cluster(py::module_& m) {
             py::arg("action") = py::none(),
             "The trace of what the next event, or the action, would do; nothing changes.")
         .def("seek", [](Cluster& c, std::int64_t event) {
+                if (c.use != Cluster::Use::idle) {
+                    invalid("event", std::to_string(event),
+                            "a run that is under way cannot go back; end it first");
+                }
                 const Busy busy(c);
                 c.seek(event);
             }, py::arg("event"),

@@ -71,8 +71,11 @@ Distribution Distribution::constant(Duration value) {
 }
 
 Distribution Distribution::uniform(Duration min, Duration max) {
+    if (min == max) {
+        return constant(min);
+    }
     Distribution d;
-    d.kind_ = min == max ? Kind::constant : Kind::uniform;
+    d.kind_ = Kind::uniform;
     d.min_ = min;
     d.other_ = max;
     return d;

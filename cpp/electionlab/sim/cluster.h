@@ -94,8 +94,8 @@ public:
     /// Why no leader can come to be as things stand, in words; empty when one can.
     [[nodiscard]] virtual std::string why_no_leader() const = 0;
 
-    /// Set by a caller that shares the cluster while a call is under way, to refuse a second one.
-    bool busy = false;
+    /// Kept by a caller that shares the cluster, to refuse what must not happen meanwhile.
+    enum class Use : std::uint8_t { idle, between_events, inside_event } use = Use::idle;
 };
 
 /// The measures of a run as a dictionary of names with units; what Python's `metrics` shows.

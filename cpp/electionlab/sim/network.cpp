@@ -61,10 +61,19 @@ const Link& Network::find(NodeId from, NodeId to) const {
                                                                                 : everywhere_;
 }
 
-void Network::set_all(const Link& link) {
-    everywhere_ = link;
-    exceptions_.clear();
+bool Network::change_all(const Value& change) {
+    bool changed = false;
+    const auto apply = [&](Link& link) {
+        Link next = Link::from_value(change, link, "link");
+        changed = changed || !(next == link);
+        link = std::move(next);
+    };
+    apply(everywhere_);
+    for (LinkOverride& exception : exceptions_) {
+        apply(exception.link);
+    }
     judge_calm();
+    return changed;
 }
 
 void Network::set(NodeId from, NodeId to, const Link& link) {

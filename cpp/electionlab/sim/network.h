@@ -47,8 +47,11 @@ public:
         return exceptions_.empty() ? everywhere_ : find(from, to);
     }
     [[nodiscard]] const Link& everywhere() const { return everywhere_; }
-    void set_all(const Link& link);
+    /// Changes every link from what it is, `change` read as by `Link::from_value`; returns whether
+    /// that changed anything.
+    bool change_all(const Value& change);
     void set(NodeId from, NodeId to, const Link& link);
+    [[nodiscard]] const std::vector<LinkOverride>& exceptions() const { return exceptions_; }
 
     [[nodiscard]] bool is_cut(NodeId from, NodeId to) const {
         return cuts_ != 0 && (cut_[row(from) + to / 64] >> (to % 64) & 1) != 0;

@@ -73,6 +73,7 @@ public:
             journal_.resize(journal_at_);
             journal_.push_back(entry);
             journal_at_ = journal_.size();
+            forget_checkpoints_after(entry.after_step);
         }
         stepped();
         return *event;
@@ -335,18 +336,20 @@ private:
         if (record_ && (last_step_ > simulation_.steps() || journal_at_ < journal_.size())) {
             journal_.resize(journal_at_);
             last_step_ = simulation_.steps();
+            forget_checkpoints_after(last_step_);
+        }
+    }
+
+    void forget_checkpoints_after(std::int64_t step) {
+        while (checkpoints_.back().first > step) {
+            checkpoints_.pop_back();
         }
     }
 
     void stepped() {
         last_step_ = std::max(last_step_, simulation_.steps());
-        if (record_) {
-            while (checkpoints_.back().first > simulation_.steps()) {
-                checkpoints_.pop_back();  // of a future that was forgotten
-            }
-            if (steps_to_checkpoint() <= 0) {
-                add_checkpoint();
-            }
+        if (record_ && steps_to_checkpoint() <= 0) {
+            add_checkpoint();
         }
     }
 

@@ -24,11 +24,14 @@
 #include "electionlab/sim/timer_table.h"
 #include "electionlab/sim/trace.h"
 
-// Kept out of the loop's code: what happens rarely, or only while recording.
+// Kept out of the loop's code is what happens rarely, or only while recording; kept in it is what
+// happens at every event.
 #if defined(__GNUC__)
 #define EL_COLD [[gnu::noinline]]
+#define EL_HOT [[gnu::always_inline]] inline
 #else
 #define EL_COLD
+#define EL_HOT inline
 #endif
 
 namespace electionlab {
@@ -233,32 +236,32 @@ private:
     void handle_message(std::uint32_t slot);
     void handle_timer(NodeId node, std::uint32_t timer);
     void handle_start(NodeId node);
-    void finish(NodeId node);
+    EL_HOT void finish(NodeId node);
     EL_COLD void record_input(const Pending* message);
     EL_COLD void record_notes(NodeId node);
-    void carry_out_effects(NodeId node);
+    EL_HOT void carry_out_effects(NodeId node);
     EL_COLD void change_view(NodeId node, const View& after);
     View current_view(NodeId node) const { return current_view(context(node)); }
-    View current_view(const Context<Options>& ctx) const;
-    void begin_event(RowKind kind, NodeId node);
+    EL_HOT View current_view(const Context<Options>& ctx) const;
+    EL_HOT void begin_event(RowKind kind, NodeId node);
     void expire(std::size_t timer_slot);
 
     // --- effects ---
     Instant write(NodeId node);
     void settle_writes(Instant t);
-    void arm(NodeId node, std::uint32_t timer, const TimerSpec& spec);
+    EL_HOT void arm(NodeId node, std::uint32_t timer, const TimerSpec& spec);
     EL_COLD Duration draw_timeout(NodeId node, std::uint32_t timer, const TimerSpec& spec,
                                   std::uint32_t draws);
     void send_out(NodeId from, typename Effects<Message>::Outgoing& outgoing, Instant leaves);
-    void send_one(NodeId from, NodeId to, const Message& message, Instant leaves);
-    void put_in_flight(NodeId from, NodeId to, const Message& message, Instant leaves, Instant arrives,
+    EL_HOT void send_one(NodeId from, NodeId to, const Message& message, Instant leaves);
+    EL_HOT void put_in_flight(NodeId from, NodeId to, const Message& message, Instant leaves, Instant arrives,
                        std::int64_t number, std::int64_t body);
     EL_COLD void send_through_faults(NodeId from, NodeId to, const Message& message, Instant leaves);
-    std::uint32_t take_slot();
-    void free_slot(std::uint32_t slot);
+    EL_HOT std::uint32_t take_slot();
+    EL_HOT void free_slot(std::uint32_t slot);
     void track_overtaking(const Pending& pending);
     EL_COLD void drop_at_arrival(std::uint32_t slot, DropReason reason);
-    void check_promises(NodeId node, const View& before, const View& after);
+    EL_HOT void check_promises(NodeId node, const View& before, const View& after);
 
     // --- actions ---
     bool carry_out(const Action& action, NodeId trigger);
@@ -294,9 +297,10 @@ private:
     static std::int64_t scaled(std::int64_t a, std::int64_t b, std::int64_t c) {
         return (a / c) * b + (a % c) * b / c;
     }
+    static constexpr bool has_promises = requires { P::invariants(); };
     static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
     static constexpr std::int64_t billion = 1'000'000'000;
-    Context<Options> context(NodeId node) const {
+    EL_HOT Context<Options> context(NodeId node) const {
         const Slot& slot = slots_[node - 1];
         return {*options_, node, members_, actors_, config_->initial_leader,
                 slot.plain ? now_ + slot.clock_offset : clock(node)};

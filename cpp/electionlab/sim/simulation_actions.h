@@ -83,11 +83,19 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger) {
             case ActionKind::heal: effective = network_.heal() > 0; break;
             case ActionKind::link: effective = change_links(action); break;
             case ActionKind::clock: effective = set_clock(node, action); break;
-            case ActionKind::slow:
-                node_configs_[node - 1].processing = action.distribution;
+            case ActionKind::slow: {
+                Distribution& processing = node_configs_[node - 1].processing;
+                effective = !(processing == action.distribution);
+                processing = action.distribution;
                 refresh_plain(node);
                 break;
-            case ActionKind::disk: node_configs_[node - 1].write_delay = action.distribution; break;
+            }
+            case ActionKind::disk: {
+                Distribution& write_delay = node_configs_[node - 1].write_delay;
+                effective = !(write_delay == action.distribution);
+                write_delay = action.distribution;
+                break;
+            }
             case ActionKind::deliver:
             case ActionKind::drop:
             case ActionKind::duplicate:
@@ -99,7 +107,9 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger) {
         }
     }
     counts_.effective[kind] += effective ? 1 : 0;
-    if (effective && action.kind < ActionKind::deliver) {
+    // A restart and a resume explain a change of leader within them: they have said so before it.
+    if (effective && action.kind < ActionKind::deliver && action.kind != ActionKind::restart &&
+        action.kind != ActionKind::resume) {
         monitor_.on_fault();
     }
     if (effective && action.repair_after) {
@@ -225,6 +235,7 @@ bool Simulation<P>::restart(NodeId node, bool lose_disk) {
         slot.stable = slot.state.disk = empty;
     }
     slot.up = true;
+    monitor_.on_fault();
     effects_.clear();
     P::on_restart(slot.state, context(node), effects_);
     finish(node);
@@ -250,6 +261,7 @@ bool Simulation<P>::resume(NodeId node) {
         return false;
     }
     slot.paused = false;
+    monitor_.on_fault();
     change_view(node, current_view(node));
     std::erase_if(held_, [&](std::uint32_t index) {
         if (bodies_[index].to != node) {
@@ -322,21 +334,27 @@ bool Simulation<P>::cut(const Action& action, bool cut) {
 template <class P>
 bool Simulation<P>::change_links(const Action& action) {
     if (action.groups.size() != 2) {
-        network_.set_all(Link::from_value(action.link, network_.everywhere(), "link"));
-        return true;
+        return network_.change_all(action.link);
     }
+    bool changed = false;
+    const auto change = [&](NodeId from, NodeId to) {
+        const Link next = Link::from_value(action.link, network_.link(from, to), "link");
+        if (!(next == network_.link(from, to))) {
+            network_.set(from, to, next);
+            changed = true;
+        }
+    };
     for (const NodeId from : action.groups[0]) {
         for (const NodeId to : action.groups[1]) {
             if (from != to) {
-                network_.set(from, to, Link::from_value(action.link, network_.link(from, to), "link"));
+                change(from, to);
                 if (action.both_ways) {
-                    network_.set(to, from,
-                                 Link::from_value(action.link, network_.link(to, from), "link"));
+                    change(to, from);
                 }
             }
         }
     }
-    return true;
+    return changed;
 }
 
 // --- messages and timers by hand ----------------------------------------------------------------
@@ -494,7 +512,26 @@ void Simulation<P>::repair_later(const Action& action, NodeId node, Duration aft
         }
         return;
     }
-    schedule(now_ + after, std::make_shared<const Action>(std::move(repair)));
+    schedule(now_ + after, std::make_shared<const Action>(repair));
+    if (action.kind != ActionKind::link) {
+        return;
+    }
+    // Links that were made unlike the others get back what is their own.
+    const auto between = [&](NodeId from, NodeId to) {
+        const auto in = [](const std::vector<NodeId>& group, NodeId id) {
+            return std::find(group.begin(), group.end(), id) != group.end();
+        };
+        return action.groups.size() != 2 || (in(action.groups[0], from) && in(action.groups[1], to)) ||
+               (action.both_ways && in(action.groups[0], to) && in(action.groups[1], from));
+    };
+    for (const LinkOverride& own : config_->network.exceptions()) {
+        if (between(own.from, own.to)) {
+            repair.groups = {{own.from}, {own.to}};
+            repair.both_ways = false;
+            repair.link = own.link.to_value();
+            schedule(now_ + after, std::make_shared<const Action>(repair));
+        }
+    }
 }
 
 template <class P>
@@ -645,8 +682,12 @@ std::uint64_t Simulation<P>::fingerprint() const {
         hash_into(hash, slot.state);
         hash_into(hash, slot.stable);
         hash_word(hash, std::uint64_t{slot.up} << 1 | std::uint64_t{slot.paused});
-        hash_word(hash, slot.messages);
-        hash_word(hash, static_cast<std::uint64_t>(slot.busy_until.ns));
+        for (const std::uint64_t word :
+             {slot.messages, slot.writes, slot.services, std::uint64_t{slot.incarnation},
+              static_cast<std::uint64_t>(slot.busy_until.ns),
+              static_cast<std::uint64_t>(slot.disk_ready.ns)}) {
+            hash_word(hash, word);
+        }
     }
     for (const View& view : views_) {
         hash_into(hash, view);
@@ -655,19 +696,54 @@ std::uint64_t Simulation<P>::fingerprint() const {
         hash_word(hash, static_cast<std::uint64_t>(timers_.at(slot).at));
         hash_word(hash, timer_draws_[slot]);
     }
+    const auto hash_pending = [&](const Pending& p) {
+        hash_word(hash, std::uint64_t{p.from} << 32 | p.to);
+        hash_word(hash, static_cast<std::uint64_t>(p.number));
+        hash_word(hash, std::uint64_t{p.arrived} << 1 | std::uint64_t{p.served});
+        if (p.kind == PendingKind::message) {
+            hash_word(hash, Traits::hash(p.message));
+            hash_word(hash, static_cast<std::uint64_t>(p.sent.ns));
+        } else {
+            hash_word(hash, p.kind == PendingKind::timer ? p.timer + 1 : 0);
+        }
+    };
     std::vector<QueueKey> keys = queue_.keys();
     std::sort(keys.begin(), keys.end(), [](const auto& a, const auto& b) { return a.before(b); });
     for (const QueueKey& key : keys) {
-        const Pending& p = bodies_[key.slot()];
         hash_word(hash, static_cast<std::uint64_t>(key.at));
-        hash_word(hash, std::uint64_t{p.from} << 32 | p.to);
-        hash_word(hash, static_cast<std::uint64_t>(p.number));
-        if (p.kind == PendingKind::message) {
-            hash_word(hash, Traits::hash(p.message));
+        hash_pending(bodies_[key.slot()]);
+    }
+    hash_word(hash, held_.size());
+    for (const std::uint32_t slot : held_) {
+        hash_pending(bodies_[slot]);
+    }
+    for (const Write& write : writes_) {
+        if (write.done > now_) {
+            hash_word(hash, write.node);
+            hash_word(hash, static_cast<std::uint64_t>(write.done.ns));
+            hash_into(hash, write.disk);
         }
     }
     hash_word(hash, network_.cuts());
+    for (NodeId from = 1; network_.cuts() > 0 && from <= actors_; ++from) {
+        for (NodeId to = 1; to <= actors_; ++to) {
+            if (network_.is_cut(from, to)) {
+                hash_word(hash, std::uint64_t{from} << 32 | to);
+            }
+        }
+    }
     hash_word(hash, scheduled_.size());
+    for (const Scheduled& s : scheduled_) {
+        hash_word(hash, static_cast<std::uint64_t>(s.at.ns));
+        hash_word(hash, static_cast<std::uint64_t>(s.action->kind));
+    }
+    for (const Trigger& trigger : triggers_) {
+        hash_word(hash, static_cast<std::uint64_t>(trigger.left));
+    }
+    for (const Plan& plan : plans_) {
+        hash_word(hash, plan.draws);
+    }
+    hash_word(hash, target_draws_);
     return hash;
 }
 

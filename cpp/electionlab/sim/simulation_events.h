@@ -131,11 +131,16 @@ bool Simulation<P>::advance(Instant until) {
 
 template <class P>
 void Simulation<P>::begin_event(RowKind kind, NodeId node) {
-    last_ = Event{};
     last_.step = ++step_;
     last_.at = now_;
     last_.kind = kind;
+    last_.detail = 0;
+    last_.message_kind = -1;
+    last_.timer = -1;
     last_.node = node;
+    last_.peer = no_node;
+    last_.message = -1;
+    last_.view = {};
 }
 
 // A timer has run out: its handler runs, unless its node is paused or busy; then it waits its turn.
@@ -332,14 +337,19 @@ void Simulation<P>::finish(NodeId node) {
         record_notes(node);
     }
     const View before = views_[node - 1];
-    const View after = last_.kind == RowKind::action ? current_view(node) : last_.view;
+    if (last_.kind == RowKind::action) {
+        last_.view = current_view(node);
+    }
+    const View after = last_.view;
     const bool changed = after != before;
     if (changed) {
         change_view(node, after);
     }
     // What was not told to anybody yet is judged when a message tells it.
-    if (!promises_.empty() && (changed || !effects_.sends().empty())) {
-        check_promises(node, before, after);
+    if constexpr (has_promises) {
+        if (changed || !effects_.sends().empty()) {
+            check_promises(node, before, after);
+        }
     }
     carry_out_effects(node);
 }
@@ -349,11 +359,16 @@ template <class P>
 void Simulation<P>::carry_out_effects(NodeId node) {
     Slot& slot = slots_[node - 1];
     const Instant leaves = effects_.persists() ? write(node) : std::max(now_, slot.disk_ready);
-    if (!promises_.empty() && !effects_.sends().empty()) {
-        if (leaves == now_) {
-            slot.visible = slot.state.disk;
-        } else if (!effects_.persists() && slot.visible != slot.state.disk) {
-            writes_.push_back({node, leaves, slot.state.disk, false});
+    if constexpr (has_promises) {
+        if (!effects_.sends().empty() && !writes_.empty()) {
+            settle_writes(now_);  // what was written before is known before this
+        }
+        if (!effects_.sends().empty() && slot.visible != slot.state.disk) {
+            if (leaves == now_) {
+                slot.visible = slot.state.disk;
+            } else if (!effects_.persists()) {
+                writes_.push_back({node, leaves, slot.state.disk, false});
+            }
         }
     }
     for (const auto& change : effects_.timers()) {
@@ -433,12 +448,14 @@ template <class P>
 Instant Simulation<P>::write(NodeId node) {
     Slot& slot = slots_[node - 1];
     const Distribution& delay = node_configs_[node - 1].write_delay;
+    if (!writes_.empty()) {
+        settle_writes(now_);  // an older write must not come after this one
+    }
     if (delay.is_zero() && slot.disk_ready <= now_) {
         slot.stable = slot.state.disk;
         row(RowKind::write, node);
         return now_;
     }
-    settle_writes(now_);
     const auto stream = random_stream(key_, node, Purpose::disk);
     const Instant done = std::max(now_, slot.disk_ready) + delay.draw(stream.word(slot.writes++));
     slot.disk_ready = done;
@@ -641,8 +658,12 @@ void Simulation<P>::send_through_faults(NodeId from, NodeId to, const Message& m
     }
     if (link.duplicate > 0 && chance(stream.word(draw + 4), link.duplicate)) {
         ++counts_.duplicated;
-        put_in_flight(from, to, message, leaves, leaves + link.delay.draw(stream.word(draw + 5)), number,
-                      body);
+        Instant again = leaves + link.delay.draw(stream.word(draw + 5));
+        if (link.fifo) {
+            Instant& last = last_arrival_.at(from, to);
+            last = again = std::max(again, last);
+        }
+        put_in_flight(from, to, message, leaves, again, number, body);
     }
     put_in_flight(from, to, message, leaves, arrives, number, body);
 }
