@@ -10,4 +10,5 @@ PYBIND11_MODULE(_core, m) {
     b::bind_cluster(m);
     b::bind_trials(m);
     b::bind_math(m);
+    b::bind_scenario(m);
 }

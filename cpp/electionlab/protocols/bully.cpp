@@ -55,10 +55,10 @@ void Bully::on_timer(State& s, const Context& ctx, Timer timer, Effects& effects
                          s.memory.leader);
             return hold_election(s, ctx, effects);
         case Timer::answer:
-            effects.note("no higher node answered: it leads");
+            effects.note("hears no answer from a higher node: it leads");
             return become_leader(s, ctx, effects);
         case Timer::coordinator:
-            effects.note("a higher node answered, but none announced itself: starts again");
+            effects.note("was answered by a higher node, but none announced itself: starts again");
             return hold_election(s, ctx, effects);
         case Timer::heartbeat:
             effects.broadcast(Heartbeat{});
@@ -81,7 +81,7 @@ void Bully::on(State& s, const Context& ctx, NodeId from, const Ok&, Effects& ef
     if (s.memory.phase != Phase::awaits_answer) {
         return;
     }
-    effects.note("node {} is higher and alive: this node will not lead", from);
+    effects.note("hears that node {} is higher and alive: it will not lead", from);
     s.memory.phase = Phase::awaits_coordinator;
     effects.cancel_timer(Timer::answer);
     effects.set_timer(Timer::coordinator, TimerSpec::fixed(ctx.options.coordinator_timeout));
@@ -118,7 +118,7 @@ void Bully::hold_election(State& s, const Context& ctx, Effects& effects) {
     effects.cancel_timer(Timer::coordinator);
     s.memory.leader = no_node;
     if (ctx.self == ctx.members) {
-        effects.note("there is no higher node: it leads");
+        effects.note("has no higher node to ask: it leads");
         return become_leader(s, ctx, effects);
     }
     s.memory.phase = Phase::awaits_answer;

@@ -48,6 +48,9 @@ View Ring::view(const State& s, const Context& ctx) {
 void Ring::on_start(State& s, const Context& ctx, Effects& effects) {
     if (ctx.initial_leader == no_node) {
         start_election(s, ctx, effects);
+    } else if (ctx.initial_leader == ctx.self) {
+        s.memory.leader = ctx.self;
+        effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
     } else {
         follow(s, ctx, ctx.initial_leader, effects);
     }
@@ -65,10 +68,10 @@ void Ring::on_timer(State& s, const Context& ctx, Timer timer, Effects& effects)
                          s.memory.leader);
             return start_election(s, ctx, effects);
         case Timer::ack:
-            effects.note("no acknowledgement from node {}: skips it", s.memory.target);
+            effects.note("has no acknowledgement from node {}: skips it", s.memory.target);
             return skip_successor(s, ctx, effects);
         case Timer::round:
-            effects.note("the election did not end in time: starts another");
+            effects.note("sees no end of the election: starts another");
             return start_election(s, ctx, effects);
         case Timer::heartbeat:
             effects.broadcast(Heartbeat{});
@@ -90,10 +93,10 @@ void Ring::on(State& s, const Context& ctx, NodeId from, const Election& m, Effe
         return pass_on(s, ctx, no_node, m.visited.with(ctx.self), effects);
     }
     if (m.visited.front() == ctx.self) {
-        effects.note("its list is back, with {} live nodes on it",
+        effects.note("has its list back, with {} live nodes on it",
                      static_cast<std::int64_t>(m.visited.size()));
     } else {
-        effects.note("the list has passed here before: its initiator, node {}, is gone",
+        effects.note("has seen this list before: its initiator, node {}, is gone",
                      m.visited.front());
     }
     announce(s, ctx, m.visited, effects);
@@ -102,7 +105,7 @@ void Ring::on(State& s, const Context& ctx, NodeId from, const Election& m, Effe
 void Ring::on(State& s, const Context& ctx, NodeId from, const Coordinator& m, Effects& effects) {
     effects.send(from, Ack{m.number});
     if (m.told.contains(ctx.self)) {
-        effects.note("the announcement has been all round: it ends here");
+        effects.note("has passed this announcement on before: it ends here");
         return;
     }
     effects.note("accepts node {} as its leader and passes the word on", m.leader);
@@ -148,7 +151,7 @@ void Ring::announce(State& s, const Context& ctx, const IdList& visited, Effects
             leader = std::max(leader, node);
         }
     }
-    effects.note("the highest node on the list is {}: it leads", leader);
+    effects.note("finds node {} to be the highest on the list: it leads", leader);
     follow(s, ctx, leader, effects);
     pass_on(s, ctx, leader, IdList{ctx.self}, effects);
 }
@@ -199,7 +202,7 @@ void Ring::skip_successor(State& s, const Context& ctx, Effects& effects) {
     const bool holds_list = std::any_of(outbox.begin(), outbox.end(),
                                         [](const auto& m) { return m.leader == no_node; });
     if (holds_list) {
-        effects.note("nobody else is alive: it leads");
+        effects.note("hears from nobody else: it leads");
         follow(s, ctx, ctx.self, effects);
     }
 }

@@ -67,7 +67,9 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger) {
         TraceRow r = row_of(RowKind::action, node, no_node);
         r.detail = static_cast<std::uint8_t>(action.kind);
         r.message = action.message > 0 ? action.message : -1;
-        r.text = trace_->intern(details_of(action));
+        if (const std::string details = details_of(action); !details.empty()) {
+            r.text = trace_->intern(details);
+        }
         trace_->append(r);
     }
     bool effective = !needs_node || node != no_node;

@@ -136,6 +136,21 @@ std::string Trace::text_of(const TraceRow& row) const {
     return row.text < 0 ? "" : fill(texts_[static_cast<std::size_t>(row.text)], row.first, row.second);
 }
 
+namespace {
+
+std::string_view in_words(DropReason reason) {
+    switch (reason) {
+        case DropReason::loss: return "the network loses it";
+        case DropReason::cut: return "the link is cut";
+        case DropReason::receiver_down: return "the receiver is down";
+        case DropReason::sender_crashed: return "the sender crashed before it left";
+        case DropReason::by_hand: return "dropped by hand";
+        default: return "";
+    }
+}
+
+}  // namespace
+
 std::string Trace::line(const TraceRow& row) const {
     char stamp[64];
     std::snprintf(stamp, sizeof stamp, "%11.3f ms  ", row.at.to_ms());
@@ -157,7 +172,7 @@ std::string Trace::line(const TraceRow& row) const {
         case RowKind::deliver: what = who + " receives " + describe_message() + " from " + sender; break;
         case RowKind::drop:
             what = describe_message() + " from " + sender + " to " + who + " is lost: " +
-                   std::string(enum_name(static_cast<DropReason>(row.detail)));
+                   std::string(in_words(static_cast<DropReason>(row.detail)));
             break;
         case RowKind::timer:
             what = who + ": its " + description_->timers[static_cast<std::size_t>(row.timer)] +
@@ -167,7 +182,9 @@ std::string Trace::line(const TraceRow& row) const {
         case RowKind::view:
             what = "  " + who + " is now " + std::string(enum_name(row.role)) +
                    (row.epoch != 0 ? ", epoch " + std::to_string(row.epoch) : "") +
-                   (row.leader != no_node ? ", leader " + std::to_string(row.leader) : "");
+                   (row.leader != no_node && row.role != Role::leader
+                        ? ", follows " + std::to_string(row.leader)
+                        : "");
             break;
         case RowKind::write: what = "  " + who + " writes to its disk"; break;
         case RowKind::note: what = "  " + who + " " + text_of(row); break;
