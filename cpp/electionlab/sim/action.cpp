@@ -124,7 +124,8 @@ FaultPlan read_plan(const Value& value, const ActionScope& scope) {
     if (const Value& interval = in.take("interval_ms"); !interval.is_null()) {
         plan.interval = Distribution::from_value(interval, "plan.interval_ms");
     }
-    if (plan.interval.highest().ns == 0) {
+    // Its longest draw: an interval that is always 0 would stop the clock.
+    if (std::max(plan.interval.draw(0), plan.interval.draw(~std::uint64_t{0})).ns == 0) {
         invalid("plan.interval_ms", "0", "must be above 0");
     }
     if (const Value& repair = in.take("repair_after_ms"); repair.get_if<bool>() != nullptr) {

@@ -130,6 +130,11 @@ SimulationConfig SimulationConfig::from_value(const Value& value, NodeId members
         }
         std::sort(config.nodes.begin(), config.nodes.end(),
                   [](const auto& a, const auto& b) { return a.first < b.first; });
+        for (std::size_t i = 1; i < config.nodes.size(); ++i) {
+            if (config.nodes[i].first == config.nodes[i - 1].first) {
+                invalid("nodes.node", std::to_string(config.nodes[i].first), "is given twice");
+            }
+        }
     }
     config.initial_leader = static_cast<NodeId>(in.integer("initial_leader", 0, 0, members));
     if (const Value& actions = in.take("actions"); !actions.is_null()) {

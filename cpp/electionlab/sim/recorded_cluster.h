@@ -90,7 +90,8 @@ public:
         bool stopped = false;
         while (max_steps > 0 && !stopped && simulation_.next_time() <= until) {
             const std::int64_t before = simulation_.steps();
-            const std::int64_t stretch = std::min(max_steps, record_ ? steps_to_checkpoint() : max_steps);
+            const std::int64_t stretch =  // after a replay the next checkpoint may be overdue
+                record_ ? std::clamp(steps_to_checkpoint(), std::int64_t{1}, max_steps) : max_steps;
             guarded([&] { stopped = run_stretch(until, stretch, stop, violations, watch); });
             max_steps -= simulation_.steps() - before;
             stepped();
@@ -116,8 +117,10 @@ public:
             invalid("event", std::to_string(step),
                     "the run has the events 0 (the start) to " + std::to_string(last_step_));
         }
-        if (step < simulation_.steps()) {
-            return go_back_to(step);
+        if (step < simulation_.steps() || broken_) {
+            go_back_to(step);
+            broken_ = false;
+            return;
         }
         play(step, Instant::never());
     }
@@ -136,7 +139,7 @@ public:
         journal_ = journal;
         play(last, end);
         journal_.resize(journal_at_);
-        last_step_ = simulation_.steps();
+        stepped();
         if (simulation_.steps() != last || simulation_.now() != end) {
             invalid("trace", "ends at event " + std::to_string(last),
                     "its actions do not lead there; it was altered, or made by another version");
@@ -311,17 +314,20 @@ private:
     }
 
     void undo_half_step(std::int64_t whole) {
+        broken_ = true;
         if (record_) {
-            go_back_to(whole);
-        } else {
-            broken_ = true;
+            try {
+                go_back_to(whole);
+                broken_ = false;
+            } catch (...) {  // a handler that is not deterministic; the first error tells more
+            }
         }
     }
 
     void need_whole() const {
         if (broken_) {
-            invalid("record", "False", "a handler failed in the middle of an event, and a cluster "
-                    "that is not recorded cannot go back; make a new one");
+            invalid("cluster", "half an event", "a handler failed in the middle of an event, and this "
+                    "cluster cannot go back to before it; make a new one");
         }
     }
 

@@ -256,6 +256,11 @@ private:
     EL_HOT void send_one(NodeId from, NodeId to, const Message& message, Instant leaves);
     EL_HOT void put_in_flight(NodeId from, NodeId to, const Message& message, Instant leaves, Instant arrives,
                        std::int64_t number, std::int64_t body);
+    EL_HOT void send_quietly(NodeId from, NodeId to, const Message& message, Instant leaves);
+    EL_HOT void count_sent(NodeId from, std::size_t kind, NodeId copies);
+    [[nodiscard]] bool is_quiet() const {
+        return network_.is_calm() && !trace_ && !message_triggers_;
+    }
     EL_COLD void send_through_faults(NodeId from, NodeId to, const Message& message, Instant leaves);
     EL_HOT std::uint32_t take_slot();
     EL_HOT void free_slot(std::uint32_t slot);
@@ -285,6 +290,7 @@ private:
     void match_message_triggers(NodeId node, std::size_t kind);
     NodeId resolve(const Action& action, NodeId trigger);
     std::uint32_t find_message(std::int64_t number) const;
+    [[nodiscard]] bool has_left(std::uint32_t slot) const { return bodies_[slot].sent <= now_; }
 
     // --- small things ---
     [[nodiscard]] std::size_t slot_of(NodeId node, std::uint32_t timer) const {

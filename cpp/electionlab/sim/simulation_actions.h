@@ -18,6 +18,10 @@ const Event& Simulation<P>::apply(const Action& action) {
             if (find_message(action.message) == no_slot) {
                 invalid("message", std::to_string(action.message), "is not in flight; see pending");
             }
+            if (action.kind == ActionKind::deliver && !has_left(find_message(action.message))) {
+                invalid("message", std::to_string(action.message),
+                        "has not left its node, which writes to its disk before it sends");
+            }
             break;
         case ActionKind::fire:
             if (action.target == Target::node && !timers_.armed(slot_of(action.node, action.timer))) {
@@ -375,10 +379,9 @@ std::uint32_t Simulation<P>::find_message(std::int64_t number) const {
 template <class P>
 bool Simulation<P>::touch_message(const Action& action) {
     const std::uint32_t slot = find_message(action.message);
-    if (slot == no_slot) {
-        return false;  // a scheduled action: the message is gone by now
+    if (slot == no_slot || (action.kind == ActionKind::deliver && !has_left(slot))) {
+        return false;  // a scheduled action: the message is gone by now, or still to come
     }
-    Pending& what = bodies_[slot];
     Instant due = Instant::never();
     for (const QueueKey& key : queue_.keys()) {
         due = key.slot() == slot ? Instant{key.at} : due;
@@ -410,7 +413,6 @@ bool Simulation<P>::touch_message(const Action& action) {
     if (action.kind == ActionKind::drop) {
         drop_at_arrival(slot, DropReason::by_hand);
     } else {
-        what.sent = std::min(what.sent, now_);
         handle(slot);
     }
     return true;

@@ -500,7 +500,9 @@ void Simulation<P>::arm(NodeId node, std::uint32_t timer, const TimerSpec& spec)
     if (!slots_[node - 1].plain) {
         const NodeConfig& config = node_configs_[node - 1];
         if (config.clock_drift_ppb != 0) {  // the node counts on its own clock
-            wait.ns = scaled(wait.ns, billion, billion + config.clock_drift_ppb);
+            // At least a nanosecond: a timer that takes no time would stop the clock.
+            wait.ns = std::max(scaled(wait.ns, billion, billion + config.clock_drift_ppb),
+                               std::int64_t{1});
             ++counts_.timers_on_odd_clocks;
         }
         if (!config.timer_lateness.is_zero()) {
@@ -557,24 +559,45 @@ void Simulation<P>::send_out(NodeId from, typename Effects<Message>::Outgoing& o
         EL_ASSERT(outgoing.to <= actors_ && outgoing.to != from);
         return send_one(from, outgoing.to, outgoing.message, leaves);
     }
+    if (is_quiet()) {
+        const NodeId copies = from <= members_ ? members_ - 1 : members_;
+        count_sent(from, Traits::kind(outgoing.message), copies);
+        for (NodeId to = 1; to <= members_; ++to) {
+            if (to != from) {
+                send_quietly(from, to, outgoing.message, leaves);
+            }
+        }
+        return;
+    }
     for (NodeId to = 1; to <= members_; ++to) {
         if (to != from) {
-            send_one(from, to, outgoing.message, leaves);
+            send_through_faults(from, to, outgoing.message, leaves);
         }
     }
 }
 
-// On a calm network, and with nobody watching, a message just takes its delay.
 template <class P>
 void Simulation<P>::send_one(NodeId from, NodeId to, const Message& message, Instant leaves) {
-    if (!network_.is_calm() || trace_ || message_triggers_) {
-        return send_through_faults(from, to, message, leaves);
+    if (is_quiet()) {
+        count_sent(from, Traits::kind(message), 1);
+        send_quietly(from, to, message, leaves);
+    } else {
+        send_through_faults(from, to, message, leaves);
     }
+}
+
+template <class P>
+void Simulation<P>::count_sent(NodeId from, std::size_t kind, NodeId copies) {
+    by_kind_[kind].sent += copies;
+    by_node_[from].sent += copies;
+    leader_traffic_ += views_[from - 1].leads() ? copies : 0;
+}
+
+// On a calm network, and with nobody watching, a message just takes its delay.
+template <class P>
+void Simulation<P>::send_quietly(NodeId from, NodeId to, const Message& message, Instant leaves) {
     Slot& sender = slots_[from - 1];
     const std::uint64_t draw = sender.messages++ * 8;
-    ++by_kind_[Traits::kind(message)].sent;
-    ++by_node_[from].sent;
-    leader_traffic_ += views_[from - 1].leads() ? 1 : 0;
     const Duration delay =
         network_.everywhere().delay.draw(RandomStream{sender.network_key}.word(draw + 1));
     put_in_flight(from, to, message, leaves, leaves + delay, next_message_++, -1);
@@ -603,9 +626,7 @@ void Simulation<P>::send_through_faults(NodeId from, NodeId to, const Message& m
     const std::uint64_t draw = sender.messages++ * 8;
     const auto kind = Traits::kind(message);
     const std::int64_t number = next_message_++;
-    ++by_kind_[kind].sent;
-    ++by_node_[from].sent;
-    leader_traffic_ += views_[from - 1].leads() ? 1 : 0;
+    count_sent(from, kind, 1);
     if (message_triggers_) {
         match_message_triggers(from, kind);
     }
