@@ -1,0 +1,82 @@
+#include "electionlab/catalog/catalog.h"
+
+#include "catch_shim.h"
+#include "story.h"
+
+using namespace story;
+
+TEST_CASE("catalog: has each protocol once, under its own name", "[catalog]") {
+    std::vector<std::string> names;
+    for (const CatalogEntry& entry : catalog()) {
+        const Description& d = entry.describe();
+        names.emplace_back(d.about.name);
+        CAPTURE(d.about.name);
+        CHECK_FALSE(d.about.source.empty());
+        CHECK_FALSE(d.about.assumptions.empty());
+        CHECK_FALSE(d.about.cost.empty());
+        CHECK_FALSE(d.about.weaknesses.empty());
+        CHECK_FALSE(d.messages.empty());
+        CHECK_FALSE(d.timers.empty());
+        CHECK(&find_protocol(d.about.name) == &entry);
+    }
+    CHECK(names == std::vector<std::string>{"raft", "bully", "ring"});
+}
+
+TEST_CASE("catalog: an unknown name is refused with the names there are", "[catalog][errors]") {
+    CHECK_THROWS_WITH(find_protocol("paxos"),
+                      contains("protocol='paxos'") && contains("raft, bully, ring"));
+}
+
+TEST_CASE("catalog: a cluster's size is checked", "[catalog][errors]") {
+    const char* name = GENERATE("raft", "bully", "ring");
+    const CatalogEntry& entry = find_protocol(name);
+    CHECK_THROWS_WITH(entry.make_cluster(Dict{}, 0, Dict{}, true), contains("nodes=0"));
+    CHECK_THROWS_WITH(entry.make_cluster(Dict{}, 10'001, Dict{}, true),
+                      contains("nodes=10001") && contains("1 to 10000"));
+}
+
+TEST_CASE("catalog: a bad configuration is refused by name", "[catalog][errors]") {
+    const auto make = [](const Value& config) {
+        return find_protocol("raft").make_cluster(Dict{}, 3, config, true);
+    };
+    CHECK_THROWS_WITH(make(Dict{{"sede", 1}}), contains("sede=1") && contains("seed"));
+    CHECK_THROWS_WITH(make(Dict{{"seed", -1}}), contains("seed=-1"));
+    CHECK_THROWS_WITH(make(Dict{{"seed", 1.5}}), contains("seed=1.5"));
+    CHECK_THROWS_WITH(make(Dict{{"initial_leader", 4}}), contains("initial_leader=4"));
+    CHECK_THROWS_WITH(make(Dict{{"write_mode", "lazy"}}), contains("write_mode='lazy'"));
+    CHECK_THROWS_WITH(make(Dict{{"every_node", Dict{{"clock_drift_ppm", 1e9}}}}),
+                      contains("every_node.clock_drift_ppm"));
+    CHECK_THROWS_WITH(make(Dict{{"every_node", Dict{{"processing_ms", -2}}}}),
+                      contains("every_node.processing_ms=-2"));
+    CHECK_THROWS_WITH(make(Dict{{"nodes", List{Dict{{"node", 7}}}}}), contains("node=7"));
+    CHECK_THROWS_WITH(make(Dict{{"nodes", List{Dict{{"node", 2}}, Dict{{"node", 2}}}}}),
+                      contains("nodes.node=2") && contains("twice"));
+    CHECK_THROWS_WITH(make(Dict{{"actions", List{Dict{{"action", "crash"}, {"node", 9}}}}}),
+                      contains("crash.node=9"));
+}
+
+TEST_CASE("catalog: a configuration is read back as it was written", "[catalog][format]") {
+    Story s("raft", 4, Dict{{"heartbeat_interval_ms", 25}},
+            Dict{{"seed", 7},
+                 {"trial", 3},
+                 {"write_mode", "pipelined"},
+                 {"network", Dict{{"one_way_delay_ms", List{1, 2}}, {"loss_probability", 0.25}}},
+                 {"every_node", Dict{{"write_delay_ms", 3}, {"clock_drift_ppm", List{-5, 5}}}},
+                 {"nodes", List{Dict{{"node", 2}, {"config", Dict{{"processing_ms", 1.5}}}}}},
+                 {"initial_leader", 2},
+                 {"actions", List{Dict{{"action", "at"},
+                                       {"at_ms", 50},
+                                       {"do", Dict{{"action", "crash"}, {"node", 1}}}}}}});
+    const Value written = s->config().to_value();
+    Story again("raft", 4, s->options(), written);
+    CHECK(again->config().to_value() == written);
+    s.until(500);
+    again.until(500);
+    CHECK(s->trace().hash() == again->trace().hash());
+}
+
+TEST_CASE("catalog: large clusters work, too", "[catalog][scale]") {
+    Story s("raft", 300, Dict{{"election_timeout_ms", List{150, 3000}}}, Dict{}, false);
+    CHECK(s.until_agreement(20'000));
+    CHECK(s.violations() == 0);
+}

@@ -1,0 +1,113 @@
+#include "electionlab/sweep/trials.h"
+
+#include <cmath>
+#include <stdexcept>
+
+#include "catch_shim.h"
+#include "story.h"
+
+using namespace story;
+
+namespace {
+
+RunnerFactory leader_crashes(const char* protocol, const Value& more = Dict{},
+                             const LeaderCrash& experiment = {}) {
+    return find_protocol(protocol).make_trials(
+        Dict{}, 5, merged(Dict{{"seed", 3}, {"initial_leader", 5}}, more), experiment);
+}
+
+}  // namespace
+
+TEST_CASE("trials: each stage of a failover comes after the one before", "[sweep]") {
+    const char* protocol = GENERATE("raft", "bully", "ring");
+    const TrialTable table = run_parallel(leader_crashes(protocol), 0, seeds(2000), 2, {});
+    for (std::size_t i = 0; i < table.size(); ++i) {
+        CAPTURE(protocol, i);
+        REQUIRE(table.censored[i] == 0);
+        REQUIRE(table.violated[i] == 0);
+        REQUIRE(table.crash_ms[i] >= 0);
+        REQUIRE(table.crash_ms[i] <= 75);
+        REQUIRE(table.detection_ms[i] > 0);
+        REQUIRE(table.elected_ms[i] >= table.detection_ms[i]);
+        REQUIRE(table.followed_ms[i] >= table.elected_ms[i]);
+        REQUIRE(table.agreed_ms[i] >= table.followed_ms[i]);
+        REQUIRE(table.candidacies[i] >= 1);
+        REQUIRE(table.messages[i] > 0);
+        REQUIRE(table.events[i] > 0);
+        REQUIRE((table.rounds[i] >= 1) == (std::string(protocol) == "raft"));
+    }
+}
+
+TEST_CASE("trials: detection in Raft takes as long as theory says", "[sweep][raft]") {
+    // The crash is uniform in the heartbeat interval of 50 ms, whose beats arrive 5 to 10 ms later.
+    // Four survivors draw from U(150, 300) when the last beat reached them: the first timer has
+    // mean 180 after it, if all were reached at once; the spread of the delay lowers that by less
+    // than 5. The last beat arrived 7.5 - 25 = -17.5 ms before the crash on average.
+    const auto trials = seeds(20'000);
+    const TrialTable table = run_parallel(
+        leader_crashes("raft", Dict{},
+                       LeaderCrash{{Duration{0} + ms(50), ms(100)}, seconds(60), true}),
+        0, trials, 2, {});
+    double sum = 0;
+    for (const double detection : table.detection_ms) {
+        sum += detection;
+    }
+    const double mean = sum / static_cast<double>(trials);
+    const double error = 40 / std::sqrt(static_cast<double>(trials));
+    CAPTURE(mean, error);
+    CHECK(mean < 180 - 17.5 + 4 * error);
+    CHECK(mean > 180 - 17.5 - 5 - 4 * error);
+}
+
+TEST_CASE("trials: without a majority every trial is censored, and says so with NaN", "[sweep]") {
+    LeaderCrash experiment;
+    experiment.horizon = seconds(2);
+    const auto make =
+        find_protocol("raft").make_trials(Dict{}, 2, Dict{{"initial_leader", 1}}, experiment);
+    const TrialTable table = run_parallel(make, 0, 20, 1, {});
+    for (std::size_t i = 0; i < table.size(); ++i) {
+        CHECK(table.censored[i] == 1);
+        CHECK(std::isnan(table.elected_ms[i]));
+        CHECK(std::isnan(table.agreed_ms[i]));
+        CHECK_FALSE(std::isnan(table.detection_ms[i]));
+    }
+}
+
+TEST_CASE("trials: may end as soon as somebody acts as leader", "[sweep]") {
+    LeaderCrash early;
+    early.until_agreed = false;
+    const TrialTable table = run_parallel(leader_crashes("raft", Dict{}, early), 0, 100, 1, {});
+    for (std::size_t i = 0; i < table.size(); ++i) {
+        CHECK_FALSE(std::isnan(table.elected_ms[i]));
+        CHECK(std::isnan(table.agreed_ms[i]));
+    }
+}
+
+TEST_CASE("trials: progress is told, and returning false cancels", "[sweep]") {
+    std::int64_t last = -1;
+    run_parallel(leader_crashes("raft"), 0, 1000, 2, [&](std::int64_t finished) {
+        CHECK(finished >= last);
+        last = finished;
+        return true;
+    });
+    CHECK(last <= 1000);
+    const TrialTable cut = run_parallel(leader_crashes("raft"), 0, 400'000, 2,
+                                        [](std::int64_t finished) { return finished < 100; });
+    CHECK(cut.size() < 400'000);
+    const TrialTable whole =
+        run_parallel(leader_crashes("raft"), 0,
+                     static_cast<std::int64_t>(std::min<std::size_t>(cut.size(), 500)), 1, {});
+    for (std::size_t i = 0; i < whole.size(); ++i) {
+        REQUIRE(whole.agreed_ms[i] == cut.agreed_ms[i]);  // what was finished is kept
+    }
+}
+
+TEST_CASE("trials: an error in a thread or in the progress call reaches the caller",
+          "[sweep][errors]") {
+    CHECK_THROWS_WITH(
+        run_parallel(leader_crashes("raft"), 0, 5000, 2,
+                     [](std::int64_t) -> bool { throw std::runtime_error("stop it"); }),
+        contains("stop it"));
+    const RunnerFactory broken = []() -> BlockRunner { throw std::runtime_error("no runner"); };
+    CHECK_THROWS_WITH(run_parallel(broken, 0, 10, 2, {}), contains("no runner"));
+}
