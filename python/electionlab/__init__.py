@@ -1,18 +1,19 @@
 """electionlab: a laboratory for leader election in distributed systems.
 
-    >>> import electionlab as el
-    >>> cluster = el.Cluster(el.Raft(nodes=5), seed=7)
-    >>> leader = cluster.run_until_leader()
-    >>> event = cluster.crash(leader.node)
-    >>> cluster.run_until_leader().epoch
-    2
+>>> import electionlab as el
+>>> cluster = el.Cluster(el.Raft(nodes=5), seed=7)
+>>> leader = cluster.run_until_leader()
+>>> event = cluster.crash(leader.node)
+>>> cluster.run_until_leader().epoch
+2
 """
 
-from electionlab import protocols, settings
+from electionlab import protocols
+from electionlab import settings as settings
 from electionlab._core import Event, PendingEvent, __version__
-from electionlab.cluster import Cluster, Leader, Metrics, NoLeader, Node
+from electionlab.cluster import Cluster, Leader, Metrics, Node, NoLeader
 from electionlab.errors import TraceError
-from electionlab.protocols import PROTOCOLS, Protocol, make_protocol
+from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.settings import (
     Action,
     Delay,
@@ -49,4 +50,54 @@ from electionlab.settings import (
 from electionlab.trace import Trace
 from electionlab.user_protocol import Message, NodeContext, UserProtocol
 
-globals().update({cls.__name__: cls for cls in PROTOCOLS.values()})
+__all__ = [
+    "Action",
+    "Cluster",
+    "Delay",
+    "Event",
+    "Leader",
+    "Link",
+    "Machine",
+    "Message",
+    "Metrics",
+    "Network",
+    "NoLeader",
+    "Node",
+    "NodeContext",
+    "PendingEvent",
+    "Trace",
+    "TraceError",
+    "UserProtocol",
+    "__version__",
+    "at",
+    "at_random",
+    "clock",
+    "crash",
+    "cut",
+    "delay",
+    "deliver",
+    "disk",
+    "drop",
+    "duplicate",
+    "empirical",
+    "exponential",
+    "fire",
+    "heal",
+    "hyperexponential",
+    "link",
+    "lognormal",
+    "mend",
+    "normal",
+    "pareto",
+    "partition",
+    "pause",
+    "restart",
+    "resume",
+    "slow",
+    "when",
+]
+__all__ += protocols.__all__
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "protocols", "settings"])

@@ -6,10 +6,11 @@ import dataclasses
 import html
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex, SupportsInt
 
 from electionlab import _core, settings
 from electionlab._core import Event, PendingEvent
+from electionlab._values import milliseconds, truth, whole_number
 from electionlab.protocols import Protocol, make_protocol
 from electionlab.settings import Action, DelayLike, Link, Machine, Network, NodeLike
 from electionlab.trace import Trace
@@ -112,12 +113,13 @@ def _seed_of(seed: Any) -> int:
         return secrets.randbits(63)
     if hasattr(seed, "generate_state"):  # numpy.random.SeedSequence
         return int(seed.generate_state(1, "uint64")[0]) >> 1
-    if isinstance(seed, bool) or not hasattr(seed, "__index__"):
-        raise ValueError(f"seed={seed!r}: must be a whole number from 0 to 2**63 - 1, or None")
-    number = int(seed.__index__())
-    if not 0 <= number < 2**63:
-        raise ValueError(f"seed={seed!r}: must be a whole number from 0 to 2**63 - 1, or None")
-    return number
+    return whole_number("seed", seed, 0, 2**63 - 1)
+
+
+def _checked_action(action: Any) -> dict[str, Any]:
+    if not isinstance(action, Mapping):
+        raise ValueError(f"action={action!r}: must be an action such as el.crash(1)")
+    return dict(action)
 
 
 def make_config(
@@ -136,16 +138,21 @@ def make_config(
     if network is not None and not isinstance(network, Network):
         raise ValueError(f"network={network!r}: must be an electionlab.Network")
     config["network"] = (network or Network()).to_config()
-    for name, value in [("machine", machine), *(machines or {}).items()]:
-        if value is not None and not isinstance(value, Machine):
-            raise ValueError(f"machine {name}={value!r}: must be an electionlab.Machine")
+    if not isinstance(machines, (Mapping, type(None))):
+        raise ValueError(f"machines={machines!r}: must be a dict {{node: electionlab.Machine}}")
+    own = {f"machines[{node!r}]": value for node, value in (machines or {}).items()}
+    for name, value in {"machine": machine or Machine(), **own}.items():
+        if not isinstance(value, Machine):
+            raise ValueError(f"{name}={value!r}: must be an electionlab.Machine")
     config["every_node"] = settings.plain(machine or Machine())
     config["nodes"] = [
-        {"node": node, "config": settings.plain(own)} for node, own in (machines or {}).items()
+        {"node": node, "config": settings.plain(value)} for node, value in (machines or {}).items()
     ]
     config["write_mode"] = write_mode
-    config["initial_leader"] = initial_leader or 0
-    config["actions"] = [dict(action) for action in actions]
+    config["initial_leader"] = initial_leader
+    if isinstance(actions, (Mapping, str)) or not isinstance(actions, Iterable):
+        raise ValueError(f"actions={actions!r}: must be a list of actions such as el.crash(1)")
+    config["actions"] = [_checked_action(action) for action in actions]
     config["one_leader_at_a_time"] = one_leader_at_a_time
     return config
 
@@ -174,7 +181,7 @@ class Cluster(_core.Cluster):
         >>> import electionlab as el
         >>> cluster = el.Cluster(el.Raft(nodes=5), seed=7)
         >>> cluster.run_until_leader()
-        Leader(node=5, epoch=1, at_ms=194.880265)
+        Leader(node=5, epoch=1, at_ms=194...)
     """
 
     def __init__(
@@ -207,14 +214,15 @@ class Cluster(_core.Cluster):
         self, protocol: Protocol | UserProtocol, config: dict[str, Any], record: bool
     ) -> None:
         if isinstance(protocol, Protocol):
-            super().__init__(protocol.name, protocol.nodes, protocol.options, config, record)
+            start: tuple[Any, dict[str, Any]] = (protocol.name, protocol.options)
         elif isinstance(protocol, UserProtocol):
-            super().__init__(protocol, protocol.nodes, {}, config, record)
+            start = (protocol, {})
         else:
             raise ValueError(
                 f"protocol={protocol!r}: must be a protocol such as electionlab.Raft(nodes=5), "
                 "or an object of a class derived from electionlab.UserProtocol"
             )
+        super().__init__(start[0], protocol.nodes, start[1], config, truth("record", record))
         self.protocol = protocol
         self.seed: int = config["seed"]
         self._observers: list[Callable[[Event], Any]] = []
@@ -225,8 +233,7 @@ class Cluster(_core.Cluster):
     def _in_python(self) -> bool:
         return isinstance(self.protocol, UserProtocol)
 
-    def observed_step(self) -> Event | None:
-        """Like `step`, and tells the observers."""
+    def _observed_step(self) -> Event | None:
         event = _core.Cluster.step(self)
         if event is not None:
             self._notify(event)
@@ -255,16 +262,19 @@ class Cluster(_core.Cluster):
         """
         if callable(until):
             condition = until
+            whole_number("max_events", max_events, 0)
             if condition(self):
                 return True
             return self._run(None, max_events, stop, lambda _: bool(condition(self)))
-        if until is not None and until < self.now:
+        if until is not None and milliseconds("until", until) < self.now:
             raise ValueError(f"until={until!r}: must not lie in the past; it is {self.now} ms")
         return self._run(until, max_events, stop, None)
 
-    def run_for(self, ms: float, *, max_events: int = DEFAULT_MAX_EVENTS) -> bool:
-        """Lets so many milliseconds of simulated time pass."""
-        return self.run(self.now + ms, max_events=max_events)
+    def run_for(
+        self, ms: float, *, max_events: int = DEFAULT_MAX_EVENTS, stop: str = "never"
+    ) -> bool:
+        """Lets so many milliseconds of simulated time pass; the rest as for `run`."""
+        return self._run(self.now + milliseconds("ms", ms), max_events, stop, None)
 
     def _run(
         self,
@@ -273,6 +283,9 @@ class Cluster(_core.Cluster):
         stop: str,
         watch: Callable[[Event], bool] | None,
     ) -> bool:
+        max_events = min(whole_number("max_events", max_events, 0), 2**63 - 1)
+        if not isinstance(stop, str):
+            raise ValueError(f"stop={stop!r}: must be text, such as 'leader'")
         if self._observers:
             inner = watch
 
@@ -301,7 +314,7 @@ class Cluster(_core.Cluster):
         """
         stop = "agreement" if agreed else "leader"
         before = self.events
-        if self._run(self.now + within_ms, max_events, stop, None):
+        if self._run(self.now + milliseconds("within_ms", within_ms), max_events, stop, None):
             node = self.leader_id
             return Leader(node, self.view(node)[2], self.now)
         reason = self.why_no_leader
@@ -326,7 +339,7 @@ class Cluster(_core.Cluster):
             ValueError: The action is unknown, out of range, or names a message or timer that is
                 not there. Nothing has changed then.
         """
-        event = super().act(dict(action))
+        event = super().act(_checked_action(action))
         if self._observers:
             self._notify(event)
         return event
@@ -358,12 +371,15 @@ class Cluster(_core.Cluster):
 
     def partition(self, *groups: Iterable[int]) -> Event:
         """Cuts every link between nodes of different groups; others keep theirs."""
+        if not groups:
+            raise ValueError("groups=(): must be two or more groups with nodes in each")
         return self.act(settings.partition(*groups))
 
     def isolate(self, node: int) -> Event:
-        """Cuts a node off from all others."""
-        others = [n for n in range(1, self.actors + 1) if n != node]
-        return self.act(settings.partition([node], others))
+        """Cuts a node off from all others, services included."""
+        alone = whole_number("node", node, 1, self.actors)
+        others = [n for n in range(1, self.actors + 1) if n != alone]
+        return self.act(settings.partition([alone], others))
 
     def cut(
         self,
@@ -400,9 +416,7 @@ class Cluster(_core.Cluster):
         """Gives links another delay, loss or duplication; all of them when no ends are given."""
         return self.act(settings.link(link, sender, receiver, both_ways=both_ways))
 
-    def set_clock(
-        self, node: NodeLike, *, offset_ms: float = 0.0, drift_ppm: float = 0.0
-    ) -> Event:
+    def set_clock(self, node: NodeLike, *, offset_ms: float = 0.0, drift_ppm: float = 0.0) -> Event:
         """Sets a node's clock; timers that run keep what is left of them on that clock."""
         return self.act(settings.clock(node, offset_ms=offset_ms, drift_ppm=drift_ppm))
 
@@ -415,6 +429,8 @@ class Cluster(_core.Cluster):
         return self.act(settings.disk(node, write_delay_ms))
 
     def _message(self, message: int | PendingEvent) -> int:
+        if isinstance(message, PendingEvent) and message.kind != "message":
+            raise ValueError(f"message={message!r}: must be a message in flight; see pending")
         return message.message if isinstance(message, PendingEvent) else message
 
     def deliver(self, message: int | PendingEvent) -> Event:
@@ -435,9 +451,13 @@ class Cluster(_core.Cluster):
         """A message in flight takes longer."""
         return self.act(settings.delay(self._message(message), by_ms))
 
-    def fire(self, node: NodeLike, timer: str) -> Event:
-        """An armed timer expires now."""
-        return self.act(settings.fire(node, timer))
+    def fire(self, node: NodeLike | PendingEvent, timer: str | None = None) -> Event:
+        """An armed timer expires now: ``fire(3, "election")``, or an entry of `pending`."""
+        if isinstance(node, PendingEvent):
+            if node.kind != "timer" or timer is not None:
+                raise ValueError(f"node={node!r}: must be a node and a timer's name, or a timer")
+            return self.act(settings.fire(node.node, node.timer))
+        return self.act(settings.fire(node, timer or ""))
 
     def at(self, at_ms: float, action: Action) -> Event:
         """An action at a time, in ms since the start."""
@@ -474,9 +494,20 @@ class Cluster(_core.Cluster):
         Raises:
             ValueError: There are not that many, or the run is not recorded.
         """
-        if not 0 <= events <= self.events:
-            raise ValueError(f"events={events!r}: must be from 0 to {self.events}")
-        self.seek(self.events - events)
+        self.seek(self.events - whole_number("events", events, 0, self.events))
+
+    def seek(self, event: SupportsInt | SupportsIndex) -> None:
+        """Goes to the state right after an event of this run, backwards or forwards.
+
+        What was undone can be sought again until something else is done. Observers hear nothing.
+
+        Args:
+            event: Its number, as in ``Event.step``; 0 is the start.
+
+        Raises:
+            ValueError: The run has no such event, or is not recorded.
+        """
+        super().seek(whole_number("event", event, 0, self.last_event))
 
     def peek(self, action: Mapping[str, Any] | PendingEvent | None = None) -> list[str]:
         """What the next event would do, without doing it.
@@ -485,25 +516,33 @@ class Cluster(_core.Cluster):
             action: Instead of the next event: an action, or an entry of `pending`.
 
         Returns:
-            The rows of that one step, as lines for people.
+            The rows of that one step, as lines for people; none when nothing is left to happen.
+
+        Raises:
+            ValueError: As for `act`; or a start of a node that is not the next event.
         """
         if isinstance(action, PendingEvent):
             if action.kind == "message":
                 action = settings.deliver(action.message)
             elif action.kind == "timer":
                 action = settings.fire(action.node, action.timer)
-            else:
+            elif action.kind == "action":
+                action = action.fields
+            elif repr(action) == repr(self.pending[0]):
                 action = None
-        trace = self.peek_trace(None if action is None else dict(action))
+            else:
+                raise ValueError(f"action={action!r}: a node starts in its turn only")
+        trace = self.peek_trace(None if action is None else _checked_action(action))
         return [trace.line(row) for row in range(len(trace))]
 
     def _recipe(self) -> dict[str, Any]:
-        options = self.protocol.options if isinstance(self.protocol, Protocol) else {}
+        options = self.protocol.options if isinstance(self.protocol, Protocol) else None
         return {
             "protocol": {
                 "name": self.protocol.name,
                 "nodes": self.protocol.nodes,
-                "options": options,
+                "options": dict(options or {}),
+                "in_python": options is None,
             },
             "config": self.config(),
             "journal": [e for e in self.journal() if e["after"] <= self.events],
@@ -514,11 +553,16 @@ class Cluster(_core.Cluster):
     @classmethod
     def _from_recipe(cls, recipe: Mapping[str, Any], protocol: Any = None) -> Cluster:
         asked = recipe["protocol"]
-        if protocol is None:
+        if asked["in_python"]:
+            fits = isinstance(protocol, UserProtocol)
+        else:
+            fits = protocol is None or isinstance(protocol, Protocol)
             protocol = make_protocol(asked["name"], asked["nodes"], asked["options"])
-        elif (protocol.name, protocol.nodes) != (asked["name"], asked["nodes"]):
+        if not fits or (protocol.name, protocol.nodes) != (asked["name"], asked["nodes"]):
+            written = " written in Python" if asked["in_python"] else ""
             raise ValueError(
-                f"protocol={protocol!r}: the run was of {asked['name']} with {asked['nodes']} nodes"
+                f"protocol={protocol!r}: the run was of a protocol {asked['name']!r}{written} with "
+                f"{asked['nodes']} nodes; give that"
             )
         cluster = cls.__new__(cls)
         cluster._start(protocol, dict(recipe["config"]), True)
@@ -547,7 +591,8 @@ class Cluster(_core.Cluster):
     @property
     def pending(self) -> list[PendingEvent]:
         """Everything that may happen next, soonest first; nothing is guessed or hidden."""
-        return self.pending_events()
+        found: list[PendingEvent] = self.pending_events()
+        return found
 
     def node(self, node: int) -> Node:
         """A node's state, by field.
@@ -555,7 +600,7 @@ class Cluster(_core.Cluster):
         Raises:
             ValueError: There is no such node.
         """
-        return Node(**self.node_fields(node))
+        return Node(**self.node_fields(whole_number("node", node, 1, self.actors)))
 
     @property
     def nodes(self) -> list[Node]:
@@ -598,14 +643,19 @@ class Cluster(_core.Cluster):
         return Metrics(self.faults())
 
     def observe(self, observer: Callable[[Event], Any]) -> Callable[[], None]:
-        """Calls a function after every event from now on.
+        """Calls a function after every event from now on, actions by hand included.
+
+        It may look and act, but not go back while a run is under way; of going back and seeking
+        it does not hear. What it raises ends the run, and the event that it saw has happened.
 
         Returns:
             A function that ends it.
         """
+        if not callable(observer):
+            raise ValueError(f"observer={observer!r}: must be a function of an event")
         self._observers.append(observer)
         # Only an observed cluster pays for it: step is the engine's own method otherwise.
-        self.__dict__["step"] = self.observed_step
+        self.__dict__["step"] = self._observed_step
 
         def end() -> None:
             if observer in self._observers:
@@ -627,12 +677,22 @@ class Cluster(_core.Cluster):
         )
 
     def _repr_html_(self) -> str:
+        """The cluster as a notebook shows it: its ring, while that is readable, and a table."""
+        from electionlab import plot
+
         rows = []
         for node in self.nodes:
-            cells = (node.node, node.role, node.leader or "", node.epoch or "")
-            rows.append("<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in cells) + "</tr>")
-        head = "<tr><th>node</th><th>role</th><th>leader</th><th>epoch</th></tr>"
-        return f"<div><b>{html.escape(repr(self))}</b><table>{head}{''.join(rows)}</table></div>"
+            cells = (node.node, node.kind, node.role, node.leader or "", node.epoch or "")
+            rows.append(
+                "<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in cells) + "</tr>"
+            )
+        names = ("node", "kind", "role", "leader", "epoch")
+        head = "<tr>" + "".join(f"<th>{name}</th>" for name in names) + "</tr>"
+        return (
+            f"<div><b>{html.escape(repr(self))}</b><br>{plot.cluster_html(self)}"
+            f"<details><summary>{self.actors:,} nodes</summary>"
+            f"<table>{head}{''.join(rows)}</table></details></div>"
+        )
 
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """The nodes in a ring with roles, votes and messages; see `electionlab.plot`."""

@@ -7,9 +7,11 @@ arguments, its defaults and its documentation.
 from __future__ import annotations
 
 import inspect
-from typing import Any
+import textwrap
+from typing import Any, ClassVar
 
 from electionlab import _core
+from electionlab._values import whole_number
 
 
 class Protocol:
@@ -24,17 +26,11 @@ class Protocol:
     """
 
     name: str = ""
-    about: dict[str, Any] = {}
+    about: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, nodes: int, **options: Any) -> None:
-        if isinstance(nodes, bool) or not isinstance(nodes, int):
-            raise ValueError(
-                f"nodes={nodes!r}: must be a whole number from 1 to {_core.max_nodes}"
-            )
-        if not 1 <= nodes <= _core.max_nodes:
-            raise ValueError(f"nodes={nodes}: must be a whole number from 1 to {_core.max_nodes}")
-        self.nodes = nodes
-        self.options: dict[str, Any] = _core.check_options(self.name, nodes, options)
+        self.nodes = whole_number("nodes", nodes, 1, _core.max_nodes)
+        self.options: dict[str, Any] = _core.check_options(self.name, self.nodes, options)
 
     def __repr__(self) -> str:
         defaults = {o["name"]: o["default"] for o in self.about["options"]}
@@ -124,7 +120,7 @@ def _make_class(about: dict[str, Any]) -> type[Protocol]:
         )
     signature = inspect.Signature(parameters)
 
-    def __init__(self: Protocol, nodes: int, **options: Any) -> None:  # noqa: N807
+    def __init__(self: Protocol, nodes: int, **options: Any) -> None:
         Protocol.__init__(self, nodes, **options)
 
     __init__.__signature__ = signature  # type: ignore[attr-defined]
@@ -147,7 +143,7 @@ PROTOCOLS: dict[str, type[Protocol]] = {
 }
 globals().update({cls.__name__: cls for cls in PROTOCOLS.values()})
 
-__all__ = [  # noqa: PLE0604
+__all__ = [
     "PROTOCOLS",
     "Protocol",
     "make_protocol",
@@ -161,8 +157,10 @@ def make_protocol(name: str, nodes: int, options: dict[str, Any] | None = None) 
     Raises:
         ValueError: There is no such protocol, or an option is bad.
     """
-    if name not in PROTOCOLS:
+    if not isinstance(name, str) or name not in PROTOCOLS:
         raise ValueError(f"protocol={name!r}: must be one of {', '.join(PROTOCOLS)}")
+    if not isinstance(options, (dict, type(None))):
+        raise ValueError(f"options={options!r}: must be a dictionary")
     return PROTOCOLS[name](nodes, **(options or {}))
 
 
@@ -173,15 +171,22 @@ def stub_text() -> str:
         "from collections.abc import Sequence",
         "from typing import Any, ClassVar",
         "",
+        "__all__ = [",
+        *(f'    "{name}",' for name in __all__),
+        "]",
+        "",
         "PROTOCOLS: dict[str, type[Protocol]]",
         "",
         "class Protocol:",
+        '    """A protocol of the engine with its options, checked."""',
+        "",
         "    name: ClassVar[str]",
         "    about: ClassVar[dict[str, Any]]",
         "    nodes: int",
         "    options: dict[str, Any]",
         "    def __init__(self, nodes: int, **options: Any) -> None: ...",
         "    def __eq__(self, other: object) -> bool: ...",
+        "    __hash__: ClassVar[None]  # type: ignore[assignment]",
         "",
         "def make_protocol(",
         "    name: str, nodes: int, options: dict[str, Any] | None = None",
@@ -189,9 +194,14 @@ def stub_text() -> str:
         "def stub_text() -> str: ...",
     ]
     for cls in PROTOCOLS.values():
-        lines += ["", f"class {cls.__name__}(Protocol):", "    def __init__(", "        self,"]
-        lines += ["        nodes: int,", "        *,"]
+        doc = textwrap.indent(
+            f'"""{_class_doc(cls.about)}\n"""', "    ", lambda line: bool(line.strip())
+        )
+        lines += ["", f"class {cls.__name__}(Protocol):", doc, ""]
+        lines += ["    def __init__(", "        self,", "        nodes: int,", "        *,"]
         for option in cls.about["options"]:
-            lines.append(f"        {option['name']}: {_PYTHON_TYPES[option['type']]} = ...,")
+            default = option["default"]
+            shown = repr(tuple(default) if isinstance(default, list) else default)
+            lines.append(f"        {option['name']}: {_PYTHON_TYPES[option['type']]} = {shown},")
         lines += ["    ) -> None: ..."]
     return "\n".join(lines) + "\n"

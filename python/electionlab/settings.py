@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Union
+from typing import Any
 
 from electionlab import _core
+from electionlab._values import whole_number
 
 # --- delays ---------------------------------------------------------------------------------------
 
@@ -34,15 +35,21 @@ class Delay:
         Returns:
             Shape (size,), float64, milliseconds.
         """
-        return _core.draw_distribution(dict(self.spec), size, seed)
+        return _core.draw_distribution(
+            dict(self.spec),
+            whole_number("size", size, 0, 10**9),
+            whole_number("seed", seed, 0, 2**63 - 1),
+        )
 
     def __repr__(self) -> str:
-        inside = ", ".join(f"{k}={v!r}" for k, v in self.spec.items() if k != "kind")
-        return f"{self.spec['kind']}({inside})"
+        given = {k: v for k, v in self.spec.items() if k not in ("kind", "min_ms")}
+        if self.spec.get("min_ms"):
+            given["min_ms"] = self.spec["min_ms"]
+        return f"{self.spec['kind']}({', '.join(f'{k}={v!r}' for k, v in given.items())})"
 
 
 #: A number of ms (constant), a pair (uniform, both ends included) or a distribution.
-DelayLike = Union[float, "tuple[float, float]", Delay]
+DelayLike = float | tuple[float, float] | Delay
 
 
 def _delay(kind: str, **parameters: Any) -> Delay:
@@ -141,12 +148,17 @@ class Network(Link):
 
     def to_config(self) -> dict[str, Any]:
         """The engine's form."""
-        config = plain(dataclasses.replace(self, links=None))
-        config["links"] = [
-            {"from": sender, "to": receiver, "link": plain(link)}
-            for (sender, receiver), link in (self.links or {}).items()
-        ]
-        return dict(config)
+        config = dict(plain(dataclasses.replace(self, links=None)))
+        config["links"] = []
+        if not isinstance(self.links, (Mapping, type(None))):
+            raise ValueError(f"links={self.links!r}: must be a dict {{(sender, receiver): Link}}")
+        for ends, link in (self.links or {}).items():
+            if not (isinstance(ends, tuple) and len(ends) == 2 and isinstance(link, Link)):
+                raise ValueError(
+                    f"links={{{ends!r}: {link!r}}}: must be {{(sender, receiver): Link}}"
+                )
+            config["links"].append({"from": ends[0], "to": ends[1], "link": plain(link)})
+        return config
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -174,7 +186,7 @@ class Machine:
 # --- what is done to a cluster --------------------------------------------------------------------
 
 #: A node by number, or "leader", "follower", "random", or "trigger" (of a condition).
-NodeLike = Union[int, str]
+NodeLike = int | str
 
 
 class Action(dict[str, Any]):
@@ -186,13 +198,28 @@ class Action(dict[str, Any]):
 
 
 def _action(kind: str, **entries: Any) -> Action:
-    return Action(
-        {"action": kind, **{k: plain(v) for k, v in entries.items() if v is not None}}
-    )
+    return Action({"action": kind, **{k: plain(v) for k, v in entries.items() if v is not None}})
 
 
-def _nodes(nodes: int | Iterable[int]) -> list[int]:
-    return [nodes] if isinstance(nodes, int) else sorted(nodes)
+def _nodes(name: str, nodes: int | Iterable[int]) -> list[int]:
+    if isinstance(nodes, (str, bytes)) or not isinstance(nodes, Iterable):
+        nodes = [nodes]  # type: ignore[list-item]
+    return sorted(whole_number(name, node, 1, _core.max_nodes) for node in nodes)
+
+
+def _ends(
+    kind: str, sender: int | Iterable[int] | None, receiver: int | Iterable[int] | None
+) -> dict[str, list[int]]:
+    if sender is None and receiver is None:
+        return {}
+    if sender is None or receiver is None:
+        raise ValueError(f"sender={sender!r}, receiver={receiver!r}: give both or none")
+    ends = {"from": _nodes("sender", sender), "to": _nodes("receiver", receiver)}
+    if not any(a != b for a in ends["from"] for b in ends["to"]):
+        raise ValueError(
+            f"sender={sender!r}, receiver={receiver!r}: {kind} needs two different nodes"
+        )
+    return ends
 
 
 def crash(
@@ -228,27 +255,40 @@ def resume(node: NodeLike) -> Action:
 def partition(*groups: Iterable[int]) -> Action:
     """Cuts every link between nodes of different groups, both ways.
 
-    A node in no group keeps all its links; so partial partitions can be made.
+    A node in no group keeps all its links; so partial partitions can be made. Without groups, in
+    `at_random`, the sides are drawn.
+
+    Raises:
+        ValueError: There is only one group, or an empty one.
     """
-    return _action("partition", groups=[_nodes(group) for group in groups])
+    sides = [_nodes("groups", group) for group in groups]
+    if len(sides) == 1 or not all(sides):
+        raise ValueError(f"groups={sides!r}: must be two or more groups with nodes in each")
+    return _action("partition", groups=sides)
 
 
 def cut(
-    sender: int | Iterable[int], receiver: int | Iterable[int], *, both_ways: bool = True
+    sender: int | Iterable[int] | None = None,
+    receiver: int | Iterable[int] | None = None,
+    *,
+    both_ways: bool = False,
 ) -> Action:
-    """Cuts the links from some nodes to some others; messages on the way are lost as well."""
-    return Action(
-        {"action": "cut", "from": _nodes(sender), "to": _nodes(receiver), "both_ways": both_ways}
-    )
+    """Cuts the links from some nodes to some others; messages on the way are lost as well.
+
+    Args:
+        sender: From which nodes; None, with `at_random` only: drawn.
+        receiver: To which nodes.
+        both_ways: In the other direction too.
+    """
+    ends = _ends("cut", sender, receiver)
+    return Action({"action": "cut", **ends, "both_ways": both_ways})
 
 
 def mend(
-    sender: int | Iterable[int], receiver: int | Iterable[int], *, both_ways: bool = True
+    sender: int | Iterable[int], receiver: int | Iterable[int], *, both_ways: bool = False
 ) -> Action:
-    """Undoes a cut."""
-    return Action(
-        {"action": "mend", "from": _nodes(sender), "to": _nodes(receiver), "both_ways": both_ways}
-    )
+    """Undoes a cut, in one direction unless told otherwise."""
+    return Action({"action": "mend", **_ends("mend", sender, receiver), "both_ways": both_ways})
 
 
 def heal() -> Action:
@@ -264,10 +304,11 @@ def link(
     both_ways: bool = True,
 ) -> Action:
     """Gives links another delay, loss or duplication; all of them when no ends are given."""
-    action = Action({"action": "link", "link": plain(settings), "both_ways": both_ways})
-    if sender is not None and receiver is not None:
-        action.update({"from": _nodes(sender), "to": _nodes(receiver)})
-    return action
+    if not isinstance(settings, Link):
+        raise ValueError(f"settings={settings!r}: must be an electionlab.Link")
+    settings = Link(**{f.name: getattr(settings, f.name) for f in dataclasses.fields(Link)})
+    ends = _ends("link", sender, receiver)
+    return Action({"action": "link", "link": plain(settings), **ends, "both_ways": both_ways})
 
 
 def clock(node: NodeLike, *, offset_ms: float = 0.0, drift_ppm: float = 0.0) -> Action:
@@ -378,6 +419,9 @@ def at_random(
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return exponential(value)
         return None if value is True else value
+
+    if isinstance(every_ms, (int, float)) and not every_ms > 0:
+        raise ValueError(f"every_ms={every_ms!r}: must be above 0")
 
     plan = {
         "do": action,

@@ -10,6 +10,7 @@ import hashlib
 import html
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,13 +129,18 @@ class Trace:
         )
 
     def _repr_html_(self) -> str:
+        """The run as a notebook shows it: its diagram, while that is readable, and its rows."""
+        from electionlab import plot
+
         shown = 40
         lines = [html.escape(self._core.line(row)) for row in range(min(shown, len(self)))]
         more = len(self) - len(lines)
-        tail = f"\n… {more} more rows" if more > 0 else ""
+        tail = f"\n… {more:,} more rows" if more > 0 else ""
         return (
-            f"<div><b>{html.escape(repr(self))}</b>"
-            f"<pre style='line-height:1.25;overflow-x:auto'>{chr(10).join(lines)}{tail}</pre></div>"
+            f"<div><b>{html.escape(repr(self))}</b><br>{plot.trace_html(self)}"
+            f"<details><summary>{len(self):,} rows</summary>"
+            f"<pre style='line-height:1.25;overflow-x:auto'>{chr(10).join(lines)}{tail}</pre>"
+            f"</details></div>"
         )
 
     def hash(self) -> str:
@@ -186,8 +192,10 @@ class Trace:
 
         Returns:
             Columns step, time_ms, kind, node, peer, message, message_kind, timer, reason, action,
-            role, leader, epoch, sent_ms, due_ms, text. Names are categories; NaN and "" mean that
-            a row has no such thing.
+            role, leader, epoch, sent_ms, due_ms, text. Times are milliseconds since the start.
+            Names (kind, message_kind, timer, reason, action, role) are categories. What a row
+            does not have is NaN in names and times, 0 in node, peer and leader, -1 in message,
+            and "" in text.
         """
         import numpy as np
         import pandas as pd
@@ -195,15 +203,12 @@ class Trace:
         c = self.columns
         kinds = c["kind"]
 
-        def names(column: npt.NDArray[Any], values: list[str]) -> pd.Categorical:
-            codes = np.asarray(column, dtype=np.int64)
-            return pd.Categorical.from_codes(
-                np.where(codes < len(values), codes, -1).tolist(), categories=values
-            )
+        def names(column: npt.NDArray[Any], values: list[str]) -> pd.Categorical[str]:
+            codes: list[int] = column.tolist()
+            return pd.Categorical.from_codes(codes, categories=pd.Index(values, dtype="str"))
 
-        def only(kind: str, column: npt.NDArray[Any], values: list[str]) -> list[str]:
-            wanted = kinds == _ROW_KINDS.index(kind)
-            return [values[v] if w else "" for v, w in zip(column, wanted, strict=True)]
+        def detail(kind: str) -> npt.NDArray[Any]:
+            return np.where(kinds == _ROW_KINDS.index(kind), c["detail"].astype(np.int64), -1)
 
         other = np.where(c["other_ns"] >= 0, c["other_ns"] / 1e6, np.nan)
         sends = kinds == _ROW_KINDS.index("send")
@@ -218,14 +223,14 @@ class Trace:
                 "message": np.array(c["message"]),
                 "message_kind": names(c["message_kind"], self.message_kinds),
                 "timer": names(c["timer"], self.timers),
-                "reason": only("drop", c["detail"], _DROPS),
-                "action": only("action", c["detail"], _ACTIONS),
-                "role": names(c["role"], _ROLES),
+                "reason": names(np.maximum(detail("drop") - 1, -1), _DROPS[1:]),  # 0: none
+                "action": names(detail("action"), _ACTIONS),
+                "role": names(np.where(c["node"] > 0, c["role"].astype(np.int64), -1), _ROLES),
                 "leader": np.array(c["leader"]),
                 "epoch": np.array(c["epoch"]),
                 "sent_ms": np.where(arrives, other, np.nan),
                 "due_ms": np.where(sends, other, np.nan),
-                "text": [self._core.text(i) for i in range(len(self))],
+                "text": pd.Series([self._core.text(i) for i in range(len(self))], dtype="str"),
             }
         )
 
@@ -252,16 +257,14 @@ class Trace:
         """
         target = Path(path)
         digest = hashlib.sha256()
-        part = target.with_name(target.name + ".part")
-        try:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=".trace-") as folder:
+            part = Path(folder, "part")
             with part.open("w", encoding="utf-8", newline="\n") as out:
                 for line in self._file_lines():
                     digest.update(line.encode() + b"\n")
                     out.write(line + "\n")
                 out.write(json.dumps({"checksum": "sha256:" + digest.hexdigest()}) + "\n")
             os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
 
     @staticmethod
     def load(path: str | os.PathLike[str], *, protocol: Any = None) -> Trace:
@@ -284,6 +287,9 @@ class Trace:
 
         return Cluster._from_recipe(self.recipe, self._about.get("object"))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _replayed, (self.recipe, self._about.get("object"))
+
     # --- pictures ---------------------------------------------------------------------------------
 
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
@@ -297,6 +303,12 @@ class Trace:
         from electionlab import plot
 
         return plot.plot_roles(self, ax=ax, **options)
+
+
+def _replayed(recipe: dict[str, Any], protocol: Any) -> Trace:
+    from electionlab.cluster import Cluster
+
+    return Cluster._from_recipe(recipe, protocol).trace
 
 
 def _parse(line: str, path: object, number: int) -> dict[str, Any]:
@@ -325,6 +337,11 @@ def _read_recipe(header: dict[str, Any], path: object) -> dict[str, Any]:
     for name, kind in shape.items():
         if not isinstance(header.get(name), kind) or isinstance(header.get(name), bool):
             raise TraceError(f"{path}: the header's {name!r} is missing or not a {kind.__name__}")
+    for name in ("events", "end_ns", "rows"):
+        if not 0 <= header[name] < 2**63:
+            raise TraceError(f"{path}: the header's {name!r} is out of range")
+    if header["events"] > header["rows"]:  # every event has a row; else it is no use to replay them
+        raise TraceError(f"{path}: altered: {header['events']} events in {header['rows']} rows")
     return {k: header[k] for k in ("protocol", "config", "journal", "events", "end_ns")}
 
 
@@ -364,8 +381,10 @@ def load_cluster(path: str | os.PathLike[str], *, protocol: Any = None) -> Clust
         raise TraceError(f"{path}: altered: {len(body) - 1} rows instead of {header['rows']}")
     try:
         cluster = Cluster._from_recipe(recipe, protocol)
-    except (ValueError, KeyError, TypeError) as error:
-        raise TraceError(f"{path}: cannot be replayed: {error}") from None
+    except KeyError as error:
+        raise TraceError(f"{path}: cannot be replayed: {error} is missing") from error
+    except Exception as error:
+        raise TraceError(f"{path}: cannot be replayed: {error}") from error
     for number, (given, made) in enumerate(
         zip(body[1:], list(cluster.trace._file_lines())[1:], strict=False), start=2
     ):

@@ -25,30 +25,50 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from electionlab import _core
+from electionlab._values import milliseconds, whole_number
 
 _ROLES = {name: index for index, name in enumerate(_core.roles)}
 
 
-def plain(value: Any) -> Any:
+def plain(value: Any, name: str = "state") -> Any:
     """A state as JSON-like data: dataclasses become dictionaries, sets become sorted lists."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (set, frozenset)):
-        return [plain(item) for item in sorted(value)]
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if value is None or isinstance(value, (bool, str)):
         return value
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError(f"{name}={value!r}: must fit in 64 bits")
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{name}={value!r}: must be finite; None says 'not known' as well")
+        return value
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            f.name: plain(getattr(value, f.name), f"{name}.{f.name}")
+            for f in dataclasses.fields(value)
+        }
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, f"{name}.{key}") for key, item in value.items()}
+    if isinstance(value, (set, frozenset)):
+        return [plain(item, name) for item in sorted(value)]
+    if isinstance(value, (list, tuple)):
+        return [plain(item, name) for item in value]
     raise ValueError(
-        f"state={value!r}: must be made of None, bool, int, float, str, list, tuple, set, dict "
+        f"{name}={value!r}: must be made of None, bool, int, float, str, list, tuple, set, dict "
         "and dataclasses"
     )
+
+
+def _copied(value: Any, name: str) -> Any:
+    try:
+        return copy.deepcopy(value)
+    except Exception as error:
+        raise ValueError(f"{name}={value!r}: cannot be copied ({error})") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,24 +140,37 @@ class NodeContext:
         """Make ``disk`` durable before any message of this handler leaves."""
         self._persist = True
 
-    def send(self, to: int, kind: str, **fields: Any) -> None:
+    def send(self, to: int, kind: str, /, **fields: Any) -> None:
         """Send a message to one actor.
 
-        Raises:
-            ValueError: No such receiver or kind of message.
-        """
-        if not (isinstance(to, int) and 1 <= to <= self.actors and to != self.node):
-            raise ValueError(f"to={to!r}: must be another actor, 1 to {self.actors}")
-        self._sends.append((to, self._protocol._kind(kind), fields))
+        Args:
+            to: Its number, 1 to ``actors``, not this node itself.
+            kind: One of the protocol's ``messages``.
+            fields: The message's fields; made of the same things as a state.
 
-    def broadcast(self, kind: str, **fields: Any) -> None:
+        Raises:
+            ValueError: No such receiver or kind of message, or a field of another make.
+        """
+        receiver = whole_number("to", to, 1, self.actors)
+        if receiver == self.node:
+            raise ValueError(f"to={to!r}: must be another actor than the sender")
+        self._sends.append((receiver, self._protocol._kind(kind), plain(fields, kind)))
+
+    def broadcast(self, kind: str, /, **fields: Any) -> None:
         """Send a message to every other member."""
-        self._sends.append((0, self._protocol._kind(kind), fields))
+        self._sends.append((0, self._protocol._kind(kind), plain(fields, kind)))
 
     def set_timer(self, name: str, min_ms: float, max_ms: float | None = None) -> None:
-        """(Re-)arm a timer, after a time drawn uniformly from min_ms to max_ms."""
-        span = (float(min_ms), float(min_ms if max_ms is None else max_ms))
-        self._timers.append((self._protocol._timer(name), span))
+        """(Re-)arm a timer, after a time drawn uniformly from min_ms to max_ms.
+
+        Raises:
+            ValueError: No such timer, or a time that is negative, not finite or reversed.
+        """
+        low = milliseconds("min_ms", min_ms)
+        high = low if max_ms is None else milliseconds("max_ms", max_ms)
+        if high < low:
+            raise ValueError(f"max_ms={max_ms!r}: must be at least min_ms, {min_ms!r}")
+        self._timers.append((self._protocol._timer(name), (low, high)))
 
     def cancel_timer(self, name: str) -> None:
         """Disarm a timer; nothing happens when it is not armed."""
@@ -145,21 +178,27 @@ class NodeContext:
 
     def note(self, text: str) -> None:
         """Say why, for the trace."""
-        self._notes.append(text)
+        self._notes.append(str(text))
 
 
 class UserProtocol:
     """Base class of protocols written in Python.
 
-    Override the handlers, ``view``, and the class attributes. Handlers must be deterministic:
-    everything random is a timer's range. They get copies of the state, so that going back, forking
-    and replaying work.
+    Override the handlers, ``view``, and the class attributes. Handlers and ``view`` must be
+    deterministic: they look at nothing but their arguments and the protocol's own options, which
+    nobody changes; everything random is a timer's range. They get copies of the state, so that
+    going back, forking and replaying work. Where a handler draws numbers of its own, reads a
+    clock or counts in ``self``, a replay differs, and loading a trace refuses it.
+
+    What a handler raises comes out of the call that ran it, and the cluster stays at the event
+    before, ready to go on.
 
     Attributes:
         name: Shown in traces and pictures; the class name in lower case by default.
         messages: The kinds of messages that are sent.
         timers: The names of the timers that are set.
-        services: Actors beyond the members, as kind to count: ``{"storage": 1}``.
+        services: Actors beyond the members, as kind to count: ``{"storage": 1}``. They are numbered
+            after the members, in this order, and run the same handlers: ``ctx.node`` tells.
         epochs: Whether epochs rise and name at most one leader each; then that is checked.
         majority: Whether more than half of all members are needed to elect.
     """
@@ -174,15 +213,29 @@ class UserProtocol:
     majority: bool = False
 
     def __init__(self, nodes: int) -> None:
-        self.nodes = nodes
+        self.nodes = whole_number("nodes", nodes, 1, _core.max_nodes)
         self.name = type(self).name or type(self).__name__.lower()
         self.title = type(self).title or self.name
+        for attribute in ("name", "title", "source"):
+            text = getattr(self, attribute)
+            if not isinstance(text, str) or not text.isprintable():
+                raise ValueError(f"{attribute}={text!r}: must be text on one line")
         for attribute in ("messages", "timers"):
             names = getattr(self, attribute)
-            if isinstance(names, str) or not all(isinstance(n, str) and n for n in names):
+            if not isinstance(names, (tuple, list)) or not all(
+                isinstance(n, str) and n and n.isprintable() for n in names
+            ):
                 raise ValueError(f"{attribute}={names!r}: must be a tuple of names")
-        if len(self.messages) > 100 or len(self.timers) > 100:
-            raise ValueError("messages, timers: at most 100 of each")
+            if len(names) > 100 or len(set(names)) != len(names):
+                raise ValueError(f"{attribute}={names!r}: must be at most 100 different names")
+        if not isinstance(self.services, Mapping):
+            raise ValueError(f"services={self.services!r}: must be a dict of kind to count")
+        left = _core.max_nodes - self.nodes
+        for kind, count in self.services.items():
+            if not isinstance(kind, str) or kind in ("", "member") or not kind.isprintable():
+                raise ValueError(f"services={self.services!r}: a kind must be a name of its own")
+            left -= whole_number(f"services[{kind!r}]", count, 1, left)
+        self.services = dict(self.services)
 
     # --- what a protocol overrides ---
 
@@ -208,19 +261,25 @@ class UserProtocol:
         """A timer has expired."""
 
     def view(self, ctx: NodeContext) -> tuple[str, int, int]:
-        """(role, believed leader, epoch): role is follower, candidate, leader or service."""
+        """(role, believed leader, epoch): role is follower, candidate, leader or service.
+
+        The leader is 0 while it believes in none; the epoch is 0 and up, and 0 for ever in a
+        protocol without. It is asked after every input and changes nothing.
+        """
         raise NotImplementedError
 
     # --- what the engine calls ---
 
     def _kind(self, name: str) -> int:
         if name not in self.messages:
-            raise ValueError(f"kind={name!r}: must be one of {', '.join(self.messages)}")
+            known = ", ".join(self.messages) or "none: the class attribute messages is empty"
+            raise ValueError(f"kind={name!r}: must be one of {known}")
         return self.messages.index(name)
 
     def _timer(self, name: str) -> int:
         if name not in self.timers:
-            raise ValueError(f"timer={name!r}: must be one of {', '.join(self.timers)}")
+            known = ", ".join(self.timers) or "none: the class attribute timers is empty"
+            raise ValueError(f"timer={name!r}: must be one of {known}")
         return self.timers.index(name)
 
     def _handle(
@@ -246,8 +305,8 @@ class UserProtocol:
             actors,
             initial_leader,
             clock_ns,
-            copy.deepcopy(disk),
-            copy.deepcopy(memory),
+            _copied(disk, "disk"),
+            _copied(memory, "memory"),
         )
         if kind == "message":
             self.on_message(ctx, sender, Message(self.messages[index], copy.deepcopy(fields)))
@@ -257,22 +316,40 @@ class UserProtocol:
             self.on_start(ctx)
         else:
             self.on_restart(ctx)
-        sends = [(to, k, plain(f)) for to, k, f in ctx._sends]
-        return ctx.disk, ctx.memory, ctx._persist, sends, ctx._timers, ctx._notes
+        plain(ctx.disk, "disk")
+        plain(ctx.memory, "memory")
+        return ctx.disk, ctx.memory, ctx._persist, ctx._sends, ctx._timers, ctx._notes
 
     def _view(
         self, node: int, members: int, actors: int, disk: Any, memory: Any
     ) -> tuple[int, int, int]:
         if memory is None:
             memory = self.memory(node)
-        role, leader, epoch = self.view(
-            NodeContext(self, node, members, actors, 0, 0, disk, memory)
+        context = NodeContext(
+            self,
+            node,
+            members,
+            actors,
+            0,
+            0,
+            _copied(disk, "disk"),
+            _copied(memory, "memory"),
         )
+        seen: Any = self.view(context)
+        if not isinstance(seen, (tuple, list)) or len(seen) != 3:
+            raise ValueError(f"view={seen!r}: must be (role, believed leader, epoch)")
+        role, leader, epoch = seen
         if role not in ("follower", "candidate", "leader", "service"):
             raise ValueError(
                 f"role={role!r}: view must give follower, candidate, leader or service"
             )
-        return _ROLES[role], int(leader or 0), int(epoch)
+        if leader is None:
+            leader = 0
+        return (
+            _ROLES[role],
+            whole_number("view's leader", leader, 0, members),
+            whole_number("view's epoch", epoch, 0, 2**62),
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(nodes={self.nodes})"

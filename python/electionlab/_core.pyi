@@ -1,0 +1,386 @@
+# Written by dev/stubs.py from the compiled engine: change the bindings, not this file.
+"""
+The C++ engine of electionlab; use it through the package electionlab.
+"""
+from __future__ import annotations
+import collections.abc
+import numpy
+import numpy.typing
+import typing
+__all__: list[str] = ['Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'check_distribution', 'check_options', 'draw_distribution', 'drop_reasons', 'max_nodes', 'roles', 'row_kinds', 'run_leader_crash', 'run_scenario']
+class Trace:
+    """
+    What happened, column by column: a row for every input, message, change of view, fault and note.
+    """
+    def __len__(self) -> int:
+        ...
+    def columns(self) -> dict[str, typing.Any]:
+        """
+        All columns by name, as read-only NumPy arrays over the trace's own memory.
+        """
+    def hash(self) -> str:
+        """
+        Sixteen hexadecimal digits over every row: equal runs, equal digits, on any machine.
+        """
+    def line(self, row: typing.SupportsInt | typing.SupportsIndex) -> str:
+        """
+        A row as one line for people.
+        """
+    def message(self, row: typing.SupportsInt | typing.SupportsIndex) -> typing.Any:
+        """
+        The fields of a row's message as a dictionary; None when it has none.
+        """
+    def text(self, row: typing.SupportsInt | typing.SupportsIndex) -> str:
+        """
+        A row's reason or violation in words; empty when it has none.
+        """
+class Event:
+    """
+    One step of a cluster: what happened, where, and the node's view after it.
+    """
+    def __repr__(self) -> str:
+        ...
+    @property
+    def action(self) -> str:
+        """
+        What was done from outside: 'crash' and the like; empty otherwise.
+        """
+    @property
+    def at_ms(self) -> float:
+        """
+        Simulated time in milliseconds since the start.
+        """
+    @property
+    def epoch(self) -> int:
+        """
+        The node's term (or other epoch) after the step.
+        """
+    @property
+    def kind(self) -> str:
+        """
+        'start', 'deliver', 'drop', 'timer', 'wait', 'lapse' or 'action'.
+        """
+    @property
+    def leader(self) -> int:
+        """
+        Whom the node believes to lead after the step; 0: nobody.
+        """
+    @property
+    def message(self) -> int:
+        """
+        The number of the message; -1 when there is none.
+        """
+    @property
+    def message_kind(self) -> str:
+        """
+        'VoteRequest' and the like; empty when there is no message.
+        """
+    @property
+    def node(self) -> int:
+        """
+        Where it happened; the receiver of a message; 0: the whole cluster.
+        """
+    @property
+    def peer(self) -> int:
+        """
+        The sender of a message; 0 otherwise.
+        """
+    @property
+    def reason(self) -> str:
+        """
+        Why a message was lost: 'loss', 'cut', 'receiver_down', 'sender_crashed' or 'by_hand'; empty otherwise.
+        """
+    @property
+    def role(self) -> str:
+        """
+        The node's role after the step.
+        """
+    @property
+    def step(self) -> int:
+        """
+        Its number, 1 and up.
+        """
+    @property
+    def timer(self) -> str:
+        """
+        The name of the timer that expired; empty otherwise.
+        """
+class PendingEvent:
+    """
+    Something that may happen next: a message in flight, an armed timer, a scheduled action, a node about to start.
+    """
+    def __repr__(self) -> str:
+        ...
+    @property
+    def at_ms(self) -> float:
+        """
+        When it is due if nobody interferes, in ms since the start.
+        """
+    @property
+    def fields(self) -> typing.Any:
+        """
+        The message's fields, or the scheduled action, as a dictionary.
+        """
+    @property
+    def kind(self) -> str:
+        """
+        'message', 'timer', 'action' or 'start'.
+        """
+    @property
+    def message(self) -> int:
+        """
+        The message's number, for deliver, drop, duplicate and delay; else -1.
+        """
+    @property
+    def message_kind(self) -> str:
+        """
+        'VoteRequest' and the like; empty when it is no message.
+        """
+    @property
+    def node(self) -> int:
+        """
+        The receiver of the message, or the timer's node.
+        """
+    @property
+    def peer(self) -> int:
+        """
+        The sender.
+        """
+    @property
+    def sent_ms(self) -> typing.Any:
+        """
+        When the message left (or will leave), in ms; None for others.
+        """
+    @property
+    def timer(self) -> str:
+        """
+        The timer's name; empty when it is none.
+        """
+class Cluster:
+    """
+    A simulated cluster of any protocol. The class electionlab.Cluster adds checks and conveniences; use that one.
+    """
+    @typing.overload
+    def __init__(self, protocol: typing.Any, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], config: dict[str, typing.Any], record: bool = True) -> None:
+        """
+        A cluster at time 0.
+
+        Args:
+            protocol: Name of a protocol of the catalogue, or a protocol object written in Python.
+            nodes: How many members, 1 to 10000.
+            options: The protocol's options.
+            config: Network, nodes, seed and schedule.
+            record: Keep the trace and the history that undo needs.
+
+        Raises:
+            ValueError: An argument is unknown or out of range; the message names it.
+        """
+    @typing.overload
+    def __init__(self, other: Cluster) -> None:
+        """
+        An independent copy.
+        """
+    def act(self, action: dict[str, typing.Any]) -> Event:
+        """
+        Does something to the cluster now: a fault, a message, a timer, a schedule.
+
+        Args:
+            action: A dictionary such as {'action': 'crash', 'node': 3}.
+
+        Returns:
+            The event: one step of the run.
+
+        Raises:
+            ValueError: The action is unknown, out of range, or names a message or timer that is not there; nothing has changed.
+        """
+    def actor_kind(self, node: typing.SupportsInt | typing.SupportsIndex) -> str:
+        """
+        'member', or the kind of service.
+        """
+    def config(self) -> typing.Any:
+        """
+        Network, nodes, seed and schedule, defaults filled in.
+        """
+    def failovers(self) -> typing.Any:
+        """
+        Every loss of an acting leader and its recovery, as dictionaries.
+        """
+    def faults(self) -> typing.Any:
+        """
+        How often each fault was asked for and took effect.
+        """
+    def fingerprint(self) -> int:
+        """
+        A 64-bit hash of everything that decides the future.
+        """
+    def is_cut(self, sender: typing.SupportsInt | typing.SupportsIndex, receiver: typing.SupportsInt | typing.SupportsIndex) -> bool:
+        """
+        Whether messages in this direction are lost.
+        """
+    def journal(self) -> list[typing.Any]:
+        """
+        What was done from outside, in order.
+        """
+    def measures(self) -> typing.Any:
+        """
+        The measures of the run so far, as a dictionary.
+        """
+    def node_fields(self, node: typing.SupportsInt | typing.SupportsIndex) -> typing.Any:
+        """
+        A node's state by field, as a dictionary.
+        """
+    def options(self) -> typing.Any:
+        """
+        The protocol's options, defaults filled in.
+        """
+    def peek_trace(self, action: dict[str, typing.Any] | None = None) -> Trace:
+        """
+        The trace of what the next event, or the action, would do; nothing changes.
+        """
+    def pending_events(self) -> typing.Any:
+        """
+        Everything that may happen next, soonest first.
+        """
+    def replay(self, journal: list[typing.Any], last: typing.SupportsInt | typing.SupportsIndex, end_ns: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Repeats a journal on a fresh cluster.
+        """
+    def run_engine(self, until_ms: typing.SupportsFloat | typing.SupportsIndex | None, max_steps: typing.SupportsInt | typing.SupportsIndex, stop: str, watch: collections.abc.Callable[..., typing.Any] | None, in_python: bool) -> bool:
+        """
+        See electionlab.Cluster.run.
+        """
+    def seek(self, event: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Goes to the state right after an event of this run, backwards or forwards.
+
+        Args:
+            event: Its number; 0 is the start.
+
+        Raises:
+            ValueError: The run has no such event, or is not recorded.
+        """
+    def step(self) -> Event | None:
+        """
+        The next event happens.
+
+        Returns:
+            The event, or None when nothing is left to happen.
+        """
+    def trace_copy(self) -> Trace:
+        """
+        The trace so far.
+        """
+    def traffic(self) -> typing.Any:
+        """
+        Messages sent, delivered and dropped, by kind and by node.
+        """
+    def view(self, node: typing.SupportsInt | typing.SupportsIndex) -> tuple[str, int, int]:
+        """
+        (role, believed leader, epoch) of a node.
+        """
+    def violations(self) -> typing.Any:
+        """
+        Every broken invariant, as dictionaries.
+        """
+    @property
+    def acting_leaders(self) -> int:
+        """
+        How many nodes act as leader.
+        """
+    @property
+    def actors(self) -> int:
+        """
+        Members and services together.
+        """
+    @property
+    def agreed(self) -> bool:
+        """
+        One node acts as leader and every live node names it.
+        """
+    @property
+    def events(self) -> int:
+        """
+        How many events have happened.
+        """
+    @property
+    def last_event(self) -> int:
+        """
+        The last event of the recorded run; beyond `events` after going back.
+        """
+    @property
+    def leader_id(self) -> int:
+        """
+        The acting leader of the highest epoch; 0: nobody.
+        """
+    @property
+    def live_members(self) -> int:
+        """
+        How many members are up and not paused.
+        """
+    @property
+    def members(self) -> int:
+        """
+        How many nodes take part.
+        """
+    @property
+    def now(self) -> float:
+        """
+        Simulated time, ms since the start.
+        """
+    @property
+    def now_ns(self) -> int:
+        """
+        Simulated time, whole nanoseconds since the start.
+        """
+    @property
+    def records(self) -> bool:
+        """
+        Whether trace and history are kept.
+        """
+    @property
+    def why_no_leader(self) -> str:
+        """
+        Why no leader is possible as things stand; empty when one is.
+        """
+def catalog() -> list[typing.Any]:
+    """
+    Every protocol of the engine as a dictionary: name, title, source, assumptions, cost, weaknesses, messages, timers, disk, memory, options, promises.
+    """
+def check_distribution(value: typing.Any, name: str) -> typing.Any:
+    """
+    A delay distribution in full form, from a number, a pair (min, max) or a dictionary.
+    """
+def check_options(protocol: str, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any]) -> typing.Any:
+    """
+    The options of a protocol with defaults filled in.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it, its value and what is allowed.
+    """
+def draw_distribution(value: typing.Any, size: typing.SupportsInt | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Draws from a delay distribution, in milliseconds: what the engine would draw.
+    """
+def run_leader_crash(protocol: str, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], config: dict[str, typing.Any], *, window_ms: typing.Any, horizon_ms: typing.SupportsFloat | typing.SupportsIndex, until_agreed: bool = True, first: typing.SupportsInt | typing.SupportsIndex = 0, trials: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex = 0, progress: collections.abc.Callable[..., typing.Any] | None = None) -> dict[str, typing.Any]:
+    """
+    Trials in which the leader crashes at a uniformly random moment of window_ms.
+
+    Args:
+        progress: Called about ten times a second with the number of finished trials; returning a false value cancels.
+
+    Returns:
+        One read-only array per measure, an entry per trial; times in ms since the crash, NaN where the trial ended before.
+    """
+def run_scenario(text: str) -> str:
+    """
+    Runs a scenario and returns its text with every output replaced by what the engine prints: equal to the input when the scenario holds.
+
+    Raises:
+        ValueError: A directive is bad; the message names its line.
+    """
+__version__: str = '0.1.0'
+action_kinds: list[typing.Any] = ['crash', 'restart', 'pause', 'resume', 'partition', 'cut', 'mend', 'heal', 'link', 'clock', 'slow', 'disk', 'deliver', 'drop', 'duplicate', 'delay', 'fire', 'at', 'when', 'plan']
+drop_reasons: list[typing.Any] = ['', 'loss', 'cut', 'receiver_down', 'sender_crashed', 'by_hand']
+max_nodes: int = 10000
+roles: list[typing.Any] = ['follower', 'candidate', 'leader', 'down', 'paused', 'service']
+row_kinds: list[typing.Any] = ['start', 'deliver', 'drop', 'timer', 'send', 'view', 'write', 'note', 'violation', 'action', 'leader', 'wait', 'lapse']

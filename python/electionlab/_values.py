@@ -1,0 +1,41 @@
+"""Checks of arguments: a ValueError tells the name, the value and what is allowed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+
+def whole_number(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """A whole number in a range as an int; NumPy's are taken too, truth values are not."""
+    kind = type(value).__name__
+    number = None
+    if hasattr(type(value), "__index__") and not isinstance(value, bool) and kind != "bool":
+        try:
+            number = int(value.__index__())
+        except TypeError:  # an array
+            number = None
+    if number is None or number < low or (high is not None and number > high):
+        span = f"from {low} to {high}" if high is not None else f"of at least {low}"
+        raise ValueError(f"{name}={value!r}: must be a whole number {span}")
+    return number
+
+
+def milliseconds(name: str, value: Any) -> float:
+    """A finite number of milliseconds of at least 0 as a float."""
+    number = math.nan
+    if not isinstance(value, (bool, str, bytes)) and type(value).__name__ != "bool":
+        try:
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+    if not 0.0 <= number < math.inf:
+        raise ValueError(f"{name}={value!r}: must be a number of milliseconds of at least 0")
+    return number
+
+
+def truth(name: str, value: Any) -> bool:
+    """True or False, NumPy's too."""
+    if not isinstance(value, bool) and type(value).__name__ != "bool":
+        raise ValueError(f"{name}={value!r}: must be True or False")
+    return bool(value)

@@ -1,0 +1,590 @@
+"""The command line: run, replay, list, fig16, demo."""
+
+from __future__ import annotations
+
+import functools
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec
+
+import typer
+
+from electionlab import fig16 as figure16
+from electionlab import settings
+from electionlab._core import __version__
+from electionlab.cluster import Cluster
+from electionlab.protocols import PROTOCOLS, make_protocol
+from electionlab.settings import Action, Machine, Network
+from electionlab.story import tell
+from electionlab.trace import load_cluster
+
+P = ParamSpec("P")
+
+#: What a command's exit says.
+EXITS = "Exit codes: 0 done; 1 ran, but without a leader at the end or with a broken invariant; 2 wrong use."
+#: Without --until, a run ends when all agree, or so long after the last fault.
+SETTLE_MS = 5_000.0
+
+app = typer.Typer(
+    name="electionlab",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main() -> None:
+    """The console script ``electionlab``."""
+    app()
+
+
+def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Turns what a user can get wrong into one line on stderr and exit code 2."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader of a pipe has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except (ValueError, OSError) as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
+
+    return wrapped
+
+
+# --- reading arguments ----------------------------------------------------------------------------
+
+_UNITS = {"": 1.0, "ms": 1.0, "s": 1e3, "us": 1e-3, "min": 60e3}
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(us|ms|s|min|)")
+
+
+def duration_ms(name: str, text: str) -> float:
+    """A duration in ms: 500ms, 2s, 250us, 1min; a bare number is in ms."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{name} {text!r}: must be a duration such as 500ms, 2s or 250us")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def delay_like(name: str, text: str) -> float | tuple[float, float]:
+    """A duration, or a range of them: 5ms:10ms."""
+    low, colon, high = text.partition(":")
+    if not colon:
+        return duration_ms(name, low)
+    return duration_ms(name, low), duration_ms(name, high)
+
+
+def _node(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+def _node_at(name: str, text: str, extra: str) -> tuple[int | str, float, float | None]:
+    """NODE@TIME or NODE@TIME:DURATION, the latter where `extra` says what it is."""
+    node, at, when = text.partition("@")
+    time, colon, lasting = when.partition(":")
+    if not at or not node or (colon and not extra):
+        more = f", or {extra}" if extra else ""
+        raise ValueError(f"{name} {text!r}: must be NODE@TIME such as leader@500ms or 3@2s{more}")
+    return (
+        _node(node),
+        duration_ms(name, time),
+        duration_ms(name, lasting) if colon else None,
+    )
+
+
+def _groups(name: str, text: str, example: str) -> tuple[list[list[int]], float]:
+    sides, at, time = text.partition("@")
+    try:
+        groups = [[int(node) for node in side.split(",")] for side in sides.split("/")]
+    except ValueError:
+        groups = []
+    if not at or len(groups) < 2:
+        raise ValueError(f"{name} {text!r}: must be groups of nodes and a time, such as {example}")
+    return groups, duration_ms(name, time)
+
+
+def _option(protocol: str, text: str) -> tuple[str, Any]:
+    """NAME=VALUE of a protocol's option, read by the option's type; the engine checks the value."""
+    name, equals, value = text.partition("=")
+    known = {o["name"]: o for o in PROTOCOLS[protocol].about["options"]}
+    if not equals:
+        raise ValueError(f"--option {text!r}: must be NAME=VALUE, such as {next(iter(known))}=...")
+    if name not in known:
+        raise ValueError(f"{name}={value}: {protocol} has no such option; it has {', '.join(known)}")
+    kind = known[name]["type"]
+    if kind == "ms":
+        return name, duration_ms(name, value)
+    if kind == "range_ms":
+        return name, delay_like(name, value)
+    if kind == "choice":
+        return name, value
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        raise ValueError(f"{name}={value}: must be a {kind}, written as in JSON") from None
+
+
+def _actions(given: Mapping[str, list[str]]) -> list[tuple[float, float, Action]]:
+    """Every fault that was asked for, as (time, end of what it starts, action)."""
+    found: list[tuple[float, float, Action]] = []
+
+    def add(at_ms: float, action: Action, lasting: float | None = None) -> None:
+        found.append((at_ms, at_ms + (lasting or 0.0), settings.at(at_ms, action)))
+
+    for text in given["crash"]:
+        node, at_ms, back = _node_at("--crash", text, "NODE@TIME:DOWN such as 3@2s:300ms")
+        add(at_ms, settings.crash(node, restart_after_ms=back), back)
+    for text in given["restart"]:
+        node, at_ms, _ = _node_at("--restart", text, "")
+        add(at_ms, settings.restart(node))
+    for text in given["pause"]:
+        node, at_ms, lasting = _node_at("--pause", text, "NODE@TIME:LASTING such as 3@2s:300ms")
+        add(at_ms, settings.pause(node, resume_after_ms=lasting), lasting)
+    for text in given["resume"]:
+        node, at_ms, _ = _node_at("--resume", text, "")
+        add(at_ms, settings.resume(node))
+    for text in given["partition"]:
+        groups, at_ms = _groups("--partition", text, "1,2/3,4,5@400ms")
+        add(at_ms, settings.partition(*groups))
+    for text in given["cut"]:
+        groups, at_ms = _groups("--cut", text, "1/2,3@400ms (from 1 to 2 and 3)")
+        if len(groups) != 2:
+            raise ValueError(f"--cut {text!r}: must be FROM/TO@TIME, such as 1/2,3@400ms")
+        add(at_ms, settings.cut(groups[0], groups[1], both_ways=False))
+    for text in given["heal"]:
+        add(duration_ms("--heal", text), settings.heal())
+    return sorted(found, key=lambda entry: entry[0])
+
+
+# --- writing results ------------------------------------------------------------------------------
+
+
+def _clean(value: Any) -> Any:
+    """The same for JSON: what is not a number is null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    return value
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(_clean(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _outcome(cluster: Cluster) -> dict[str, Any]:
+    leader = cluster.leader
+    return {
+        "leader": leader,
+        "epoch": cluster.node(leader).epoch if leader else None,
+        "acting_leaders": cluster.acting_leaders,
+        "agreed": cluster.agreed,
+        "views": {node.node: node.leader or None for node in cluster.nodes if node.role != "down"},
+        "why_no_leader": cluster.why_no_leader or None,
+        "violations": cluster.violations(),
+        "at_ms": cluster.now,
+    }
+
+
+def _failed(outcome: Mapping[str, Any]) -> bool:
+    return outcome["leader"] is None or bool(outcome["violations"])
+
+
+def _outcome_lines(cluster: Cluster, outcome: Mapping[str, Any]) -> list[str]:
+    leader, epoch = outcome["leader"], outcome["epoch"]
+    if leader is None:
+        why = outcome["why_no_leader"]
+        lines = [f"No leader at {cluster.now:.3f} ms" + (f": {why}" if why else "")]
+    elif outcome["acting_leaders"] > 1:
+        lines = [f"Split brain at {cluster.now:.3f} ms: {outcome['acting_leaders']} nodes act as leader"]
+    else:
+        word = {"raft": "term"}.get(cluster.protocol.name, "epoch")
+        when = f" of {word} {epoch}" if epoch else ""
+        lines = [f"Leader: node {leader}{when}, at {cluster.now:.3f} ms"]
+    if outcome["agreed"]:
+        lines.append("Every live node names it.")
+    else:
+        views = ", ".join(f"{n} names {v or 'nobody'}" for n, v in outcome["views"].items())
+        lines.append(f"Live nodes do not all agree: {views}")
+    lines += [f"BROKEN: {violation}" for violation in outcome["violations"]]
+    return lines
+
+
+def _measure_lines(cluster: Cluster) -> list[str]:
+    metrics, report = cluster.metrics, cluster.fault_report
+    traffic = metrics["messages"]
+    kinds = ", ".join(f"{n['sent']} {kind}" for kind, n in traffic["by_kind"].items() if n["sent"])
+    lost = sum(traffic["dropped"].values())
+    lines = [
+        f"Messages: {traffic['sent']} sent ({kinds}); {lost} lost",
+        f"Elections: {metrics['candidacies']} candidacies, {metrics['split_votes']} split votes, "
+        f"{metrics['leaderships']} leaderships; "
+        f"without a leader {metrics['no_leader_ms']:.3f} ms, split brain "
+        f"{metrics['split_brain_ms']:.3f} ms",
+    ]
+    for failover in metrics["failovers"]:
+        names = ("detection_ms", "until_elected_ms", "until_agreed_ms")
+        values = ", ".join(
+            f"{name.removesuffix('_ms').replace('_', ' ')} "
+            + (f"{failover[name]:.3f} ms" if _is_number(failover[name]) else "never")
+            for name in names
+        )
+        lines.append(f"Node {failover['leader']} lost at {failover['lost_ms']:.3f} ms: {values}")
+    for kind, count in report["actions"].items():
+        if kind not in ("at", "when", "plan"):
+            lines.append(f"Fault {kind}: asked {count['asked']}, took effect {count['effective']}")
+    return lines
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _save_picture(draw: Callable[[], Any], path: Path) -> None:
+    os.environ.setdefault("MPLBACKEND", "Agg")  # no window is opened, so none is needed
+    from electionlab.plot.files import save
+
+    try:
+        save(draw(), path)
+    except ValueError as error:
+        raise ValueError(f"--plot {str(path)!r}: {error}") from None
+
+
+def _report(
+    cluster: Cluster, *, as_json: bool, quiet: bool, everything: bool, plot: Path | None
+) -> None:
+    """Tells a run that is over, draws it if asked to, and ends the command."""
+    trace = cluster.trace
+    outcome = _outcome(cluster)
+    if as_json:
+        document = {
+            "protocol": cluster.protocol.name,
+            "nodes": cluster.protocol.nodes,
+            "options": trace.recipe["protocol"]["options"],
+            "seed": cluster.seed,
+            "events": cluster.events,
+            "trace_hash": trace.hash(),
+            "outcome": outcome,
+            "metrics": dict(cluster.metrics),
+            "fault_report": dict(cluster.fault_report),
+        }
+        if everything:
+            document["rows"] = [trace.row(i) for i in range(len(trace))]
+        _print_json(document)
+    else:
+        typer.echo(f"{cluster.protocol!r}, seed {cluster.seed}\n")
+        if not quiet:
+            for line in tell(trace, routine=everything):
+                typer.echo(line)
+            typer.echo()
+        for line in _outcome_lines(cluster, outcome) + _measure_lines(cluster):
+            typer.echo(line)
+    if plot is not None:
+        _save_picture(trace.plot, plot)
+        typer.echo(f"picture: {plot}", err=True)
+    raise typer.Exit(1 if _failed(outcome) else 0)
+
+
+# --- commands -------------------------------------------------------------------------------------
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Everything = Annotated[bool, typer.Option("--all", help="Also tell routine steps: heartbeats.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only the outcome and the measures.")]
+PlotFile = Annotated[
+    Path | None, typer.Option("--plot", metavar="FILE", help="Draw it: .png, .svg or .pdf.")
+]
+Seed = Annotated[int, typer.Option(help="Fixes everything that chance decides; 0 and up.")]
+Threads = Annotated[int, typer.Option(help="Threads; 0: all cores.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"electionlab {__version__}")
+        raise typer.Exit(0)
+
+
+@app.callback(epilog=EXITS)
+def start(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A leader-election laboratory: simulate, break and measure election protocols.
+
+    \b
+    Examples:
+      electionlab run raft --nodes 5 --crash leader@500ms --seed 7
+      electionlab fig16 --plot fig16.png
+      electionlab demo --out out/
+    """
+
+
+@app.command(epilog=EXITS)
+@reports_errors
+def run(
+    protocol: Annotated[str, typer.Argument(help="Its name; `electionlab list` shows them.")],
+    nodes: Annotated[int, typer.Option("--nodes", "-n", help="How many members.")] = 5,
+    seed: Seed = 0,
+    until: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME",
+            help="Run so long. Without it: until after the last fault every live node names one "
+            "leader, at most 5s after that fault.",
+        ),
+    ] = "",
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", "-o", metavar="NAME=VALUE", help="An option of the protocol."),
+    ] = None,
+    delay: Annotated[
+        str, typer.Option(metavar="TIME[:TIME]", help="One-way delay of messages, or its range.")
+    ] = "5:10",
+    loss: Annotated[float, typer.Option(help="Chance that a message is lost, 0 to 1.")] = 0.0,
+    duplicate: Annotated[
+        float, typer.Option(help="Chance that a message arrives twice, 0 to 1.")
+    ] = 0.0,
+    write_delay: Annotated[
+        str, typer.Option(metavar="TIME[:TIME]", help="Time of a durable write, or its range.")
+    ] = "0",
+    processing: Annotated[
+        str, typer.Option(metavar="TIME[:TIME]", help="Time to handle a message, or its range.")
+    ] = "0",
+    initial_leader: Annotated[
+        int | None, typer.Option(metavar="NODE", help="Start with this leader in office.")
+    ] = None,
+    crash: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NODE@TIME[:DOWN]",
+            help="Crash a node (a number, leader, follower, random); restart it after DOWN.",
+        ),
+    ] = None,
+    restart: Annotated[
+        list[str] | None, typer.Option(metavar="NODE@TIME", help="Restart a crashed node.")
+    ] = None,
+    pause: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NODE@TIME[:LASTING]", help="Hold a node still; let go after LASTING."),
+    ] = None,
+    resume: Annotated[
+        list[str] | None, typer.Option(metavar="NODE@TIME", help="Let a paused node go on.")
+    ] = None,
+    partition: Annotated[
+        list[str] | None,
+        typer.Option(metavar="GROUPS@TIME", help="Cut the groups off each other: 1,2/3,4,5@400ms."),
+    ] = None,
+    cut: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FROM/TO@TIME", help="Cut links in one direction: 1/2,3@400ms."),
+    ] = None,
+    heal: Annotated[
+        list[str] | None, typer.Option(metavar="TIME", help="Mend every link.")
+    ] = None,
+    one_leader: Annotated[
+        bool,
+        typer.Option(
+            "--one-leader-at-a-time", help="Two nodes that act as leader at once are a failure."
+        ),
+    ] = False,
+    as_json: AsJson = False,
+    everything: Everything = False,
+    quiet: Quiet = False,
+    plot: PlotFile = None,
+    trace: Annotated[
+        Path | None, typer.Option("--trace", metavar="FILE", help="Save the run for `replay`.")
+    ] = None,
+) -> None:
+    """Run a protocol in a simulated cluster and tell what happens, event by event.
+
+    Times are 500ms, 2s, 250us; a bare number is in ms. Faults may be given several times.
+
+    \b
+    Examples:
+      electionlab run raft --nodes 5 --crash leader@500ms --seed 7
+      electionlab run raft -o election_timeout_ms=150:155 --delay 1:3 --loss 0.01 --until 2s
+      electionlab run bully -n 4 --partition 1,2/3,4@300ms --heal 900ms --until 2s --quiet
+      electionlab run ring --crash 3@200ms:500ms --plot ring.png --trace ring.jsonl
+      electionlab run raft --pause leader@300ms:400ms --json
+    """
+    make_protocol(protocol, nodes)  # a wrong name is told before its options are read
+    algorithm = make_protocol(
+        protocol, nodes, dict(_option(protocol, text) for text in option or [])
+    )
+    given = {
+        "crash": crash, "restart": restart, "pause": pause, "resume": resume,
+        "partition": partition, "cut": cut, "heal": heal,
+    }  # fmt: skip
+    actions = _actions({name: texts or [] for name, texts in given.items()})
+    end_ms = duration_ms("--until", until) if until else None
+    cluster = Cluster(
+        algorithm,
+        network=Network(
+            one_way_delay_ms=delay_like("--delay", delay),
+            loss_probability=loss,
+            duplicate_probability=duplicate,
+        ),
+        machine=Machine(
+            write_delay_ms=delay_like("--write-delay", write_delay),
+            processing_ms=delay_like("--processing", processing),
+        ),
+        initial_leader=initial_leader,
+        actions=[action for _, _, action in actions],
+        one_leader_at_a_time=one_leader,
+        seed=seed,
+    )
+    if end_ms is not None:
+        cluster.run(until=end_ms)
+    else:
+        cluster.run(until=max((end for _, end, _ in actions), default=0.0))
+        cluster.run_until_leader(SETTLE_MS, agreed=True)
+    if trace is not None:
+        cluster.trace.save(trace)
+        typer.echo(f"trace: {trace}", err=True)
+    _report(cluster, as_json=as_json, quiet=quiet, everything=everything, plot=plot)
+
+
+@app.command(epilog=EXITS)
+@reports_errors
+def replay(
+    file: Annotated[Path, typer.Argument(help="A trace that `run --trace` or Python saved.")],
+    as_json: AsJson = False,
+    everything: Everything = False,
+    quiet: Quiet = False,
+    plot: PlotFile = None,
+) -> None:
+    """Run a saved trace again, check that every step comes out the same, and tell it.
+
+    \b
+    Example:
+      electionlab replay ring.jsonl --quiet
+    """
+    _report(load_cluster(file), as_json=as_json, quiet=quiet, everything=everything, plot=plot)
+
+
+@app.command(name="list")
+@reports_errors
+def list_protocols(as_json: AsJson = False) -> None:
+    """List the protocols: what each is, its source, its cost and its options.
+
+    \b
+    Example:
+      electionlab list
+    """
+    if as_json:
+        _print_json([cls.about for cls in PROTOCOLS.values()])
+        return
+    for name, cls in PROTOCOLS.items():
+        about = cls.about
+        typer.echo(f"{name}: {about['title']}")
+        for label in ("source", "assumptions", "cost", "weaknesses"):
+            typer.echo(f"  {label + ':':<13}{about[label]}")
+        typer.echo("  options:")
+        for entry in about["options"]:
+            choices = f" One of {', '.join(entry['choices'])}." if entry["choices"] else ""
+            typer.echo(f"    {entry['name']}={_shown(entry['default'])}")
+            typer.echo(f"        {entry['doc']}{choices}")
+        typer.echo()
+
+
+def _shown(value: Any) -> str:
+    """A value as --option takes it."""
+    if isinstance(value, list) and len(value) == 2:
+        return ":".join(f"{end:g}" for end in value)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+@app.command()
+@reports_errors
+def fig16(
+    trials: Annotated[int, typer.Option(help="Trials of each curve.")] = 1000,
+    curves: Annotated[
+        str, typer.Option(metavar="RANGES", help="Only these, such as 150-150,150-151.")
+    ] = "",
+    seed: Seed = 16,
+    threads: Threads = 0,
+    model: Annotated[
+        str, typer.Option(help=f"Servers and links: {', '.join(figure16.MODELS)}.")
+    ] = "fitted",
+    as_json: AsJson = False,
+    plot: PlotFile = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every trial: curve, trial, time.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Run the experiment behind Figure 16 of the Raft paper and compare with the published curves.
+
+    Five servers; the leader crashes; how long until all others follow a new one? KS is the
+    Kolmogorov-Smirnov distance to the published quantiles, limit what chance allows in 95 %.
+
+    \b
+    Examples:
+      electionlab fig16
+      electionlab fig16 --trials 100000 --curves 150-155,150-300 --plot fig16.png
+      electionlab fig16 --model constant --trials 100
+    """
+    if model not in figure16.MODELS:
+        raise ValueError(f"--model {model!r}: must be one of {', '.join(figure16.MODELS)}")
+    code = 0
+    try:
+        result = figure16.run(
+            trials,
+            seed,
+            [curve.strip() for curve in curves.split(",")] if curves else None,
+            threads,
+            not quiet,
+            model=figure16.MODELS[model],
+        )
+    except figure16.Interrupted as interrupted:
+        result, code = interrupted.result, 130
+        typer.echo("interrupted: these are the trials that were finished", err=True)
+    if csv is not None and result.curves:
+        result.to_frame().to_csv(csv, index=False)
+        typer.echo(f"trials: {csv}", err=True)
+    if as_json:
+        lines = result.summary().to_dict("records")
+        _print_json({"model": model, "seed": seed, "unit": "ms", "curves": lines})
+    else:
+        typer.echo(f"Raft, 5 nodes, model {model}, seed {seed}: time without a leader\n")
+        typer.echo(result.table())
+    if plot is not None and result.curves:
+        _save_picture(lambda: result.plot()[0], plot)
+        typer.echo(f"picture: {plot}", err=True)
+    raise typer.Exit(code)
+
+
+@app.command(epilog="Exit codes: 0 done; 1 an example did not end as the textbook says; 2 wrong use.")
+@reports_errors
+def demo(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")] = Path("out"),
+    seed: Seed = 7,
+    trials: Annotated[int, typer.Option(help="Trials of each curve of Figure 16.")] = 1000,
+    threads: Threads = 0,
+) -> None:
+    """The main job: elections and failovers told, the textbooks' examples, Figure 16, pictures.
+
+    \b
+    Example:
+      electionlab demo --out out/
+    """
+    os.environ.setdefault("MPLBACKEND", "Agg")
+    from electionlab.demo import run_demo
+
+    raise typer.Exit(0 if run_demo(out, seed=seed, trials=trials, threads=threads) else 1)
+
+
+if __name__ == "__main__":
+    main()
