@@ -1,0 +1,507 @@
+"""Driving and looking at a cluster: each method does what it says, and is seen to."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from support import ENGINE, messages_in_flight, settled, whole_state
+
+import electionlab as el
+
+# --- running --------------------------------------------------------------------------------------
+
+
+def test_step_is_one_event_with_names() -> None:
+    cluster = el.Cluster(el.Raft(3), seed=1)
+    events = [cluster.step() for _ in range(40)]
+    assert [e.step for e in events if e] == list(range(1, 41))
+    assert cluster.events == cluster.last_event == 40
+    kinds = {e.kind for e in events if e}
+    assert {"start", "timer", "deliver"} <= kinds
+    for event in events:
+        assert event is not None
+        assert event.at_ms <= cluster.now
+        assert 1 <= event.node <= 3
+        if event.kind == "deliver":
+            assert event.message > 0
+            assert 1 <= event.peer <= 3
+            assert event.message_kind in cluster.trace.message_kinds
+            assert f"message_kind='{event.message_kind}'" in repr(event)
+        else:
+            assert (event.message, event.message_kind, event.peer) == (-1, "", 0)
+        assert (event.timer != "") == (event.kind == "timer")
+        assert (event.reason, event.action) == ("", "")
+        assert event.role in ("follower", "candidate", "leader")
+    drop = cluster.drop(messages_in_flight(cluster)[0])
+    assert (drop.kind, drop.reason) == ("drop", "by_hand")
+    crash = cluster.crash(2)
+    assert (crash.kind, crash.action, crash.role, crash.node) == ("action", "crash", "down", 2)
+    for name in dir(el.Event):
+        if not name.startswith("_"):
+            assert getattr(el.Event, name).__doc__, name
+    for name in dir(el.PendingEvent):
+        if not name.startswith("_"):
+            assert getattr(el.PendingEvent, name).__doc__, name
+
+
+def test_run_to_a_time() -> None:
+    cluster = el.Cluster(el.Raft(3), seed=1)
+    assert cluster.run(400.5) is False
+    assert cluster.now == 400.5
+    assert cluster.pending[0].at_ms > 400.5
+    assert cluster.run(cluster.now) is False
+    assert cluster.run(np.float64(401)) is False
+    assert cluster.now == 401.0
+    events = cluster.events
+    cluster.run_for(49.25)
+    assert cluster.now == 450.25
+    assert cluster.events > events
+    with pytest.raises(ValueError, match=r"until=450: must not lie in the past; it is 450.25 ms"):
+        cluster.run(450)
+
+
+def test_run_for_so_many_events() -> None:
+    cluster = el.Cluster(el.Raft(3), seed=1)
+    assert cluster.run(max_events=17) is False
+    assert cluster.events == 17
+    cluster.run(max_events=0)
+    assert cluster.events == 17
+    now = cluster.now
+    cluster.run(100_000, max_events=5)
+    assert cluster.events == 22
+    assert now <= cluster.now < 100_000
+    cluster.run_for(100_000, max_events=3)
+    assert cluster.events == 25
+
+
+def test_run_to_a_condition() -> None:
+    cluster = el.Cluster(el.Raft(3), seed=1)
+    seen: list[int] = []
+
+    def candidate(c: el.Cluster) -> bool:
+        assert c is cluster
+        seen.append(c.events)
+        return any(node.role == "candidate" for node in c.nodes)
+
+    assert cluster.run(candidate) is True
+    assert seen == list(range(cluster.events + 1))
+    assert [n.role for n in cluster.nodes].count("candidate") == 1
+    events = cluster.events
+    assert cluster.run(candidate) is True  # holds already
+    assert cluster.events == events
+    assert cluster.run(lambda c: False, max_events=10) is False
+    assert cluster.events == events + 10
+    assert cluster.run(lambda c: False, max_events=1000, stop="leader") is True
+    assert cluster.leader
+
+
+def test_run_to_an_outcome() -> None:
+    cluster = el.Cluster(el.Raft(3), seed=1)
+    assert cluster.run(stop="no_leader")
+    assert cluster.events == 0
+    assert cluster.run(stop="leader")
+    assert cluster.acting_leaders == 1
+    assert not cluster.agreed
+    assert cluster.run(stop="agreement")
+    assert cluster.agreed
+    assert [n.leader for n in cluster.nodes] == 3 * [cluster.leader]
+    cluster.at(cluster.now + 100, el.crash("leader"))
+    assert cluster.run_for(1000, stop="no_leader")
+    assert cluster.acting_leaders == 0
+    assert not cluster.run(cluster.now + 500, stop="violation")
+    split = settled(el.Bully(4), one_leader_at_a_time=True)
+    split.partition([1, 2], [3, 4])
+    assert split.run_for(5000, stop="violation")
+    assert split.violations()[-1]["invariant"] == "one_leader_at_a_time"
+    assert split.acting_leaders == 2
+
+
+@pytest.mark.parametrize("protocol", ENGINE)
+def test_run_until_leader(protocol: Any) -> None:
+    cluster = el.Cluster(protocol(4), seed=3)
+    assert cluster.leader is None
+    assert "no leader" in repr(cluster)
+    leader = cluster.run_until_leader()
+    assert isinstance(leader, el.Leader)
+    assert leader
+    assert leader.node == cluster.leader
+    assert leader.at_ms == cluster.now
+    assert cluster.node(leader.node).role == "leader"
+    assert leader.epoch == cluster.node(leader.node).epoch
+    assert f"leader={leader.node}" in repr(cluster)
+    assert cluster.run_until_leader() == leader
+    agreed = cluster.run_until_leader(agreed=True)
+    assert agreed
+    assert {n.leader for n in cluster.nodes} == {cluster.leader}
+    now = cluster.now
+    for node in range(1, 5):
+        cluster.crash(node)
+    nobody = cluster.run_until_leader(250)
+    assert isinstance(nobody, el.NoLeader)
+    assert not nobody
+    assert nobody.reason == "no leader is possible: no node is up"
+    assert nobody.at_ms == cluster.now == now + 250
+
+
+def test_no_leader_says_why() -> None:
+    two = el.Cluster(el.Raft(2), seed=1)
+    assert two.run_until_leader()
+    two.crash("leader")
+    assert "1 node is up, and a quorum of 2 needs 2" in str(two.run_until_leader(100))
+    short = el.Cluster(el.Raft(3), seed=1).run_until_leader(20)
+    assert short.reason == "no leader within 20 ms"  # type: ignore[union-attr]
+    few = el.Cluster(el.Raft(3), seed=1).run_until_leader(max_events=4)
+    assert few.reason == "no leader within 4 events"  # type: ignore[union-attr]
+
+
+# --- messages and timers by hand ------------------------------------------------------------------
+
+
+def in_flight() -> el.Cluster:
+    cluster = el.Cluster(el.Raft(3), seed=1)
+    cluster.run(lambda c: len(messages_in_flight(c)) == 2)
+    return cluster
+
+
+def test_pending_tells_what_comes() -> None:
+    cluster = in_flight()
+    cluster.at(900, el.crash(2))
+    pending = cluster.pending
+    assert [p.at_ms for p in pending] == sorted(p.at_ms for p in pending)
+    assert {p.kind for p in pending} == {"message", "timer", "action"}
+    for entry in pending:
+        if entry.kind == "message":
+            assert entry.fields == {"term": 1, "last_log": {"term": 0, "index": 0}}
+            assert entry.sent_ms == cluster.now
+            assert (entry.message_kind, entry.timer) == ("VoteRequest", "")
+        elif entry.kind == "timer":
+            assert entry.at_ms == cluster.node(entry.node).timers_due_ms[entry.timer]
+            assert (entry.message, entry.sent_ms) == (-1, None)
+        else:
+            assert entry.fields == {"action": "crash", "node": 2}
+            assert entry.at_ms == 900
+    while cluster.pending and cluster.now < 900:
+        first = cluster.pending[0]
+        event = cluster.step()
+        assert event is not None
+        assert event.at_ms == first.at_ms
+        if first.kind == "message":
+            assert (event.node, event.message) == (first.node, first.message)
+
+
+@pytest.mark.parametrize("given", ["number", "entry"])
+def test_deliver_drop_duplicate_delay(given: str) -> None:
+    cluster = in_flight()
+    first, second = messages_in_flight(cluster)
+
+    def name(entry: el.PendingEvent) -> Any:
+        return entry if given == "entry" else entry.message
+
+    now = cluster.now
+    event = cluster.deliver(name(second))
+    assert (event.kind, event.node, event.message) == ("deliver", second.node, second.message)
+    assert cluster.now == now
+    assert cluster.node(second.node)["voted_for"] == second.peer
+    assert second.message not in [p.message for p in messages_in_flight(cluster)]
+    cluster.delay(name(first), 40)
+    moved = next(p for p in cluster.pending if p.message == first.message)
+    assert moved.at_ms == pytest.approx(first.at_ms + 40)
+    cluster.duplicate(name(first))
+    copies = [p for p in cluster.pending if p.message == first.message]
+    assert len(copies) == 2
+    dropped = cluster.drop(name(copies[0]))
+    assert dropped.reason == "by_hand"
+    assert len([p for p in cluster.pending if p.message == first.message]) == 1
+    cluster.drop(name(copies[1]))
+    with pytest.raises(ValueError, match=f"message={first.message}: is not in flight"):
+        cluster.drop(name(first))
+
+
+def test_fire_a_timer() -> None:
+    cluster = el.Cluster(el.Raft(3), seed=1)
+    cluster.run(max_events=3)
+    event = cluster.fire(2, "election")
+    assert (event.kind, event.node, event.timer, event.role) == (
+        "timer", 2, "election", "candidate",
+    )  # fmt: skip
+    timer = next(p for p in cluster.pending if p.kind == "timer" and p.node == 3)
+    assert cluster.fire(timer).node == 3
+    timer = next(p for p in cluster.pending if p.kind == "timer" and p.node == 1)
+    assert cluster.deliver(timer).role == "candidate"
+    assert cluster.now == 0.0
+    message = messages_in_flight(cluster)[0]
+    for wrong in (
+        lambda: cluster.fire(message),
+        lambda: cluster.drop(timer),
+        lambda: cluster.fire(timer, "election"),
+        lambda: cluster.fire(1),
+    ):
+        with pytest.raises(ValueError, match="must be"):
+            wrong()
+
+
+def test_adversary_can_keep_a_leader_away() -> None:
+    """Whoever stands, its requests are lost; as long as one likes."""
+    cluster = el.Cluster(el.Raft(3), seed=1)
+    for _ in range(300):
+        for message in messages_in_flight(cluster):
+            cluster.drop(message)
+        cluster.step()
+    assert cluster.leader is None
+    assert cluster.metrics["epochs_won"] == 0
+    assert cluster.metrics["epochs_stood"] > 5
+    assert cluster.run_until_leader()
+
+
+# --- looking --------------------------------------------------------------------------------------
+
+
+def test_node_by_field() -> None:
+    cluster = settled(el.Raft(3))
+    leader = cluster.node(cluster.leader)  # type: ignore[arg-type]
+    assert (leader.role, leader.kind, leader.epoch) == ("leader", "member", 1)
+    assert leader["current_term"] == leader.disk["current_term"] == 1
+    assert len(leader["votes"]) >= 2
+    assert leader.clock_ms == cluster.now
+    assert list(leader.timers_due_ms) == ["heartbeat"]
+    assert [n.node for n in cluster.nodes] == [1, 2, 3]
+    assert cluster.node(np.int64(2)) == cluster.node(2)
+    with pytest.raises(KeyError, match="'trem': this node has current_term, voted_for"):
+        leader["trem"]
+    assert cluster.view(leader.node) == ("leader", leader.node, 1)
+    assert cluster.live_members == 3
+
+
+def test_metrics_and_reports_are_tables() -> None:
+    cluster = settled(el.Raft(3))
+    before = dict(cluster.metrics)
+    cluster.crash("leader")
+    cluster.run_until_leader(agreed=True)
+    after = cluster.metrics
+    assert after["leader_changes"] == before["leader_changes"] + 1
+    assert after["elapsed_ms"] == cluster.now
+    assert after["messages"]["sent"] > before["messages"]["sent"]
+    assert len(after["failovers"]) == 1
+    [failover] = cluster.failovers()
+    assert failover["by_fault"]
+    assert failover["successor"] == cluster.leader
+    assert failover["until_agreed_ms"] == pytest.approx(cluster.now - failover["lost_ms"])
+    assert cluster.fault_report["actions"]["crash"] == {"asked": 1, "effective": 1}
+    cluster.heal()
+    assert cluster.fault_report["actions"]["heal"] == {"asked": 1, "effective": 0}
+    assert "<table>" in after._repr_html_()
+    assert "leader_changes" in after._repr_html_()
+    assert f"<td>{cluster.leader}</td>" in cluster._repr_html_()
+
+
+def test_observers_hear_every_event_until_they_leave() -> None:
+    cluster = el.Cluster(el.Raft(3), seed=1)
+    heard: list[int] = []
+    also: list[str] = []
+    leave = cluster.observe(lambda e: heard.append(e.step))
+    leave_too = cluster.observe(lambda e: also.append(e.kind))
+    cluster.step()
+    cluster.run(max_events=10)
+    cluster.run_for(400)
+    cluster.crash(1)
+    cluster.run_until_leader()
+    cluster.run(lambda c: False, max_events=3)
+    assert heard == list(range(1, cluster.events + 1))
+    assert len(also) == cluster.events
+    assert "action" in also
+    leave()
+    count = len(heard)
+    cluster.step()
+    assert len(heard) == count
+    assert len(also) == cluster.events
+    leave_too()
+    leave_too()
+    cluster.step()
+    cluster.run(max_events=5)
+    assert len(also) == cluster.events - 6
+    plain = el.Cluster(el.Raft(3), seed=1)
+    plain.run(max_events=10)
+    assert "step" not in vars(plain)
+
+
+def test_observer_may_act_but_not_go_back() -> None:
+    cluster = el.Cluster(el.Raft(5), seed=1)
+
+    def assassin(event: el.Event) -> None:
+        if event.kind != "action" and event.role == "leader":
+            cluster.crash(event.node, restart_after_ms=100)
+
+    leave = cluster.observe(assassin)
+    cluster.run_for(3000)
+    leave()
+    assert cluster.metrics["leaderships"] > 5
+    assert cluster.fault_report["actions"]["crash"]["effective"] == cluster.metrics["leaderships"]
+    assert whole_state(cluster.trace.replay()) == whole_state(cluster)
+    state = whole_state(cluster)
+    cluster.step()
+    cluster.undo()
+    assert whole_state(cluster) == state
+    cluster.observe(lambda e: cluster.undo())
+    with pytest.raises(ValueError, match="a run that is under way cannot go back"):
+        cluster.run_for(100)
+
+
+def test_seed_fixes_everything_and_is_told() -> None:
+    one = el.Cluster(el.Raft(5))
+    two = el.Cluster(el.Raft(5))
+    assert one.seed != two.seed
+    again = el.Cluster(el.Raft(5), seed=one.seed)
+    for cluster in (one, again):
+        cluster.run_for(1000)
+    assert one.trace.hash() == again.trace.hash()
+    assert f"seed={one.seed}" in repr(one)
+    sequence = np.random.SeedSequence(5)
+    assert (
+        el.Cluster(el.Raft(3), seed=sequence).seed
+        == el.Cluster(el.Raft(3), seed=np.random.SeedSequence(5)).seed
+        != el.Cluster(el.Raft(3), seed=np.random.SeedSequence(6)).seed
+    )
+
+
+def test_names_for_a_shell() -> None:
+    assert set(el.__all__) <= set(dir(el))
+    assert len(set(el.__all__)) == len(el.__all__)
+    space: dict[str, Any] = {}
+    exec("from electionlab import *", space)
+    assert set(el.__all__) <= set(space)
+    assert "np" not in space
+    assert {"Raft", "Bully", "Ring", "Cluster"} <= set(el.__all__)
+    for name in dir(el.Cluster):
+        if not name.startswith("_"):
+            assert getattr(el.Cluster, name).__doc__, name
+    assert repr(el.Raft(5)) == "Raft(nodes=5)"
+    assert repr(el.Raft(3, election_timeout_ms=(10, 20))) == (
+        "Raft(nodes=3, election_timeout_ms=(10, 20))"
+    )
+    assert "election_timeout_ms: Range of the election timeout" in (el.Raft.__doc__ or "")
+    assert repr(el.crash(3)) == "crash(node=3)"
+    assert repr(el.exponential(3)) == "exponential(mean_ms=3.0)"
+    assert repr(el.normal(9, 2, min_ms=1)) == "normal(mean_ms=9.0, deviation_ms=2.0, min_ms=1.0)"
+
+
+# --- threads and signals --------------------------------------------------------------------------
+
+
+def test_two_clusters_in_two_threads() -> None:
+    def work(seed: int, out: dict[int, str]) -> None:
+        cluster = el.Cluster(el.Raft(5), seed=seed)
+        cluster.run(max_events=60_000)
+        out[seed] = cluster.trace.hash()
+
+    alone: dict[int, str] = {}
+    together: dict[int, str] = {}
+    for seed in range(4):
+        work(seed, alone)
+    threads = [threading.Thread(target=work, args=(seed, together)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert together == alone
+
+
+def test_long_run_leaves_other_threads_alone() -> None:
+    cluster = el.Cluster(el.Raft(5), seed=1, record=False)
+    thread = threading.Thread(target=lambda: cluster.run(max_events=4_000_000))
+    thread.start()
+    turns = 0
+    while thread.is_alive():
+        turns += 1
+        time.sleep(0.001)
+    thread.join()
+    assert turns > 20
+
+
+def test_cluster_that_runs_elsewhere_is_refused_not_broken() -> None:
+    cluster = el.Cluster(el.Raft(5), seed=1, record=False)
+    thread = threading.Thread(target=lambda: cluster.run(max_events=3_000_000))
+    thread.start()
+    refusals, said = 0, set()
+    while thread.is_alive():
+        for look in (cluster.step, cluster.fork, lambda: cluster.pending, lambda: cluster.node(1)):
+            try:
+                look()
+            except ValueError as error:
+                said.add(str(error))
+                refusals += 1
+    thread.join()
+    assert refusals > 10
+    assert len(said) == 1
+    assert "another thread runs it" in said.pop()
+    assert cluster.pending
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: el.Cluster(el.Raft(5), seed=1),
+        lambda: el.Cluster(el.Raft(5), seed=1, record=False),
+        lambda: el.Cluster(el.Bully(1500), seed=1, record=False),
+    ],
+    ids=["recorded", "unrecorded", "large"],
+)
+def test_interrupt_is_heard_soon_and_loses_nothing(make: Any) -> None:
+    cluster = make()
+    interrupted: list[float] = []
+
+    def ring(*_: Any) -> None:
+        interrupted.append(time.monotonic())
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, ring)
+    due = time.monotonic() + 0.25
+    signal.setitimer(signal.ITIMER_REAL, 0.25)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            cluster.run(max_events=10**9)
+        late = time.monotonic() - due
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert late < 0.2
+    events = cluster.events
+    assert events > 0
+    cluster.run(max_events=10)
+    assert cluster.events == events + 10
+    if cluster.records:
+        cluster.undo(20)
+        assert cluster.events == events - 10
+
+
+def test_control_c_in_a_program() -> None:
+    program = """
+        import electionlab as el
+        cluster = el.Cluster(el.Raft(5), seed=1, record=False)
+        print("ready", flush=True)
+        try:
+            cluster.run(max_events=10**12)
+        except KeyboardInterrupt:
+            events = cluster.events
+            cluster.run(max_events=5)
+            print("usable", cluster.events == events + 5)
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    sent = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    assert process.stdout.readline() == "usable True\n"
+    assert time.monotonic() - sent < 0.5
+    assert process.wait(10) == 0
+    process.stdout.close()
