@@ -41,7 +41,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     "plot": {"plot"},
     "notebook": {"notebook"},
     "front": {"__init__"},
-    "cli": {"__main__", "cli"},
+    "cli": {"__main__", "cli", "demo", "story"},
 }
 
 # Library -> the only module that may import it, wherever in a file the import stands.
