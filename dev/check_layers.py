@@ -35,7 +35,7 @@ CPP_ROOMS: dict[str, set[str]] = {
 PYTHON_ROOMS: dict[str, set[str]] = {
     "core": {"_core"},
     "low": {"_values", "errors"},
-    "protocols": {"protocols"},
+    "protocols": {"protocols", "settings", "user_protocol"},
     "cluster": {"cluster", "scenario", "trace"},
     "sweep": {"fig16", "sweep"},
     "plot": {"plot"},
