@@ -20,7 +20,7 @@ from electionlab._core import __version__
 from electionlab.cluster import Cluster
 from electionlab.protocols import PROTOCOLS, make_protocol
 from electionlab.settings import Action, Machine, Network
-from electionlab.story import tell
+from electionlab.story import failed, measure_lines, outcome_lines, outcome_of, tell
 from electionlab.trace import load_cluster
 
 P = ParamSpec("P")
@@ -120,7 +120,9 @@ def _option(protocol: str, text: str) -> tuple[str, Any]:
     if not equals:
         raise ValueError(f"--option {text!r}: must be NAME=VALUE, such as {next(iter(known))}=...")
     if name not in known:
-        raise ValueError(f"{name}={value}: {protocol} has no such option; it has {', '.join(known)}")
+        raise ValueError(
+            f"{name}={value}: {protocol} has no such option; it has {', '.join(known)}"
+        )
     kind = known[name]["type"]
     if kind == "ms":
         return name, duration_ms(name, value)
@@ -184,74 +186,6 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(_clean(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
-def _outcome(cluster: Cluster) -> dict[str, Any]:
-    leader = cluster.leader
-    return {
-        "leader": leader,
-        "epoch": cluster.node(leader).epoch if leader else None,
-        "acting_leaders": cluster.acting_leaders,
-        "agreed": cluster.agreed,
-        "views": {node.node: node.leader or None for node in cluster.nodes if node.role != "down"},
-        "why_no_leader": cluster.why_no_leader or None,
-        "violations": cluster.violations(),
-        "at_ms": cluster.now,
-    }
-
-
-def _failed(outcome: Mapping[str, Any]) -> bool:
-    return outcome["leader"] is None or bool(outcome["violations"])
-
-
-def _outcome_lines(cluster: Cluster, outcome: Mapping[str, Any]) -> list[str]:
-    leader, epoch = outcome["leader"], outcome["epoch"]
-    if leader is None:
-        why = outcome["why_no_leader"]
-        lines = [f"No leader at {cluster.now:.3f} ms" + (f": {why}" if why else "")]
-    elif outcome["acting_leaders"] > 1:
-        lines = [f"Split brain at {cluster.now:.3f} ms: {outcome['acting_leaders']} nodes act as leader"]
-    else:
-        word = {"raft": "term"}.get(cluster.protocol.name, "epoch")
-        when = f" of {word} {epoch}" if epoch else ""
-        lines = [f"Leader: node {leader}{when}, at {cluster.now:.3f} ms"]
-    if outcome["agreed"]:
-        lines.append("Every live node names it.")
-    else:
-        views = ", ".join(f"{n} names {v or 'nobody'}" for n, v in outcome["views"].items())
-        lines.append(f"Live nodes do not all agree: {views}")
-    lines += [f"BROKEN: {violation}" for violation in outcome["violations"]]
-    return lines
-
-
-def _measure_lines(cluster: Cluster) -> list[str]:
-    metrics, report = cluster.metrics, cluster.fault_report
-    traffic = metrics["messages"]
-    kinds = ", ".join(f"{n['sent']} {kind}" for kind, n in traffic["by_kind"].items() if n["sent"])
-    lost = sum(traffic["dropped"].values())
-    lines = [
-        f"Messages: {traffic['sent']} sent ({kinds}); {lost} lost",
-        f"Elections: {metrics['candidacies']} candidacies, {metrics['split_votes']} split votes, "
-        f"{metrics['leaderships']} leaderships; "
-        f"without a leader {metrics['no_leader_ms']:.3f} ms, split brain "
-        f"{metrics['split_brain_ms']:.3f} ms",
-    ]
-    for failover in metrics["failovers"]:
-        names = ("detection_ms", "until_elected_ms", "until_agreed_ms")
-        values = ", ".join(
-            f"{name.removesuffix('_ms').replace('_', ' ')} "
-            + (f"{failover[name]:.3f} ms" if _is_number(failover[name]) else "never")
-            for name in names
-        )
-        lines.append(f"Node {failover['leader']} lost at {failover['lost_ms']:.3f} ms: {values}")
-    for kind, count in report["actions"].items():
-        if kind not in ("at", "when", "plan"):
-            lines.append(f"Fault {kind}: asked {count['asked']}, took effect {count['effective']}")
-    return lines
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and math.isfinite(value)
-
-
 def _save_picture(draw: Callable[[], Any], path: Path) -> None:
     os.environ.setdefault("MPLBACKEND", "Agg")  # no window is opened, so none is needed
     from electionlab.plot.files import save
@@ -267,7 +201,7 @@ def _report(
 ) -> None:
     """Tells a run that is over, draws it if asked to, and ends the command."""
     trace = cluster.trace
-    outcome = _outcome(cluster)
+    outcome = outcome_of(cluster)
     if as_json:
         document = {
             "protocol": cluster.protocol.name,
@@ -289,12 +223,12 @@ def _report(
             for line in tell(trace, routine=everything):
                 typer.echo(line)
             typer.echo()
-        for line in _outcome_lines(cluster, outcome) + _measure_lines(cluster):
+        for line in outcome_lines(cluster) + measure_lines(cluster):
             typer.echo(line)
     if plot is not None:
         _save_picture(trace.plot, plot)
         typer.echo(f"picture: {plot}", err=True)
-    raise typer.Exit(1 if _failed(outcome) else 0)
+    raise typer.Exit(1 if failed(outcome) else 0)
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -377,7 +311,9 @@ def run(
     ] = None,
     pause: Annotated[
         list[str] | None,
-        typer.Option(metavar="NODE@TIME[:LASTING]", help="Hold a node still; let go after LASTING."),
+        typer.Option(
+            metavar="NODE@TIME[:LASTING]", help="Hold a node still; let go after LASTING."
+        ),
     ] = None,
     resume: Annotated[
         list[str] | None, typer.Option(metavar="NODE@TIME", help="Let a paused node go on.")
@@ -390,9 +326,7 @@ def run(
         list[str] | None,
         typer.Option(metavar="FROM/TO@TIME", help="Cut links in one direction: 1/2,3@400ms."),
     ] = None,
-    heal: Annotated[
-        list[str] | None, typer.Option(metavar="TIME", help="Mend every link.")
-    ] = None,
+    heal: Annotated[list[str] | None, typer.Option(metavar="TIME", help="Mend every link.")] = None,
     one_leader: Annotated[
         bool,
         typer.Option(
@@ -566,7 +500,9 @@ def fig16(
     raise typer.Exit(code)
 
 
-@app.command(epilog="Exit codes: 0 done; 1 an example did not end as the textbook says; 2 wrong use.")
+@app.command(
+    epilog="Exit codes: 0 done; 1 an example did not end as the textbook says; 2 wrong use."
+)
 @reports_errors
 def demo(
     out: Annotated[Path, typer.Option(metavar="DIR", help="Where the pictures go.")] = Path("out"),

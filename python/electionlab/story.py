@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from electionlab.cluster import Cluster
     from electionlab.trace import Trace
 
 # Messages and timers that only keep things as they are: they are told when something else follows.
@@ -121,3 +123,86 @@ def _with_names(line: str, names: Mapping[int, str]) -> str:
         return f"[{', '.join(names.get(int(number), number) for number in match[1].split(', '))}]"
 
     return _LIST.sub(listed, _NODE.sub(node, line))
+
+
+# --- how it ended ----------------------------------------------------------------------------------
+
+
+def outcome_of(cluster: Cluster) -> dict[str, Any]:
+    """Where a run stands: who leads, who names whom, what is broken.
+
+    Returns:
+        leader and epoch (None: nobody acts as leader), acting_leaders, agreed, views (whom each
+        live node names), why_no_leader, violations and at_ms.
+    """
+    leader = cluster.leader
+    return {
+        "leader": leader,
+        "epoch": cluster.node(leader).epoch if leader else None,
+        "acting_leaders": cluster.acting_leaders,
+        "agreed": cluster.agreed,
+        "views": {node.node: node.leader or None for node in cluster.nodes if node.role != "down"},
+        "why_no_leader": cluster.why_no_leader or None,
+        "violations": cluster.violations(),
+        "at_ms": cluster.now,
+    }
+
+
+def failed(outcome: Mapping[str, Any]) -> bool:
+    """Whether a run ended without a leader or broke an invariant."""
+    return outcome["leader"] is None or bool(outcome["violations"])
+
+
+def outcome_lines(cluster: Cluster) -> list[str]:
+    """The outcome in sentences."""
+    outcome = outcome_of(cluster)
+    leader, epoch = outcome["leader"], outcome["epoch"]
+    if leader is None:
+        why = outcome["why_no_leader"]
+        lines = [f"No leader at {cluster.now:.3f} ms" + (f": {why}" if why else "")]
+    elif outcome["acting_leaders"] > 1:
+        lines = [
+            f"Split brain at {cluster.now:.3f} ms: {outcome['acting_leaders']} nodes act as leader"
+        ]
+    else:
+        word = {"raft": "term"}.get(cluster.protocol.name, "epoch")
+        when = f" of {word} {epoch}" if epoch else ""
+        lines = [f"Leader: node {leader}{when}, at {cluster.now:.3f} ms"]
+    if outcome["agreed"]:
+        lines.append("Every live node names it.")
+    else:
+        views = ", ".join(f"{n} names {v or 'nobody'}" for n, v in outcome["views"].items())
+        lines.append(f"Live nodes do not all agree: {views}")
+    lines += [f"BROKEN: {violation}" for violation in outcome["violations"]]
+    return lines
+
+
+def measure_lines(cluster: Cluster) -> list[str]:
+    """What the run cost and how long it was without a leader; each word as in docs/measures.md."""
+    metrics, report = cluster.metrics, cluster.fault_report
+    traffic = metrics["messages"]
+    kinds = ", ".join(f"{n['sent']} {kind}" for kind, n in traffic["by_kind"].items() if n["sent"])
+    lost = sum(traffic["dropped"].values())
+    lines = [
+        f"Messages: {traffic['sent']} sent ({kinds}); {lost} lost",
+        f"Elections: {metrics['candidacies']} candidacies, {metrics['split_votes']} split votes, "
+        f"{metrics['leaderships']} leaderships; "
+        f"without a leader {metrics['no_leader_ms']:.3f} ms, split brain "
+        f"{metrics['split_brain_ms']:.3f} ms",
+    ]
+    for failover in metrics["failovers"]:
+        names = ("detection_ms", "until_elected_ms", "until_agreed_ms")
+        values = ", ".join(
+            f"{name.removesuffix('_ms').replace('_', ' ')} "
+            + (f"{failover[name]:.3f} ms" if _is_number(failover[name]) else "never")
+            for name in names
+        )
+        lines.append(f"Node {failover['leader']} lost at {failover['lost_ms']:.3f} ms: {values}")
+    for kind, count in report["actions"].items():
+        if kind not in ("at", "when", "plan"):
+            lines.append(f"Fault {kind}: asked {count['asked']}, took effect {count['effective']}")
+    return lines
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
