@@ -26,7 +26,10 @@ from electionlab.trace import load_cluster
 P = ParamSpec("P")
 
 #: What a command's exit says.
-EXITS = "Exit codes: 0 done; 1 ran, but without a leader at the end or with a broken invariant; 2 wrong use."
+EXITS = (
+    "Exit codes: 0 done; 1 ran, but without a leader at the end or with a broken invariant; "
+    "2 wrong use."
+)
 #: Without --until, a run ends when all agree, or so long after the last fault.
 SETTLE_MS = 5_000.0
 
@@ -262,7 +265,7 @@ def start(
       electionlab run raft --nodes 5 --crash leader@500ms --seed 7
       electionlab fig16 --plot fig16.png
       electionlab demo --out out/
-    """
+    """  # noqa: D301
 
 
 @app.command(epilog=EXITS)
@@ -352,7 +355,7 @@ def run(
       electionlab run bully -n 4 --partition 1,2/3,4@300ms --heal 900ms --until 2s --quiet
       electionlab run ring --crash 3@200ms:500ms --plot ring.png --trace ring.jsonl
       electionlab run raft --pause leader@300ms:400ms --json
-    """
+    """  # noqa: D301
     make_protocol(protocol, nodes)  # a wrong name is told before its options are read
     algorithm = make_protocol(
         protocol, nodes, dict(_option(protocol, text) for text in option or [])
@@ -404,7 +407,7 @@ def replay(
     \b
     Example:
       electionlab replay ring.jsonl --quiet
-    """
+    """  # noqa: D301
     _report(load_cluster(file), as_json=as_json, quiet=quiet, everything=everything, plot=plot)
 
 
@@ -416,7 +419,7 @@ def list_protocols(as_json: AsJson = False) -> None:
     \b
     Example:
       electionlab list
-    """
+    """  # noqa: D301
     if as_json:
         _print_json([cls.about for cls in PROTOCOLS.values()])
         return
@@ -469,7 +472,7 @@ def fig16(
       electionlab fig16
       electionlab fig16 --trials 100000 --curves 150-155,150-300 --plot fig16.png
       electionlab fig16 --model constant --trials 100
-    """
+    """  # noqa: D301
     if model not in figure16.MODELS:
         raise ValueError(f"--model {model!r}: must be one of {', '.join(figure16.MODELS)}")
     code = 0
@@ -515,7 +518,7 @@ def demo(
     \b
     Example:
       electionlab demo --out out/
-    """
+    """  # noqa: D301
     os.environ.setdefault("MPLBACKEND", "Agg")
     from electionlab.demo import run_demo
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from electionlab import _core, fig16, plot, settings
-from electionlab.cluster import Cluster, make_config
+from electionlab.cluster import Cluster, NoLeader, make_config
 from electionlab.plot.files import save
 from electionlab.protocols import Protocol, make_protocol
 from electionlab.settings import Network
@@ -100,7 +100,7 @@ def elect_and_fail_over(name: str, *, seed: int) -> Cluster:
     elected_at = cluster.events
     _indented(tell(cluster.trace))
     print()
-    if not first:
+    if isinstance(first, NoLeader):
         _indented(outcome_lines(cluster))
         return cluster
     epoch = f" of term {first.epoch}" if first.epoch else ""
@@ -119,13 +119,15 @@ def elect_and_fail_over(name: str, *, seed: int) -> Cluster:
 
 
 def _failover(cluster: Cluster) -> str:
-    last = cluster.metrics["failovers"][-1]
-    return (
-        f"=> Node {last['leader']} failed at {last['lost_ms']:.1f} ms. It took "
-        f"{last['detection_ms']:.1f} ms until somebody noticed and stood, "
-        f"{last['election_ms']:.1f} ms more until node {last['successor']} led, and "
-        f"{last['until_agreed_ms']:.1f} ms in all until every live node named it."
-    )
+    last = next(f for f in reversed(cluster.metrics["failovers"]) if f["by_fault"])
+    stages = {
+        "detection_ms": "until somebody noticed and stood",
+        "until_elected_ms": f"until node {last['successor']} led",
+        "until_agreed_ms": "until every live node named one leader",
+    }
+    took = [f"{last[k]:.1f} ms {what}" for k, what in stages.items() if last[k] is not None]
+    when = f"=> Node {last['leader']} failed at {last['lost_ms']:.1f} ms"
+    return f"{when}. From then it took {', '.join(took)}." if took else f"{when}."
 
 
 # --- the textbooks' examples ----------------------------------------------------------------------
@@ -217,7 +219,7 @@ EXAMPLES: tuple[Example, ...] = (
 def play(example: Example) -> Cluster:
     """The example, played to its end; every message takes 10 ms."""
     cluster = Cluster(
-        make_protocol(example.protocol, 3, example.options),
+        make_protocol(example.protocol, 3, dict(example.options)),
         network=Network(one_way_delay_ms=10.0),
         initial_leader=3,
         seed=1,
@@ -312,8 +314,10 @@ def draw(
 ) -> Iterable[tuple[Path, str]]:
     """Writes the pictures; yields each path with what it shows, when it is there."""
     for name, cluster in told.items():
+        longer = cluster.fork()
+        longer.run_for(60.0)  # so that the last messages arrive in the picture
         yield (
-            save(cluster.trace.plot(), out / f"space_time_{name}.png"),
+            save(longer.trace.plot(), out / f"space_time_{name}.png"),
             f"{name}: messages between life lines, the crash, both leaders",
         )
     yield (
@@ -328,7 +332,8 @@ def draw(
     times = {
         name: downtimes(make_protocol(name, 5), seed=seed, threads=threads) for name in CLUSTERS
     }
-    ax = plot.plot_ecdf(times, quantity="time from the leader's crash to agreement")
+    ax = plot.plot_ecdf(times, quantity="time to agreement")
+    ax.set_title(f"After the leader's crash: 5 nodes, seed {seed}", loc="left", fontsize=10)
     yield save(ax, out / "ecdf.png"), "time to agreement after a crash: three protocols, five nodes"
 
 

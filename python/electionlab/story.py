@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -46,7 +47,7 @@ def tell(
     bounds = [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), len(trace)]
     lines = list(trace.lines())
     hidden = 0
-    for first, end in zip(bounds[:-1], bounds[1:], strict=True):
+    for first, end in itertools.pairwise(bounds):
         if first == end or steps[first] < from_step:
             continue
         if not routine and _is_routine(trace, kinds, first, end):
@@ -82,7 +83,7 @@ def _is_routine(trace: Trace, kinds: list[str], first: int, end: int) -> bool:
 
 
 def _is_follower(trace: Trace, row: int) -> bool:
-    return trace.roles[trace.columns["role"][row]] == "follower"
+    return bool(trace.roles[trace.columns["role"][row]] == "follower")
 
 
 def _together(lines: Iterable[str]) -> Iterator[str]:
@@ -125,7 +126,7 @@ def _with_names(line: str, names: Mapping[int, str]) -> str:
     return _LIST.sub(listed, _NODE.sub(node, line))
 
 
-# --- how it ended ----------------------------------------------------------------------------------
+# --- how it ended ---------------------------------------------------------------------------------
 
 
 def outcome_of(cluster: Cluster) -> dict[str, Any]:

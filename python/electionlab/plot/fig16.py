@@ -72,13 +72,14 @@ def _about(result: Fig16) -> str:
 
 
 def _draw(ax: Axes, result: Fig16, curves: Sequence[str], title: str) -> None:
-    from electionlab.fig16 import published
+    from electionlab.fig16 import TOP, published
 
     known = published()
     entries: list[tuple[Line2D, str]] = []
-    for number, curve in enumerate(curves):
+    for position, curve in enumerate(curves):
         if curve not in result.downtime_ms:
             continue
+        number = TOP.index(curve) if curve in TOP else position  # 150-300 stands in both panels
         colour, mark = _COLOURS[number % len(_COLOURS)], _MARKS[number % len(_MARKS)]
         times = np.sort(result.downtime_ms[curve])
         found = times[~np.isnan(times)]
