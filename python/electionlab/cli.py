@@ -1,7 +1,8 @@
-"""The command line: run, replay, list, fig16, demo."""
+"""The command line: run, replay, scenario, list, fig16, demo."""
 
 from __future__ import annotations
 
+import difflib
 import functools
 import json
 import math
@@ -16,7 +17,7 @@ import typer
 
 from electionlab import fig16 as figure16
 from electionlab import settings
-from electionlab._core import __version__
+from electionlab._core import __version__, run_scenario
 from electionlab.cluster import Cluster
 from electionlab.protocols import PROTOCOLS, make_protocol
 from electionlab.settings import Action, Machine, Network
@@ -30,6 +31,8 @@ EXITS = (
     "Exit codes: 0 done; 1 ran, but without a leader at the end or with a broken invariant; "
     "2 wrong use."
 )
+#: Kinds of pictures that are written.
+PICTURES = (".png", ".svg", ".pdf")
 #: Without --until, a run ends when all agree, or so long after the last fault.
 SETTLE_MS = 5_000.0
 
@@ -58,7 +61,13 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:  # the reader of a pipe has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise typer.Exit(0) from None
-        except (ValueError, OSError) as error:
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(130) from None
+        except OSError as error:
+            typer.echo(f"error: {error.filename or 'output'}: {error.strerror or error}", err=True)
+            raise typer.Exit(2) from None
+        except ValueError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(2) from None
 
@@ -128,9 +137,9 @@ def _option(protocol: str, text: str) -> tuple[str, Any]:
         )
     kind = known[name]["type"]
     if kind == "ms":
-        return name, duration_ms(name, value)
+        return name, duration_ms(f"--option {name}", value)
     if kind == "range_ms":
-        return name, delay_like(name, value)
+        return name, delay_like(f"--option {name}", value)
     if kind == "choice":
         return name, value
     try:
@@ -189,14 +198,31 @@ def _print_json(value: Any) -> None:
     typer.echo(json.dumps(_clean(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
+def _check_targets(*, plot: Path | None = None, **others: Path | None) -> None:
+    """Refuses files that cannot be written before the work is done, not after."""
+    if plot is not None and plot.suffix.lower() not in PICTURES:
+        raise ValueError(f"--plot {str(plot)!r}: must end in one of {', '.join(PICTURES)}")
+    for name, path in {"plot": plot, **others}.items():
+        if path is not None and not path.parent.is_dir():
+            raise ValueError(f"--{name} {str(path)!r}: there is no folder {str(path.parent)!r}")
+        if path is not None and path.is_dir():
+            raise ValueError(f"--{name} {str(path)!r}: must be a file, this is a folder")
+
+
+def _write(name: str, path: Path, write: Callable[[Path], object]) -> None:
+    """Writes a file that an option asked for, and says so on stderr."""
+    try:
+        write(path)
+    except OSError as error:
+        raise ValueError(f"--{name} {str(path)!r}: {error.strerror or error}") from None
+    typer.echo(f"{name}: {path}", err=True)
+
+
 def _save_picture(draw: Callable[[], Any], path: Path) -> None:
     os.environ.setdefault("MPLBACKEND", "Agg")  # no window is opened, so none is needed
     from electionlab.plot.files import save
 
-    try:
-        save(draw(), path)
-    except ValueError as error:
-        raise ValueError(f"--plot {str(path)!r}: {error}") from None
+    _write("plot", path, lambda target: save(draw(), target))
 
 
 def _report(
@@ -230,7 +256,6 @@ def _report(
             typer.echo(line)
     if plot is not None:
         _save_picture(trace.plot, plot)
-        typer.echo(f"picture: {plot}", err=True)
     raise typer.Exit(1 if failed(outcome) else 0)
 
 
@@ -271,7 +296,9 @@ def start(
 @app.command(epilog=EXITS)
 @reports_errors
 def run(
-    protocol: Annotated[str, typer.Argument(help="Its name; `electionlab list` shows them.")],
+    protocol: Annotated[
+        str, typer.Argument(metavar="PROTOCOL", help=f"Its name: {', '.join(PROTOCOLS)}.")
+    ],
     nodes: Annotated[int, typer.Option("--nodes", "-n", help="How many members.")] = 5,
     seed: Seed = 0,
     until: Annotated[
@@ -356,6 +383,7 @@ def run(
       electionlab run ring --crash 3@200ms:500ms --plot ring.png --trace ring.jsonl
       electionlab run raft --pause leader@300ms:400ms --json
     """  # noqa: D301
+    _check_targets(plot=plot, trace=trace)
     make_protocol(protocol, nodes)  # a wrong name is told before its options are read
     algorithm = make_protocol(
         protocol, nodes, dict(_option(protocol, text) for text in option or [])
@@ -388,8 +416,7 @@ def run(
         cluster.run(until=max((end for _, end, _ in actions), default=0.0))
         cluster.run_until_leader(SETTLE_MS, agreed=True)
     if trace is not None:
-        cluster.trace.save(trace)
-        typer.echo(f"trace: {trace}", err=True)
+        _write("trace", trace, cluster.trace.save)
     _report(cluster, as_json=as_json, quiet=quiet, everything=everything, plot=plot)
 
 
@@ -408,7 +435,49 @@ def replay(
     Example:
       electionlab replay ring.jsonl --quiet
     """  # noqa: D301
+    _check_targets(plot=plot)
     _report(load_cluster(file), as_json=as_json, quiet=quiet, everything=everything, plot=plot)
+
+
+@app.command(epilog="Exit codes: 0 all hold; 1 an output differs; 2 wrong use.")
+@reports_errors
+def scenario(
+    files: Annotated[list[Path], typer.Argument(help="Scenario files.")],
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only which files hold.")] = False,
+    rewrite: Annotated[
+        bool, typer.Option("--rewrite", help="Put what came out into the files.")
+    ] = False,
+) -> None:
+    """Play scenarios: runs as text, with the output that they must have.
+
+    \b
+    Example:
+      electionlab scenario tests/scenarios/bully/textbook.scenario
+    """  # noqa: D301
+    differing = False
+    for file in files:
+        try:
+            text = file.read_text(encoding="utf-8")
+            played = run_scenario(text)
+        except UnicodeDecodeError:
+            raise ValueError(f"{file}: not a scenario: it is not UTF-8 text") from None
+        except ValueError as error:
+            raise ValueError(f"{file}: {error}") from None
+        if not quiet:
+            typer.echo(played, nl=False)
+        if played == text:
+            typer.echo(f"{file}: holds", err=True)
+        elif rewrite:
+            file.write_text(played, encoding="utf-8")
+            typer.echo(f"{file}: rewritten", err=True)
+        else:
+            differing = True
+            typer.echo(f"{file}: differs", err=True)
+            for line in difflib.unified_diff(
+                text.splitlines(), played.splitlines(), "written", "played", lineterm="", n=1
+            ):
+                typer.echo(f"  {line}", err=True)
+    raise typer.Exit(1 if differing else 0)
 
 
 @app.command(name="list")
@@ -475,6 +544,7 @@ def fig16(
     """  # noqa: D301
     if model not in figure16.MODELS:
         raise ValueError(f"--model {model!r}: must be one of {', '.join(figure16.MODELS)}")
+    _check_targets(plot=plot, csv=csv)
     code = 0
     try:
         result = figure16.run(
@@ -482,15 +552,14 @@ def fig16(
             seed,
             [curve.strip() for curve in curves.split(",")] if curves else None,
             threads,
-            not quiet,
+            not quiet and sys.stderr.isatty(),  # a bar in a log file is noise
             model=figure16.MODELS[model],
         )
     except figure16.Interrupted as interrupted:
         result, code = interrupted.result, 130
         typer.echo("interrupted: these are the trials that were finished", err=True)
     if csv is not None and result.curves:
-        result.to_frame().to_csv(csv, index=False)
-        typer.echo(f"trials: {csv}", err=True)
+        _write("csv", csv, lambda target: result.to_frame().to_csv(target, index=False))
     if as_json:
         lines = result.summary().to_dict("records")
         _print_json({"model": model, "seed": seed, "unit": "ms", "curves": lines})
@@ -499,7 +568,6 @@ def fig16(
         typer.echo(result.table())
     if plot is not None and result.curves:
         _save_picture(lambda: result.plot()[0], plot)
-        typer.echo(f"picture: {plot}", err=True)
     raise typer.Exit(code)
 
 

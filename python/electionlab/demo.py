@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from electionlab import _core, fig16, plot, settings
+from electionlab._values import whole_number
 from electionlab.cluster import Cluster, NoLeader, make_config
 from electionlab.plot.files import save
 from electionlab.protocols import Protocol, make_protocol
@@ -44,6 +45,9 @@ def run_demo(out: Path, *, seed: int = 7, trials: int = 1000, threads: int = 0) 
         ValueError: An argument is out of range.
         OSError: The folder cannot be made, or a picture cannot be written.
     """
+    seed = whole_number("seed", seed, 0, 2**63 - 1)
+    trials = whole_number("trials", trials, 1, 100_000_000)
+    threads = whole_number("threads", threads, 0, 1024)
     out.mkdir(parents=True, exist_ok=True)
     _head("1. An election and a failover with each protocol")
     told = {name: elect_and_fail_over(name, seed=seed) for name in CLUSTERS}

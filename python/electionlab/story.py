@@ -174,8 +174,15 @@ def outcome_lines(cluster: Cluster) -> list[str]:
     else:
         views = ", ".join(f"{n} names {v or 'nobody'}" for n, v in outcome["views"].items())
         lines.append(f"Live nodes do not all agree: {views}")
-    lines += [f"BROKEN: {violation}" for violation in outcome["violations"]]
-    return lines
+    return lines + [_broken(violation) for violation in outcome["violations"]]
+
+
+def _broken(violation: Mapping[str, Any]) -> str:
+    nodes = f"node {violation['node']}"
+    if violation["other"]:
+        nodes = f"nodes {violation['node']} and {violation['other']}"
+    epoch = f", epoch {violation['epoch']}" if violation["epoch"] else ""
+    return f"BROKEN: {violation['invariant']}, {nodes}{epoch}, at {violation['at_ms']:.3f} ms"
 
 
 def measure_lines(cluster: Cluster) -> list[str]:
