@@ -107,8 +107,8 @@ def elect_and_fail_over(name: str, *, seed: int) -> Cluster:
     if isinstance(first, NoLeader):
         _indented(outcome_lines(cluster))
         return cluster
-    epoch = f" of term {first.epoch}" if first.epoch else ""
-    _say(f"=> Node {first.node} leads{epoch}, and after {first.at_ms:.1f} ms every node names it.")
+    term = f" term {first.epoch}" if first.epoch else ""
+    _say(f"=> Node {first.node} leads{term}, and after {first.at_ms:.1f} ms every node names it.")
     print()
     cluster.run_for(100.0)
     cluster.crash("leader")

@@ -18,7 +18,6 @@ import pytest
 
 from electionlab import _core, fig16
 from electionlab.cluster import Cluster
-from electionlab.demo import EXAMPLES, differences, play
 from electionlab.protocols import make_protocol
 
 #: KS distance of the fitted model itself to each published curve, at 100,000 trials (10,000 for
@@ -283,14 +282,3 @@ def test_scan_finds_the_best_constant_first(monkeypatch: pytest.MonkeyPatch) -> 
     assert (table["worst"] == table["150-300"]).all()
     total = table[["one_way_delay_ms", "write_delay_ms", "processing_ms"]].sum(axis=1)
     assert total.between(1.8, 5.0).all()
-
-
-# --- the demo's examples --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.protocol)
-def test_demo_examples_end_as_the_textbooks_say(example: Any) -> None:
-    cluster = play(example)
-    assert differences(example, cluster) == []
-    wrong = dataclasses.replace(example, leader=3 - example.leader, sent={"Heartbeat": 99})
-    assert len(differences(wrong, cluster)) == 2
