@@ -15,10 +15,9 @@ const Event& Simulation<P>::apply(const Action& action) {
         case ActionKind::drop:
         case ActionKind::duplicate:
         case ActionKind::delay:
-            if (find_message(action.message) == no_slot) {
-                invalid("message", std::to_string(action.message), "is not in flight; see pending");
-            }
-            if (action.kind == ActionKind::deliver && !has_left(find_message(action.message))) {
+            if (const QueueKey* key = find_message(action.message); key == nullptr) {
+                refuse_message(action.message);
+            } else if (action.kind == ActionKind::deliver && !has_left(key->slot())) {
                 invalid("message", std::to_string(action.message),
                         "has not left its node, which writes to its disk before it sends");
             }
@@ -55,11 +54,12 @@ inline std::string details_of(const Action& action) {
     return rest.empty() ? "" : in_words(rest);
 }
 
+// `word` decides whom a random target means, in place of the run's own stream.
 template <class P>
-bool Simulation<P>::carry_out(const Action& action, NodeId trigger) {
+bool Simulation<P>::carry_out(const Action& action, NodeId trigger, const std::uint64_t* word) {
     const auto kind = static_cast<std::size_t>(action.kind);
     ++counts_.asked[kind];
-    const NodeId node = resolve(action, trigger);
+    const NodeId node = resolve(action, trigger, word);
     if (step_ > 0) {
         last_.node = node;
         last_.detail = static_cast<std::uint8_t>(action.kind);
@@ -86,7 +86,11 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger) {
             case ActionKind::partition: effective = partition(action); break;
             case ActionKind::cut: effective = cut(action, true); break;
             case ActionKind::mend: effective = cut(action, false); break;
-            case ActionKind::heal: effective = network_.heal() > 0; break;
+            case ActionKind::heal:
+                doom_departed();
+                effective = network_.heal() > 0;
+                cut_since_.reset(0);
+                break;
             case ActionKind::link: effective = change_links(action); break;
             case ActionKind::clock: effective = set_clock(node, action); break;
             case ActionKind::slow: {
@@ -128,7 +132,7 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger) {
 }
 
 template <class P>
-NodeId Simulation<P>::resolve(const Action& action, NodeId trigger) {
+NodeId Simulation<P>::resolve(const Action& action, NodeId trigger, const std::uint64_t* word) {
     switch (action.target) {
         case Target::node: return action.node;
         case Target::leader: return leader();
@@ -156,7 +160,8 @@ NodeId Simulation<P>::resolve(const Action& action, NodeId trigger) {
                 return no_node;
             }
             const auto stream = random_stream(key_, no_node, Purpose::fault_target);
-            std::int64_t left = uniform_integer(stream.word(target_draws_++), 0, count - 1);
+            const std::uint64_t drawn = word != nullptr ? *word : stream.word(target_draws_++);
+            std::int64_t left = uniform_integer(drawn, 0, count - 1);
             for (NodeId node = 1; node <= members_; ++node) {
                 if (fits(node) && left-- == 0) {
                     return node;
@@ -173,60 +178,62 @@ NodeId Simulation<P>::resolve(const Action& action, NodeId trigger) {
 template <class P>
 bool Simulation<P>::crash(NodeId node) {
     Slot& slot = slots_[node - 1];
-    if (!slot.up) {
+    if (!slot.up && slot.started) {
         return false;
+    }
+    ++slot.incarnation;
+    slot.paused = false;
+    clear_line(node);
+    if (!slot.up) {  // it does not start
+        slot.started = true;
+        for (const QueueKey& key : queue_.keys()) {
+            if (bodies_[key.slot()].kind == PendingKind::start && bodies_[key.slot()].to == node) {
+                const std::uint32_t start = key.slot();
+                queue_.remove(start);
+                free_slot(start);
+                break;
+            }
+        }
+        return true;
     }
     settle_writes(now_);
     counts_.writes_lost += std::erase_if(writes_, [&](const Write& w) { return w.node == node; });
     slot.state.disk = slot.stable;
     slot.state.memory = {};
-    slot.up = slot.paused = false;
+    slot.up = false;
     slot.busy_until = slot.disk_ready = now_;
-    ++slot.incarnation;
     for (std::uint32_t timer = 0; timer < timer_count_; ++timer) {
         timers_.cancel(slot_of(node, timer));
     }
-    // Messages not yet sent, and events that waited at the node, go with it.
-    std::vector<std::uint32_t> gone;
-    for (const QueueKey& key : queue_.keys()) {
-        const Pending& p = bodies_[key.slot()];
-        const bool unsent = p.kind == PendingKind::message && p.from == node && p.sent > now_;
-        const bool waiting = p.to == node && (p.arrived || p.kind == PendingKind::timer);
-        if (unsent || waiting) {
-            counts_.unsent += unsent ? 1 : 0;
-            gone.push_back(key.slot());
+    hold_unsent(node);
+    std::erase_if(stopped_, [&](const QueueKey& key) {
+        if (bodies_[key.slot()].from != node) {
+            return false;
         }
-    }
-    std::sort(gone.begin(), gone.end());
-    for (const std::uint32_t index : gone) {
-        queue_.remove(index);
-    }
-    std::erase_if(held_, [&](std::uint32_t index) {
-        const bool here = bodies_[index].to == node;
-        if (here) {
-            gone.push_back(index);
-        }
-        return here;
+        ++counts_.unsent;
+        lose(key.slot(), DropReason::sender_crashed);
+        return true;
     });
-    for (const std::uint32_t index : gone) {
-        const Pending& p = bodies_[index];
-        if (p.kind == PendingKind::message) {
-            const bool unsent = p.from == node && p.sent > now_;
-            const DropReason reason = unsent ? DropReason::sender_crashed : DropReason::receiver_down;
-            ++drops_[static_cast<std::size_t>(reason)];
-            if (trace_) {
-                TraceRow r = row_of(RowKind::drop, p.to, p.from);
-                r.message = p.number;
-                r.message_kind = static_cast<std::int8_t>(Traits::kind(p.message));
-                r.detail = static_cast<std::uint8_t>(reason);
-                r.body = p.body;
-                trace_->append(r);
-            }
-        }
-        free_slot(index);
-    }
     change_view(node, current_view(node));
     return true;
+}
+
+// What waits at a node goes with it.
+template <class P>
+void Simulation<P>::clear_line(NodeId node) {
+    forget_turn(node);
+    Line& line = lines_[node - 1];
+    for (std::uint32_t slot = line.first; slot != no_slot;) {
+        const std::uint32_t next = bodies_[slot].next;
+        if (bodies_[slot].kind == PendingKind::message) {
+            lose(slot, DropReason::receiver_down);
+        } else {
+            free_slot(slot);
+        }
+        slot = next;
+    }
+    line = Line{};
+    refresh_plain(node);
 }
 
 template <class P>
@@ -248,18 +255,28 @@ bool Simulation<P>::restart(NodeId node, bool lose_disk) {
     return true;
 }
 
+// As SIGSTOP: the process does nothing, so nothing leaves it; its disk ends what it has begun.
 template <class P>
 bool Simulation<P>::pause(NodeId node) {
     Slot& slot = slots_[node - 1];
-    if (!slot.up || slot.paused) {
+    if (slot.paused || (!slot.up && slot.started)) {
         return false;
     }
     slot.paused = true;
-    change_view(node, current_view(node));
+    ++slot.pauses;
+    forget_turn(node);
+    if (Line& line = lines_[node - 1]; line.taken_up) {
+        line.left = slot.busy_until - now_;
+    }
+    hold_unsent(node);
+    refresh_plain(node);
+    if (slot.up) {
+        change_view(node, current_view(node));
+    }
     return true;
 }
 
-// What was held happens now, in the order in which it came.
+// What waits is handled from now on, in the order in which it came, and what was kept leaves.
 template <class P>
 bool Simulation<P>::resume(NodeId node) {
     Slot& slot = slots_[node - 1];
@@ -267,41 +284,146 @@ bool Simulation<P>::resume(NodeId node) {
         return false;
     }
     slot.paused = false;
-    monitor_.on_fault();
-    change_view(node, current_view(node));
-    std::erase_if(held_, [&](std::uint32_t index) {
-        if (bodies_[index].to != node) {
-            return false;
-        }
-        queue_.push(QueueKey::make(now_, next_order(), index));
-        return true;
-    });
+    refresh_plain(node);
+    if (slot.up) {
+        monitor_.on_fault();
+        change_view(node, current_view(node));
+    }
+    if (const Line& line = lines_[node - 1]; line.taken_up) {
+        slot.busy_until = now_ + line.left;
+    }
+    release_unsent(node);
+    call_first(node);
     return true;
 }
 
+// Takes the messages that a node has not sent yet out of the queue, earliest first.
+template <class P>
+void Simulation<P>::hold_unsent(NodeId node) {
+    const std::size_t known = stopped_.size();
+    for (const QueueKey& key : queue_.keys()) {
+        const Pending& p = bodies_[key.slot()];
+        if (p.kind == PendingKind::message && p.from == node && p.sent > now_) {
+            stopped_.push_back(key);
+        }
+    }
+    const auto added = stopped_.begin() + static_cast<std::ptrdiff_t>(known);
+    std::sort(added, stopped_.end(), [](const auto& a, const auto& b) { return a.before(b); });
+    for (std::size_t i = known; i < stopped_.size(); ++i) {
+        queue_.remove(stopped_[i].slot());
+    }
+}
+
+// They leave when their writes are done, but not before now, and take the delay that they drew.
+template <class P>
+void Simulation<P>::release_unsent(NodeId node) {
+    if (stopped_.empty()) {
+        return;
+    }
+    std::vector<Instant> latest(std::size_t{actors_} + 1);  // arrival by receiver
+    std::erase_if(stopped_, [&](const QueueKey& key) {
+        Pending& p = bodies_[key.slot()];
+        if (p.from != node) {
+            return false;
+        }
+        const Duration late = std::max(now_, p.sent) - p.sent;
+        p.sent = p.sent + late;
+        if (p.sent == now_ && network_.is_cut(p.from, p.to)) {
+            ++counts_.cut;
+            lose(key.slot(), DropReason::cut);
+            return true;
+        }
+        Instant arrives = Instant{key.at} + late;
+        if (network_.link(p.from, p.to).fifo) {
+            latest[p.to] = arrives = std::max(arrives, latest[p.to]);
+            last_arrival_.at(p.from, p.to) = std::max(arrives, last_arrival_.at(p.from, p.to));
+        }
+        const bool as_it_was = arrives == Instant{key.at};
+        queue_.push(as_it_was ? key : QueueKey::make(arrives, next_order(), key.slot()));
+        return true;
+    });
+}
+
+// Without a new rate a clock just jumps; with one it goes on from where it is, or is set to.
 template <class P>
 bool Simulation<P>::set_clock(NodeId node, const Action& action) {
     NodeConfig& config = node_configs_[node - 1];
-    if (config.clock_offset == action.duration && config.clock_drift_ppb == action.drift_ppb) {
+    Slot& slot = slots_[node - 1];
+    const Instant local = clock(node);
+    const Duration jump = action.clock_offset ? now_ + *action.clock_offset - local : Duration{};
+    const std::int64_t drift = action.drift_ppb.value_or(config.clock_drift_ppb);
+    const bool changes_rate = drift != config.clock_drift_ppb;
+    if (jump.ns == 0 && !changes_rate) {
         return false;
     }
+    slot.clock_offset += jump;
+    if (!changes_rate) {
+        return true;
+    }
     // Timers that run keep what is left of them on the node's clock, at its new rate.
+    const Instant since = std::exchange(clock_since_[node - 1], now_);
+    const std::int64_t old_rate = clock_rate(node);
+    config.clock_drift_ppb = drift;
+    slot.clock_offset = local + jump - now_;
     for (std::uint32_t timer = 0; timer < timer_count_; ++timer) {
-        const std::size_t slot = slot_of(node, timer);
-        if (timers_.armed(slot)) {
-            const std::int64_t left = timers_.at(slot).at - now_.ns;
-            const std::int64_t local = left + scaled(left, config.clock_drift_ppb, billion);
-            const std::int64_t wait = scaled(local, billion, billion + action.drift_ppb);
-            timers_.set(slot, now_ + Duration{wait}, timers_.at(slot).order);
+        const std::size_t place = slot_of(node, timer);
+        if (timers_.armed(place)) {
+            const std::int64_t left =
+                scaled(timers_.at(place).at - since.ns, old_rate, billion) -
+                scaled(now_.ns - since.ns, old_rate, billion);
+            timers_.set(place, after_local(node, left), timers_.at(place).order);
         }
     }
-    config.clock_offset = action.duration;
-    config.clock_drift_ppb = action.drift_ppb;
     refresh_plain(node);
     return true;
 }
 
 // --- links --------------------------------------------------------------------------------------
+
+template <class P>
+bool Simulation<P>::set_cut(NodeId from, NodeId to, bool cut) {
+    if (!network_.set_cut(from, to, cut, actors_)) {
+        return false;
+    }
+    if (!cut_since_.ready()) {
+        cut_since_.reset(actors_);
+    }
+    cut_since_.at(from, to) = cut ? now_ : Instant{};
+    return true;
+}
+
+// Before links are mended: messages that left into a cut one will be lost all the same. A message
+// leaves when the write before it is done, at the beginning of that instant.
+template <class P>
+void Simulation<P>::doom_departed() {
+    if (network_.cuts() == 0) {
+        return;
+    }
+    for (const QueueKey& key : queue_.keys()) {
+        Pending& p = bodies_[key.slot()];
+        if (p.kind == PendingKind::message && p.sent <= now_ && network_.is_cut(p.from, p.to) &&
+            p.sent > cut_since_.at(p.from, p.to)) {
+            p.doomed = true;
+        }
+    }
+}
+
+// What is on its way arrives before what is sent from now on, on links that are FIFO.
+template <class P>
+void Simulation<P>::keep_order_of_links() {
+    const auto note = [&](const QueueKey& key) {
+        const Pending& p = bodies_[key.slot()];
+        if (p.kind == PendingKind::message && network_.link(p.from, p.to).fifo) {
+            if (!last_arrival_.ready()) {
+                last_arrival_.reset(actors_);
+            }
+            Instant& last = last_arrival_.at(p.from, p.to);
+            last = std::max(last, Instant{key.at});
+        }
+    };
+    std::for_each(queue_.keys().begin(), queue_.keys().end(), note);
+    std::for_each(stopped_.begin(), stopped_.end(), note);
+}
 
 template <class P>
 bool Simulation<P>::partition(const Action& action) {
@@ -313,7 +435,7 @@ bool Simulation<P>::partition(const Action& action) {
             }
             for (const NodeId from : group) {
                 for (const NodeId to : other) {
-                    changed = network_.set_cut(from, to, true, actors_) || changed;
+                    changed = set_cut(from, to, true) || changed;
                 }
             }
         }
@@ -324,12 +446,15 @@ bool Simulation<P>::partition(const Action& action) {
 template <class P>
 bool Simulation<P>::cut(const Action& action, bool cut) {
     bool changed = false;
+    if (!cut) {
+        doom_departed();
+    }
     if (action.groups.size() == 2) {
         for (const NodeId from : action.groups[0]) {
             for (const NodeId to : action.groups[1]) {
                 if (from != to) {
-                    changed = network_.set_cut(from, to, cut, actors_) || changed;
-                    changed = (action.both_ways && network_.set_cut(to, from, cut, actors_)) || changed;
+                    changed = set_cut(from, to, cut) || changed;
+                    changed = (action.both_ways && set_cut(to, from, cut)) || changed;
                 }
             }
         }
@@ -340,7 +465,9 @@ bool Simulation<P>::cut(const Action& action, bool cut) {
 template <class P>
 bool Simulation<P>::change_links(const Action& action) {
     if (action.groups.size() != 2) {
-        return network_.change_all(action.link);
+        const bool changed = network_.change_all(action.link);
+        keep_order_of_links();
+        return changed;
     }
     bool changed = false;
     const auto change = [&](NodeId from, NodeId to) {
@@ -360,32 +487,57 @@ bool Simulation<P>::change_links(const Action& action) {
             }
         }
     }
+    keep_order_of_links();
     return changed;
 }
 
 // --- messages and timers by hand ----------------------------------------------------------------
 
+// Of the copies of a message, which share its number, the one that is due first.
 template <class P>
-std::uint32_t Simulation<P>::find_message(std::int64_t number) const {
+const QueueKey* Simulation<P>::find_message(std::int64_t number) const {
+    const QueueKey* found = nullptr;
     for (const QueueKey& key : queue_.keys()) {
         const Pending& p = bodies_[key.slot()];
-        if (p.kind == PendingKind::message && p.number == number) {
-            return key.slot();
+        if (p.kind == PendingKind::message && p.number == number &&
+            (found == nullptr || key.before(*found))) {
+            found = &key;
         }
     }
-    return no_slot;
+    return found;
+}
+
+template <class P>
+void Simulation<P>::refuse_message(std::int64_t number) const {
+    const std::string shown = std::to_string(number);
+    const auto is_it = [&](std::uint32_t slot) {
+        return bodies_[slot].kind == PendingKind::message && bodies_[slot].number == number;
+    };
+    for (const Line& line : lines_) {
+        for (std::uint32_t slot = line.first; slot != no_slot; slot = bodies_[slot].next) {
+            if (is_it(slot)) {
+                invalid("message", shown, "has arrived at node " + std::to_string(bodies_[slot].to) +
+                                              ", where it waits its turn");
+            }
+        }
+    }
+    for (const QueueKey& key : stopped_) {
+        if (is_it(key.slot())) {
+            invalid("message", shown, "has not left node " + std::to_string(bodies_[key.slot()].from) +
+                                          ", which is paused");
+        }
+    }
+    invalid("message", shown, "is not in flight; see pending");
 }
 
 template <class P>
 bool Simulation<P>::touch_message(const Action& action) {
-    const std::uint32_t slot = find_message(action.message);
-    if (slot == no_slot || (action.kind == ActionKind::deliver && !has_left(slot))) {
+    const QueueKey* key = find_message(action.message);
+    if (key == nullptr || (action.kind == ActionKind::deliver && !has_left(key->slot()))) {
         return false;  // a scheduled action: the message is gone by now, or still to come
     }
-    Instant due = Instant::never();
-    for (const QueueKey& key : queue_.keys()) {
-        due = key.slot() == slot ? Instant{key.at} : due;
-    }
+    const std::uint32_t slot = key->slot();
+    const Instant due{key->at};
     if (action.kind == ActionKind::duplicate) {
         ++counts_.duplicated;
         const std::uint32_t place = take_slot();
@@ -463,8 +615,8 @@ bool Simulation<P>::later(const Action& action) {
 
 template <class P>
 void Simulation<P>::schedule(Instant at, std::shared_ptr<const Action> action, NodeId trigger,
-                             int plan) {
-    Scheduled entry{at, next_order(), std::move(action), trigger, plan};
+                             int plan, std::uint32_t episode) {
+    Scheduled entry{at, next_order(), std::move(action), trigger, plan, episode};
     const auto place = std::upper_bound(
         scheduled_.begin(), scheduled_.end(), entry, [](const Scheduled& a, const Scheduled& b) {
             return a.at != b.at ? a.at > b.at : a.order > b.order;  // latest first
@@ -486,12 +638,19 @@ void Simulation<P>::repair_later(const Action& action, NodeId node, Duration aft
         case ActionKind::cut:
             repair.kind = ActionKind::mend;
             repair.groups = action.groups;
-            repair.both_ways = action.both_ways;
+            repair.both_ways = action.both_ways || action.kind == ActionKind::partition;
             break;
         case ActionKind::clock:
             repair.kind = ActionKind::clock;
-            repair.duration = config_->node(node).clock_offset;
-            repair.drift_ppb = config_->node(node).clock_drift_ppb;
+            if (action.drift_ppb) {
+                repair.drift_ppb = configured_drift(node);
+            }
+            if (action.clock_offset) {  // to what it would show if nobody had touched it
+                const std::int64_t then = (now_ + after).ns;
+                repair.clock_offset =
+                    config_->node(node).clock_offset +
+                    Duration{scaled(then, billion + configured_drift(node), billion) - then};
+            }
             break;
         case ActionKind::slow:
         case ActionKind::disk:
@@ -516,7 +675,10 @@ void Simulation<P>::repair_later(const Action& action, NodeId node, Duration aft
         }
         return;
     }
-    schedule(now_ + after, std::make_shared<const Action>(repair));
+    const bool of_episode =
+        action.kind == ActionKind::crash || action.kind == ActionKind::pause;
+    schedule(now_ + after, std::make_shared<const Action>(repair), no_node, -1,
+             of_episode ? episode_of(repair) : 0);
     if (action.kind != ActionKind::link) {
         return;
     }
@@ -538,31 +700,40 @@ void Simulation<P>::repair_later(const Action& action, NodeId node, Duration aft
     }
 }
 
+// An event that asks for an action and does nothing; every event has a row.
+template <class P>
+void Simulation<P>::pass_over(ActionKind kind, NodeId node, std::string_view why) {
+    ++counts_.asked[static_cast<std::size_t>(kind)];
+    last_.node = node;
+    last_.detail = static_cast<std::uint8_t>(kind);
+    last_.view = node != no_node ? views_[node - 1] : View{};
+    if (trace_) {
+        TraceRow r = row_of(RowKind::action, node, no_node);
+        r.detail = last_.detail;
+        r.text = trace_->intern(why);
+        trace_->append(r);
+    }
+}
+
 template <class P>
 void Simulation<P>::run_plan(int number) {
     Plan& plan = plans_[static_cast<std::size_t>(number)];
     const Action action = draw_plan_action(plan, number);
     const auto stream = random_stream(key_ ^ mix64(plan.plan.seed), no_node, Purpose::fault_plan,
                                       static_cast<std::uint32_t>(number));
+    const std::uint64_t target = action.target == Target::random ? stream.word(plan.draws++) : 0;
     const Duration repair_after = plan.plan.repair_after.draw(stream.word(plan.draws++));
     const Instant next = now_ + plan.plan.interval.draw(stream.word(plan.draws++));
     const bool takes_down = action.kind == ActionKind::crash || action.kind == ActionKind::pause;
     const bool repair = plan.plan.repair;
-    const bool allowed = !takes_down || monitor_.live_members() > plan.plan.keep_up;
     if (next < plan.plan.until) {
         schedule(next, plan.plan.action, no_node, number);
     }
     begin_event(RowKind::action, no_node);
-    last_.detail = static_cast<std::uint8_t>(action.kind);
-    if (!allowed) {
-        ++counts_.asked[static_cast<std::size_t>(action.kind)];
-        if (trace_) {  // every event has a row
-            TraceRow r = row_of(RowKind::action, no_node, no_node);
-            r.detail = last_.detail;
-            r.text = trace_->intern("of nobody: too few members are up");
-            trace_->append(r);
-        }
-    } else if (carry_out(action, no_node) && repair && !action.repair_after) {
+    if (takes_down && monitor_.live_members() <= plan.plan.keep_up) {
+        return pass_over(action.kind, no_node, "of nobody: too few members are up");
+    }
+    if (carry_out(action, no_node, &target) && repair && !action.repair_after) {
         repair_later(action, last_.node, repair_after);
     }
 }
@@ -622,19 +793,25 @@ void Simulation<P>::match_message_triggers(NodeId node, std::size_t kind) {
 // --- looking ahead ------------------------------------------------------------------------------
 
 template <class P>
+const typename P::Disk& Simulation<P>::durable(NodeId node) const {
+    const typename P::Disk* disk = &slots_[node - 1].stable;
+    for (const Write& write : writes_) {  // oldest first
+        disk = write.node == node && write.persists && write.done <= now_ ? &write.disk : disk;
+    }
+    return *disk;
+}
+
+template <class P>
 std::vector<PendingEvent> Simulation<P>::pending() const {
     struct Ordered {
         PendingEvent event;
         std::uint64_t order;
     };
+    constexpr std::uint64_t last_of_its_instant = ~std::uint64_t{0};
     std::vector<Ordered> all;
-    for (const QueueKey& key : queue_.keys()) {
-        const Pending& p = bodies_[key.slot()];
-        if (p.kind == PendingKind::timer && timers_.generation(slot_of(p.to, p.timer)) != p.number) {
-            continue;
-        }
+    const auto describe = [&](std::uint32_t slot) {
+        const Pending& p = bodies_[slot];
         PendingEvent e;
-        e.at = Instant{key.at};
         e.node = p.to;
         if (p.kind == PendingKind::message) {
             e.kind = PendingEvent::Kind::message;
@@ -648,6 +825,38 @@ std::vector<PendingEvent> Simulation<P>::pending() const {
                                                   : PendingEvent::Kind::timer;
             e.timer = p.kind == PendingKind::timer ? static_cast<std::int8_t>(p.timer) : std::int8_t{-1};
         }
+        return e;
+    };
+    const auto add_line = [&](NodeId node, Instant at, std::uint64_t order) {
+        const Line& line = lines_[node - 1];
+        for (std::uint32_t slot = line.first; slot != no_slot; slot = bodies_[slot].next) {
+            PendingEvent e = describe(slot);
+            const bool first = slot == line.first;
+            const bool writes = at > now_ && !line.taken_up;
+            e.kind = PendingEvent::Kind::waiting;
+            e.at = at;
+            e.waits = slots_[node - 1].paused   ? WaitReason::paused
+                      : !first                  ? WaitReason::busy
+                      : line.taken_up           ? WaitReason::handled
+                      : writes                  ? WaitReason::writing
+                                                : WaitReason::busy;
+            all.push_back({std::move(e), first ? order : last_of_its_instant});
+        }
+    };
+    for (auto s = scheduled_.rbegin(); s != scheduled_.rend(); ++s) {
+        PendingEvent e;
+        e.kind = PendingEvent::Kind::action;
+        e.at = s->at;
+        e.fields = s->action->to_value();
+        all.push_back({std::move(e), 0});  // before everything else of its instant
+    }
+    for (const QueueKey& key : queue_.keys()) {
+        if (bodies_[key.slot()].kind == PendingKind::turn) {
+            add_line(bodies_[key.slot()].to, Instant{key.at}, key.order());
+            continue;
+        }
+        PendingEvent e = describe(key.slot());
+        e.at = Instant{key.at};
         all.push_back({std::move(e), key.order()});
     }
     for (std::size_t slot = 0; slot < timers_.size(); ++slot) {
@@ -660,12 +869,17 @@ std::vector<PendingEvent> Simulation<P>::pending() const {
             all.push_back({std::move(e), timers_.at(slot).order});
         }
     }
-    for (const Scheduled& s : scheduled_) {
-        PendingEvent e;
-        e.kind = PendingEvent::Kind::action;
-        e.at = s.at;
-        e.fields = s.action->to_value();
-        all.push_back({std::move(e), 0});  // before everything else of its instant
+    for (NodeId node = 1; node <= actors_; ++node) {
+        if (slots_[node - 1].paused) {
+            add_line(node, Instant::never(), last_of_its_instant);
+        }
+    }
+    for (const QueueKey& key : stopped_) {
+        PendingEvent e = describe(key.slot());
+        e.kind = PendingEvent::Kind::waiting;
+        e.at = Instant::never();
+        e.waits = WaitReason::sender_paused;
+        all.push_back({std::move(e), last_of_its_instant});
     }
     std::stable_sort(all.begin(), all.end(), [](const Ordered& a, const Ordered& b) {
         return a.event.at != b.event.at ? a.event.at < b.event.at : a.order < b.order;
@@ -677,77 +891,134 @@ std::vector<PendingEvent> Simulation<P>::pending() const {
     return events;
 }
 
+// Order numbers count as the order that they give, not as numbers: only that decides anything.
 template <class P>
 std::uint64_t Simulation<P>::fingerprint() const {
     std::uint64_t hash = golden_gamma;
-    hash_word(hash, static_cast<std::uint64_t>(now_.ns));
-    hash_word(hash, static_cast<std::uint64_t>(step_));
-    for (const Slot& slot : slots_) {
-        hash_into(hash, slot.state);
-        hash_into(hash, slot.stable);
-        hash_word(hash, std::uint64_t{slot.up} << 1 | std::uint64_t{slot.paused});
-        for (const std::uint64_t word :
-             {slot.messages, slot.writes, slot.services, std::uint64_t{slot.incarnation},
-              static_cast<std::uint64_t>(slot.busy_until.ns),
-              static_cast<std::uint64_t>(slot.disk_ready.ns)}) {
-            hash_word(hash, word);
-        }
-    }
-    for (const View& view : views_) {
-        hash_into(hash, view);
-    }
-    for (std::size_t slot = 0; slot < timers_.size(); ++slot) {
-        hash_word(hash, static_cast<std::uint64_t>(timers_.at(slot).at));
-        hash_word(hash, timer_draws_[slot]);
-    }
-    const auto hash_pending = [&](const Pending& p) {
-        hash_word(hash, std::uint64_t{p.from} << 32 | p.to);
-        hash_word(hash, static_cast<std::uint64_t>(p.number));
-        hash_word(hash, std::uint64_t{p.arrived} << 1 | std::uint64_t{p.served});
-        if (p.kind == PendingKind::message) {
-            hash_word(hash, Traits::hash(p.message));
-            hash_word(hash, static_cast<std::uint64_t>(p.sent.ns));
-        } else {
-            hash_word(hash, p.kind == PendingKind::timer ? p.timer + 1 : 0);
+    const auto word = [&](auto value) { hash_word(hash, static_cast<std::uint64_t>(value)); };
+    const auto hash_action = [&](const Action& action) {
+        for (const char c : action.to_value().to_json()) {
+            word(static_cast<unsigned char>(c));
         }
     };
-    std::vector<QueueKey> keys = queue_.keys();
-    std::sort(keys.begin(), keys.end(), [](const auto& a, const auto& b) { return a.before(b); });
-    for (const QueueKey& key : keys) {
-        hash_word(hash, static_cast<std::uint64_t>(key.at));
-        hash_pending(bodies_[key.slot()]);
+    const auto hash_pending = [&](const Pending& p) {
+        word(p.kind);
+        word(std::uint64_t{p.from} << 32 | p.to);
+        if (p.kind == PendingKind::message) {
+            word(p.number);
+            word(Traits::hash(p.message));
+            word(p.sent.ns);
+            word(p.doomed);
+        } else if (p.kind == PendingKind::timer) {  // that waits: only whether it is stale matters
+            const std::size_t timer = slot_of(p.to, p.timer);
+            word(p.timer * 2 + (timers_.generation(timer) == p.number ? 1 : 0));
+        }
+    };
+    word(key_);
+    word(now_.ns);
+    word(step_);
+    word(next_message_);
+    word(target_draws_);
+
+    for (NodeId node = 1; node <= actors_; ++node) {
+        const Slot& slot = slots_[node - 1];
+        const Line& line = lines_[node - 1];
+        const NodeConfig& config = node_configs_[node - 1];
+        hash_into(hash, slot.state);
+        hash_into(hash, durable(node));
+        const typename P::Disk* visible = &slot.visible;
+        for (const Write& write : writes_) {
+            visible = write.node == node && write.done <= now_ ? &write.disk : visible;
+        }
+        hash_into(hash, *visible);
+        hash_into(hash, views_[node - 1]);
+        word(slot.up << 3 | slot.paused << 2 | slot.started << 1 | line.taken_up);
+        word(std::max(slot.busy_until, now_).ns);
+        word(std::max(slot.disk_ready, now_).ns);
+        word(slot.messages);
+        word(slot.writes);
+        word(slot.services);
+        word(std::uint64_t{slot.incarnation} << 32 | slot.pauses);
+        word(clock(node).ns);
+        word(clock_since_[node - 1].ns);
+        hash_into(hash, config.processing);
+        hash_into(hash, config.write_delay);
+        hash_into(hash, config.timer_lateness);
+        word(config.clock_drift_ppb);
+        word(line.taken_up && slot.paused ? line.left.ns : 0);
+        for (std::uint32_t place = line.first; place != no_slot; place = bodies_[place].next) {
+            hash_pending(bodies_[place]);
+        }
     }
-    hash_word(hash, held_.size());
-    for (const std::uint32_t slot : held_) {
-        hash_pending(bodies_[slot]);
+    for (const std::uint32_t draws : timer_draws_) {
+        word(draws);
+    }
+
+    // What is due, in the order in which it is.
+    struct Due {
+        std::int64_t at;
+        std::uint64_t order;
+        std::uint64_t what;
+        bool is_timer;
+    };
+    std::vector<Due> dues;
+    for (const QueueKey& key : queue_.keys()) {
+        dues.push_back({key.at, key.order(), key.slot(), false});
+    }
+    for (std::size_t slot = 0; slot < timers_.size(); ++slot) {
+        if (timers_.armed(slot)) {
+            dues.push_back({timers_.at(slot).at, timers_.at(slot).order, slot, true});
+        }
+    }
+    std::sort(dues.begin(), dues.end(), [](const Due& a, const Due& b) {
+        return a.at != b.at ? a.at < b.at : a.order < b.order;
+    });
+    for (const Due& due : dues) {
+        word(due.at);
+        if (due.is_timer) {
+            word(due.what);
+        } else {
+            hash_pending(bodies_[due.what]);
+        }
+    }
+    word(stopped_.size());
+    for (const QueueKey& key : stopped_) {
+        word(key.at);
+        hash_pending(bodies_[key.slot()]);
     }
     for (const Write& write : writes_) {
         if (write.done > now_) {
-            hash_word(hash, write.node);
-            hash_word(hash, static_cast<std::uint64_t>(write.done.ns));
+            word(std::uint64_t{write.node} << 1 | std::uint64_t{write.persists});
+            word(write.done.ns);
             hash_into(hash, write.disk);
         }
     }
-    hash_word(hash, network_.cuts());
-    for (NodeId from = 1; network_.cuts() > 0 && from <= actors_; ++from) {
-        for (NodeId to = 1; to <= actors_; ++to) {
-            if (network_.is_cut(from, to)) {
-                hash_word(hash, std::uint64_t{from} << 32 | to);
-            }
-        }
-    }
-    hash_word(hash, scheduled_.size());
+
+    word(network_.hash());
+    word(last_arrival_.hash([&](Instant last) { return last > now_ ? last.ns : 0; }));
+    word(cut_since_.hash([](Instant since) { return since.ns; }));
+
+    word(scheduled_.size());
     for (const Scheduled& s : scheduled_) {
-        hash_word(hash, static_cast<std::uint64_t>(s.at.ns));
-        hash_word(hash, static_cast<std::uint64_t>(s.action->kind));
+        word(s.at.ns);
+        word(s.trigger);
+        word(s.plan);
+        word(s.episode);
+        hash_action(*s.action);
     }
+    word(triggers_.size());
     for (const Trigger& trigger : triggers_) {
-        hash_word(hash, static_cast<std::uint64_t>(trigger.left));
+        word(trigger.left);
+        hash_action(*trigger.when);
     }
+    word(plans_.size());
     for (const Plan& plan : plans_) {
-        hash_word(hash, plan.draws);
+        word(plan.draws);
+        Action whole;
+        whole.kind = ActionKind::plan;
+        whole.plan = plan.plan;
+        hash_action(whole);
     }
-    hash_word(hash, target_draws_);
     return hash;
 }
 

@@ -16,13 +16,14 @@ void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
     queue_.clear();
     bodies_.clear();
     first_free_ = no_slot;
-    held_.clear();
+    stopped_.clear();
     writes_.clear();
     scheduled_.clear();
     triggers_.clear();
     plans_.clear();
     network_ = config_->network;
     last_arrival_.reset(0);
+    cut_since_.reset(0);
     tracks_overtaking_ = false;
     message_triggers_ = false;
     target_draws_ = 0;
@@ -43,12 +44,10 @@ void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
     }
     for (NodeId node = 1; node <= actors_; ++node) {  // a spread of rates is drawn once a trial
         NodeConfig& c = node_configs_[node - 1];
-        if (c.clock_drift_ppb != c.clock_drift_max_ppb) {
-            c.clock_drift_ppb = uniform_integer(random_stream(key_, node, Purpose::clock, 1).word(0),
-                                                c.clock_drift_ppb, c.clock_drift_max_ppb);
-            c.clock_drift_max_ppb = c.clock_drift_ppb;
-        }
+        c.clock_drift_ppb = c.clock_drift_max_ppb = configured_drift(node);
     }
+    clock_since_.assign(actors_, Instant{});
+    lines_.assign(actors_, Line{});
     monitor_.reset(members_, {.one_leader_per_epoch = description_->about.epochs,
                               .one_leader_at_a_time = config_->one_leader_at_a_time});
     for (NodeId node = 1; node <= actors_; ++node) {
@@ -56,6 +55,7 @@ void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
         slot.state.disk = P::initial_disk(*options_, node);
         slot.stable = slot.visible = slot.state.disk;
         slot.network_key = random_stream(key_, node, Purpose::network).key;
+        slot.clock_offset = node_configs_[node - 1].clock_offset;
         refresh_plain(node);
         const Distribution& start = node_configs_[node - 1].start;
         const Instant at = now_ + start.draw(random_stream(key_, node, Purpose::start).word(0));
@@ -104,15 +104,7 @@ bool Simulation<P>::advance(Instant until) {
         if (scheduled_.back().at > until) {
             return false;
         }
-        const Scheduled next = std::move(scheduled_.back());
-        scheduled_.pop_back();
-        now_ = next.at;
-        if (next.plan >= 0) {
-            run_plan(next.plan);
-        } else {
-            begin_event(RowKind::action, no_node);
-            carry_out(*next.action, next.trigger);
-        }
+        advance_schedule();
         return true;
     }
     if (at > until || at == Instant::never()) {
@@ -127,6 +119,22 @@ bool Simulation<P>::advance(Instant until) {
         handle(slot);
     }
     return true;
+}
+
+template <class P>
+void Simulation<P>::advance_schedule() {
+    const Scheduled next = std::move(scheduled_.back());
+    scheduled_.pop_back();
+    now_ = next.at;
+    if (next.plan >= 0) {
+        return run_plan(next.plan);
+    }
+    begin_event(RowKind::action, no_node);
+    if (next.episode == 0 || next.episode == episode_of(*next.action)) {
+        carry_out(*next.action, next.trigger);
+    } else {
+        pass_over(next.action->kind, next.action->node, "nothing: what it was to end is over");
+    }
 }
 
 template <class P>
@@ -150,87 +158,168 @@ void Simulation<P>::expire(std::size_t timer_slot) {
     const Slot& slot = slots_[node - 1];
     const auto timer = static_cast<std::uint32_t>(timer_slot % timer_count_);
     timers_.cancel(timer_slot);
-    if (!slot.paused && slot.busy_until <= now_) {
+    if (slot.plain && slot.busy_until <= now_) {
         return handle_timer(node, timer);
     }
+    expire_later(node, timer);
+}
+
+template <class P>
+void Simulation<P>::expire_later(NodeId node, std::uint32_t timer) {
     const std::uint32_t place = take_slot();
     Pending& expiry = bodies_[place];
     expiry.kind = PendingKind::timer;
     expiry.to = node;
     expiry.timer = timer;
-    expiry.number = timers_.generation(timer_slot);
-    wait_for_turn(place);
+    expiry.number = timers_.generation(slot_of(node, timer));
+    if (!wait_for_turn(place)) {
+        free_slot(place);
+        handle_timer(node, timer);
+    }
 }
 
-// Something has arrived at its node, or is due there after a wait.
+// Something is due: a message arrives, a node starts, or goes on with what waits there.
 template <class P>
 void Simulation<P>::handle(std::uint32_t slot) {
     const Pending& what = bodies_[slot];
+    if (what.kind != PendingKind::message) {
+        return handle_unusual(slot);
+    }
     const NodeId node = what.to;
     const Slot& receiver = slots_[node - 1];
-    if (what.kind == PendingKind::message && !what.arrived) {
-        if (network_.is_cut(what.from, node)) {
-            return drop_at_arrival(slot, DropReason::cut);
-        }
-        if (!receiver.up) {
-            return drop_at_arrival(slot, DropReason::receiver_down);
-        }
-        if (tracks_overtaking_) {
-            track_overtaking(what);
-        }
+    if (what.doomed || network_.is_cut(what.from, node)) {
+        return drop_at_arrival(slot, DropReason::cut);
     }
-    if ((!receiver.plain || receiver.paused || receiver.busy_until > now_) && wait_for_turn(slot)) {
+    if (!receiver.up) {
+        return drop_at_arrival(slot, DropReason::receiver_down);
+    }
+    if (tracks_overtaking_) {
+        track_overtaking(what);
+    }
+    if ((!receiver.plain || receiver.busy_until > now_) && wait_for_turn(slot)) {
         return;
     }
-    switch (what.kind) {
-        case PendingKind::message: return handle_message(slot);
-        case PendingKind::start: free_slot(slot); return handle_start(node);
-        case PendingKind::timer: {
-            const std::uint32_t timer = what.timer;
-            const bool stale = timers_.generation(slot_of(node, timer)) != what.number;
-            free_slot(slot);
-            if (!stale) {
-                return handle_timer(node, timer);
-            }
-            begin_event(RowKind::lapse, node);  // set anew or cancelled while it waited
-            last_.timer = static_cast<std::int8_t>(timer);
-            last_.view = views_[node - 1];
-            if (trace_) {
-                TraceRow r = row_of(RowKind::lapse, node, no_node);
-                r.timer = last_.timer;
-                trace_->append(r);
-            }
-        }
+    handle_message(slot);
+}
+
+template <class P>
+void Simulation<P>::handle_unusual(std::uint32_t slot) {
+    const NodeId node = bodies_[slot].to;
+    if (bodies_[slot].kind == PendingKind::turn) {
+        return take_turn(node);
+    }
+    if (!wait_for_turn(slot)) {
+        free_slot(slot);
+        handle_start(node);
     }
 }
 
-// Whether what has arrived must wait, which is an event too: a paused node holds it, a busy one
-// takes it up in turn, a slow one needs time for it.
+// --- what waits at a node -----------------------------------------------------------------------
+
+// Whether what has come must wait, which is an event: a paused node holds it, a busy one takes it
+// up in turn, a slow one needs time for it.
 template <class P>
 bool Simulation<P>::wait_for_turn(std::uint32_t slot) {
-    Pending& what = bodies_[slot];
-    Slot& node = slots_[what.to - 1];
-    if (node.paused) {
-        ++counts_.held_by_pause;
-        held_.push_back(slot);
-    } else if (what.served) {
+    const NodeId node = bodies_[slot].to;
+    const Slot& there = slots_[node - 1];
+    Line& line = lines_[node - 1];
+    const bool alone = line.first == no_slot, busy = there.busy_until > now_;
+    const bool takes_time = bodies_[slot].kind == PendingKind::message &&
+                            !node_configs_[node - 1].processing.is_zero();
+    if (!there.paused && !busy && alone && !takes_time) {
         return false;
-    } else if (node.busy_until > now_) {
-        ++counts_.held_by_load;
-        queue_.push(QueueKey::make(node.busy_until, next_order(), slot));
-    } else {
-        const Distribution& processing = node_configs_[what.to - 1].processing;
-        if (what.kind != PendingKind::message || processing.is_zero()) {
-            return false;
-        }
-        const auto stream = random_stream(key_, what.to, Purpose::processing);
-        node.busy_until = now_ + processing.draw(stream.word(node.services++));
-        what.served = true;
-        ++counts_.held_by_load;
-        queue_.push(QueueKey::make(node.busy_until, next_order(), slot));
     }
-    what.arrived = true;
+    (alone ? line.first : bodies_[line.last].next) = slot;
+    line.last = slot;
+    bodies_[slot].next = no_slot;
+    WaitReason why = WaitReason::handled;
+    if (there.paused) {
+        ++counts_.held_by_pause;
+        why = WaitReason::paused;
+    } else {
+        ++counts_.held_by_load;
+        if (busy || !alone) {
+            why = alone ? WaitReason::writing : WaitReason::busy;
+        } else {
+            take_up_first(node);
+        }
+        call_first(node);
+    }
+    refresh_plain(node);
+    tell_wait(slot, why);
+    return true;
+}
+
+// The node is free and goes on with the first that waits.
+template <class P>
+void Simulation<P>::take_turn(NodeId node) {
+    Line& line = lines_[node - 1];
+    free_slot(std::exchange(line.turn, no_slot));
+    const std::uint32_t slot = line.first;
+    const PendingKind kind = bodies_[slot].kind;
+    if (kind == PendingKind::message && !line.taken_up &&
+        !node_configs_[node - 1].processing.is_zero()) {
+        take_up_first(node);
+        call_first(node);
+        return tell_wait(slot, WaitReason::handled);
+    }
+    line.first = bodies_[slot].next;
+    line.last = line.first == no_slot ? no_slot : line.last;
+    line.taken_up = false;
+    refresh_plain(node);
+    if (kind == PendingKind::message) {
+        handle_message(slot);
+    } else {
+        const std::uint32_t timer = bodies_[slot].timer;
+        const std::int64_t generation = bodies_[slot].number;
+        free_slot(slot);
+        if (kind == PendingKind::start) {
+            handle_start(node);
+        } else if (timers_.generation(slot_of(node, timer)) == generation) {
+            handle_timer(node, timer);
+        } else {
+            lapse(node, timer);
+        }
+    }
+    call_first(node);
+}
+
+// A slow node begins to handle the message that is first in its line.
+template <class P>
+void Simulation<P>::take_up_first(NodeId node) {
+    Slot& slot = slots_[node - 1];
+    const auto stream = random_stream(key_, node, Purpose::processing);
+    slot.busy_until = now_ + node_configs_[node - 1].processing.draw(stream.word(slot.services++));
+    lines_[node - 1].taken_up = true;
+}
+
+// Sees to it that the first in line gets its turn as soon as the node is free.
+template <class P>
+void Simulation<P>::call_first(NodeId node) {
+    const Slot& slot = slots_[node - 1];
+    if (lines_[node - 1].first == no_slot || lines_[node - 1].turn != no_slot || slot.paused) {
+        return;
+    }
+    const std::uint32_t place = take_slot();
+    bodies_[place].kind = PendingKind::turn;
+    bodies_[place].to = node;
+    lines_[node - 1].turn = place;
+    queue_.push(QueueKey::make(std::max(now_, slot.busy_until), next_order(), place));
+}
+
+template <class P>
+void Simulation<P>::forget_turn(NodeId node) {
+    if (const std::uint32_t turn = std::exchange(lines_[node - 1].turn, no_slot); turn != no_slot) {
+        queue_.remove(turn);
+        free_slot(turn);
+    }
+}
+
+template <class P>
+void Simulation<P>::tell_wait(std::uint32_t slot, WaitReason why) {
+    const Pending& what = bodies_[slot];
     begin_event(RowKind::wait, what.to);
+    last_.detail = static_cast<std::uint8_t>(why);
     last_.view = views_[what.to - 1];
     if (what.kind == PendingKind::message) {
         last_.peer = what.from;
@@ -241,14 +330,27 @@ bool Simulation<P>::wait_for_turn(std::uint32_t slot) {
     }
     if (trace_) {
         TraceRow r = row_of(RowKind::wait, what.to, last_.peer);
+        r.detail = last_.detail;
         r.message = last_.message;
         r.message_kind = last_.message_kind;
         r.timer = last_.timer;
-        r.body = what.body;
-        r.other_ns = node.paused ? -1 : node.busy_until.ns;
+        r.body = what.kind == PendingKind::message ? what.body : -1;
+        r.other_ns = why == WaitReason::handled ? slots_[what.to - 1].busy_until.ns : -1;
         trace_->append(r);
     }
-    return true;
+}
+
+// An expiry that had to wait, and whose timer was set anew or cancelled meanwhile.
+template <class P>
+void Simulation<P>::lapse(NodeId node, std::uint32_t timer) {
+    begin_event(RowKind::lapse, node);
+    last_.timer = static_cast<std::int8_t>(timer);
+    last_.view = views_[node - 1];
+    if (trace_) {
+        TraceRow r = row_of(RowKind::lapse, node, no_node);
+        r.timer = last_.timer;
+        trace_->append(r);
+    }
 }
 
 // --- the protocol handles one input, then its effects are carried out ---------------------------
@@ -501,8 +603,7 @@ void Simulation<P>::arm(NodeId node, std::uint32_t timer, const TimerSpec& spec)
         const NodeConfig& config = node_configs_[node - 1];
         if (config.clock_drift_ppb != 0) {  // the node counts on its own clock
             // At least a nanosecond: a timer that takes no time would stop the clock.
-            wait.ns = std::max(scaled(wait.ns, billion, billion + config.clock_drift_ppb),
-                               std::int64_t{1});
+            wait = std::max(after_local(node, wait.ns) - now_, nanoseconds(1));
             ++counts_.timers_on_odd_clocks;
         }
         if (!config.timer_lateness.is_zero()) {
@@ -632,7 +733,7 @@ void Simulation<P>::send_through_faults(NodeId from, NodeId to, const Message& m
     }
 
     DropReason lost = DropReason::none;
-    if (network_.is_cut(from, to)) {
+    if (leaves == now_ && network_.is_cut(from, to)) {  // else it is judged when it leaves
         lost = DropReason::cut;
         ++counts_.cut;
     } else if (link.loss > 0 && chance(stream.word(draw), link.loss)) {
@@ -689,15 +790,15 @@ void Simulation<P>::send_through_faults(NodeId from, NodeId to, const Message& m
     put_in_flight(from, to, message, leaves, arrives, number, body);
 }
 
-// A place for something to come: a message unless told otherwise, neither arrived nor served.
+// A place for something to come: a message unless told otherwise.
 template <class P>
 std::uint32_t Simulation<P>::take_slot() {
     if (first_free_ != no_slot) {
         const std::uint32_t slot = first_free_;
         Pending& pending = bodies_[slot];
-        first_free_ = pending.timer;
+        first_free_ = pending.next;
         pending.kind = PendingKind::message;
-        pending.arrived = pending.served = false;
+        pending.doomed = false;
         return slot;
     }
     const auto slot = static_cast<std::uint32_t>(bodies_.size());
@@ -714,7 +815,7 @@ void Simulation<P>::free_slot(std::uint32_t slot) {
     if constexpr (!std::is_trivially_copyable_v<Message>) {
         bodies_[slot].message = Message{};  // lets go of what it refers to
     }
-    bodies_[slot].timer = first_free_;
+    bodies_[slot].next = first_free_;
     first_free_ = slot;
 }
 
@@ -742,6 +843,22 @@ void Simulation<P>::drop_at_arrival(std::uint32_t slot, DropReason reason) {
         r.message = last_.message;
         r.message_kind = last_.message_kind;
         r.detail = last_.detail;
+        r.body = what.body;
+        trace_->append(r);
+    }
+    free_slot(slot);
+}
+
+// What is lost as part of another event.
+template <class P>
+void Simulation<P>::lose(std::uint32_t slot, DropReason reason) {
+    const Pending& what = bodies_[slot];
+    ++drops_[static_cast<std::size_t>(reason)];
+    if (trace_) {
+        TraceRow r = row_of(RowKind::drop, what.to, what.from);
+        r.message = what.number;
+        r.message_kind = static_cast<std::int8_t>(Traits::kind(what.message));
+        r.detail = static_cast<std::uint8_t>(reason);
         r.body = what.body;
         trace_->append(r);
     }
@@ -777,9 +894,9 @@ void Simulation<P>::row(RowKind kind, NodeId node, NodeId peer) {
 template <class P>
 void Simulation<P>::refresh_plain(NodeId node) {
     const NodeConfig& c = node_configs_[node - 1];
-    slots_[node - 1].clock_offset = c.clock_offset;
-    slots_[node - 1].plain =
-        c.processing.is_zero() && c.timer_lateness.is_zero() && c.clock_drift_ppb == 0;
+    slots_[node - 1].plain = c.processing.is_zero() && c.timer_lateness.is_zero() &&
+                             c.clock_drift_ppb == 0 && !slots_[node - 1].paused &&
+                             lines_[node - 1].first == no_slot;
 }
 
 }  // namespace electionlab
