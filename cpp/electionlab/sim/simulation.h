@@ -349,22 +349,8 @@ private:
     [[nodiscard]] std::int64_t local_span(NodeId node, std::int64_t span) const {
         return scaled(span, clock_rate(node), billion);
     }
-    /// The first moment at which a node's clock has gone on by so much: never early by that clock.
-    [[nodiscard]] Instant after_local(NodeId node, std::int64_t local) const {
-        const Instant since = clock_since_[node - 1];
-        const std::int64_t span = (now_ - since).ns, rate = clock_rate(node);
-        const std::int64_t end =
-            scaled(local_span(node, span) + local, billion, rate, rate - 1);
-        return since + Duration{std::max(end, span)};
-    }
-    /// The rate of a node's clock as configured; of a spread, what was drawn for this trial.
-    [[nodiscard]] std::int64_t configured_drift(NodeId node) const {
-        const NodeConfig& c = config_->node(node);
-        return c.clock_drift_ppb == c.clock_drift_max_ppb
-                   ? c.clock_drift_ppb
-                   : uniform_integer(random_stream(key_, node, Purpose::clock, 1).word(0),
-                                     c.clock_drift_ppb, c.clock_drift_max_ppb);
-    }
+    [[nodiscard]] Instant after_local(NodeId node, Duration local) const;
+    [[nodiscard]] std::int64_t configured_drift(NodeId node) const;
     static constexpr bool has_promises = requires { P::invariants(); };
     static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
     static constexpr std::int64_t billion = 1'000'000'000;

@@ -344,6 +344,25 @@ void Simulation<P>::release_unsent(NodeId node) {
     });
 }
 
+// The first moment at which a node's clock has gone on by so much: never early by that clock.
+template <class P>
+Instant Simulation<P>::after_local(NodeId node, Duration local) const {
+    const Instant since = clock_since_[node - 1];
+    const std::int64_t span = (now_ - since).ns, rate = clock_rate(node);
+    const std::int64_t end = scaled(local_span(node, span) + local.ns, billion, rate, rate - 1);
+    return since + Duration{std::max(end, span)};
+}
+
+// The rate of a node's clock as configured; of a spread, what was drawn for this trial.
+template <class P>
+std::int64_t Simulation<P>::configured_drift(NodeId node) const {
+    const NodeConfig& c = config_->node(node);
+    return c.clock_drift_ppb == c.clock_drift_max_ppb
+               ? c.clock_drift_ppb
+               : uniform_integer(random_stream(key_, node, Purpose::clock, 1).word(0),
+                                 c.clock_drift_ppb, c.clock_drift_max_ppb);
+}
+
 // Without a new rate a clock just jumps; with one it goes on from where it is, or is set to.
 template <class P>
 bool Simulation<P>::set_clock(NodeId node, const Action& action) {
@@ -371,7 +390,7 @@ bool Simulation<P>::set_clock(NodeId node, const Action& action) {
             const std::int64_t left =
                 scaled(timers_.at(place).at - since.ns, old_rate, billion) -
                 scaled(now_.ns - since.ns, old_rate, billion);
-            timers_.set(place, after_local(node, left), timers_.at(place).order);
+            timers_.set(place, after_local(node, {left}), timers_.at(place).order);
         }
     }
     refresh_plain(node);
@@ -903,8 +922,9 @@ std::uint64_t Simulation<P>::fingerprint() const {
     };
     const auto hash_pending = [&](const Pending& p) {
         word(p.kind);
-        word(std::uint64_t{p.from} << 32 | p.to);
+        word(p.to);
         if (p.kind == PendingKind::message) {
+            word(p.from);
             word(p.number);
             word(Traits::hash(p.message));
             word(p.sent.ns);

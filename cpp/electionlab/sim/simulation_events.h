@@ -603,7 +603,7 @@ void Simulation<P>::arm(NodeId node, std::uint32_t timer, const TimerSpec& spec)
         const NodeConfig& config = node_configs_[node - 1];
         if (config.clock_drift_ppb != 0) {  // the node counts on its own clock
             // At least a nanosecond: a timer that takes no time would stop the clock.
-            wait = std::max(after_local(node, wait.ns) - now_, nanoseconds(1));
+            wait = std::max(after_local(node, wait) - now_, nanoseconds(1));
             ++counts_.timers_on_odd_clocks;
         }
         if (!config.timer_lateness.is_zero()) {
