@@ -414,5 +414,12 @@ private:
 
 }  // namespace electionlab
 
-#include "electionlab/sim/simulation_events.h"
+#include "electionlab/sim/simulation_loop.h"
+#include "electionlab/sim/simulation_waiting.h"
+#include "electionlab/sim/simulation_handlers.h"
+#include "electionlab/sim/simulation_messages.h"
 #include "electionlab/sim/simulation_actions.h"
+#include "electionlab/sim/simulation_nodes.h"
+#include "electionlab/sim/simulation_links.h"
+#include "electionlab/sim/simulation_schedule.h"
+#include "electionlab/sim/simulation_looking.h"
