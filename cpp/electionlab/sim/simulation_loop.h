@@ -44,7 +44,9 @@ void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
     }
     for (NodeId node = 1; node <= actors_; ++node) {  // a spread of rates is drawn once a trial
         NodeConfig& c = node_configs_[node - 1];
-        c.clock_drift_ppb = c.clock_drift_max_ppb = configured_drift(node);
+        if (c.clock_drift_ppb != c.clock_drift_max_ppb) {
+            c.clock_drift_ppb = c.clock_drift_max_ppb = configured_drift(node);
+        }
     }
     clock_since_.assign(actors_, Instant{});
     lines_.assign(actors_, Line{});
