@@ -103,11 +103,22 @@ void bind_events(py::module_& m) {
     using Q = BoundPending;
     py::class_<Q>(m, "PendingEvent",
                   "Something that may happen next: a message in flight, an armed timer, a scheduled "
-                  "action, a node about to start.")
+                  "action, a node about to start; or something that waits for its turn.")
         .def_property_readonly("kind", [](const Q& e) { return enum_name(e.event.kind); },
-                               "'message', 'timer', 'action' or 'start'.")
-        .def_property_readonly("at_ms", [](const Q& e) { return e.event.at.to_ms(); },
-                               "When it is due if nobody interferes, in ms since the start.")
+                               "'message', 'timer', 'action', 'start' or 'waiting'.")
+        .def_property_readonly("waits", [](const Q& e) { return enum_name(e.event.waits); },
+                               "Why something of kind 'waiting' waits. At its node: 'paused', 'writing' "
+                               "(the node writes to its disk, and this is next), 'busy' (the node is "
+                               "at something else, or others came first) or 'handled' (a slow node is "
+                               "at it); 'sender_paused': it has not left. Empty for others.")
+        .def_property_readonly("at_ms",
+                               [](const Q& e) -> py::object {
+                                   return e.event.at == Instant::never()
+                                              ? py::object(py::none())
+                                              : py::float_(e.event.at.to_ms());
+                               },
+                               "When it is due if nobody interferes, in ms since the start; of what "
+                               "waits, the earliest moment; None while a pause holds it.")
         .def_property_readonly("node", [](const Q& e) { return e.event.node; },
                                "The receiver of the message, or the timer's node.")
         .def_property_readonly("peer", [](const Q& e) { return e.event.peer; }, "The sender.")
@@ -128,8 +139,13 @@ void bind_events(py::module_& m) {
         .def_property_readonly("fields", [](const Q& e) { return to_python(e.event.fields); },
                                "The message's fields, or the scheduled action, as a dictionary.")
         .def("__repr__", [](const Q& e) {
-            std::string text = "PendingEvent(kind='" + std::string(enum_name(e.event.kind)) +
-                               "', at_ms=" + ms_text(e.event.at) + ", node=" + std::to_string(e.event.node);
+            std::string text =
+                "PendingEvent(kind='" + std::string(enum_name(e.event.kind)) + "', at_ms=" +
+                (e.event.at == Instant::never() ? "None" : ms_text(e.event.at)) +
+                ", node=" + std::to_string(e.event.node);
+            if (e.event.waits != WaitReason::none) {
+                text += ", waits='" + std::string(enum_name(e.event.waits)) + "'";
+            }
             if (e.event.message >= 0) {
                 text += ", peer=" + std::to_string(e.event.peer) +
                         ", message=" + std::to_string(e.event.message) + ", message_kind='" +

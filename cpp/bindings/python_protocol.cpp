@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -16,7 +17,7 @@ namespace py = pybind11;
 namespace electionlab::bindings {
 namespace {
 
-// Names that outlive everything: notes and descriptions are referred to by traces and events.
+// Names that outlive everything: descriptions are referred to by traces and events.
 const char* keep_text(const std::string& text) {
     static auto* kept = new std::set<std::string>;
     return kept->insert(text).first->c_str();
@@ -59,6 +60,9 @@ const Description* keep_description(const py::object& protocol) {
 
 void handle(const char* input, PythonProtocol::State& s, const PythonProtocol::Context& ctx,
             NodeId sender, int index, const py::object& fields, PythonProtocol::Effects& effects) {
+    // A note's words are copied into the trace before the next input comes, if there is a trace.
+    static thread_local std::deque<std::string> words;
+    words.clear();
     const py::tuple result = ctx.options.protocol.attr("_handle")(
         input, ctx.self, ctx.members, ctx.actors, ctx.initial_leader, ctx.clock.ns, s.disk.get(),
         s.memory.get(), sender, index, fields);
@@ -88,7 +92,7 @@ void handle(const char* input, PythonProtocol::State& s, const PythonProtocol::C
         }
     }
     for (const py::handle note : result[5]) {
-        effects.note(keep_text(escaped(note.cast<std::string>())));
+        effects.note(words.emplace_back(escaped(note.cast<std::string>())).c_str());
     }
 }
 

@@ -416,8 +416,13 @@ class Cluster(_core.Cluster):
         """Gives links another delay, loss or duplication; all of them when no ends are given."""
         return self.act(settings.link(link, sender, receiver, both_ways=both_ways))
 
-    def set_clock(self, node: NodeLike, *, offset_ms: float = 0.0, drift_ppm: float = 0.0) -> Event:
-        """Sets a node's clock; timers that run keep what is left of them on that clock."""
+    def set_clock(
+        self, node: NodeLike, *, offset_ms: float | None = None, drift_ppm: float | None = None
+    ) -> Event:
+        """Sets a node's clock: its offset, its rate, or both; see `electionlab.settings.clock`.
+
+        Timers that run keep what is left of them on that clock.
+        """
         return self.act(settings.clock(node, offset_ms=offset_ms, drift_ppm=drift_ppm))
 
     def slow(self, node: NodeLike, processing_ms: DelayLike) -> Event:
@@ -429,6 +434,8 @@ class Cluster(_core.Cluster):
         return self.act(settings.disk(node, write_delay_ms))
 
     def _message(self, message: int | PendingEvent) -> int:
+        if isinstance(message, PendingEvent) and message.kind == "waiting":
+            raise ValueError(f"message={message!r}: is not in flight; it happens in its turn only")
         if isinstance(message, PendingEvent) and message.kind != "message":
             raise ValueError(f"message={message!r}: must be a message in flight; see pending")
         return message.message if isinstance(message, PendingEvent) else message
@@ -519,7 +526,7 @@ class Cluster(_core.Cluster):
             The rows of that one step, as lines for people; none when nothing is left to happen.
 
         Raises:
-            ValueError: As for `act`; or a start of a node that is not the next event.
+            ValueError: As for `act`; or something that starts or waits and is not the next event.
         """
         if isinstance(action, PendingEvent):
             if action.kind == "message":
@@ -531,7 +538,7 @@ class Cluster(_core.Cluster):
             elif repr(action) == repr(self.pending[0]):
                 action = None
             else:
-                raise ValueError(f"action={action!r}: a node starts in its turn only")
+                raise ValueError(f"action={action!r}: happens in its turn only")
         trace = self.peek_trace(None if action is None else _checked_action(action))
         return [trace.line(row) for row in range(len(trace))]
 

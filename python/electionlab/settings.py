@@ -311,8 +311,16 @@ def link(
     return Action({"action": "link", "link": plain(settings), **ends, "both_ways": both_ways})
 
 
-def clock(node: NodeLike, *, offset_ms: float = 0.0, drift_ppm: float = 0.0) -> Action:
-    """Sets a node's clock: offset, and rate in parts per million above true time."""
+def clock(
+    node: NodeLike, *, offset_ms: float | None = None, drift_ppm: float | None = None
+) -> Action:
+    """Sets a node's clock.
+
+    Args:
+        node: Which.
+        offset_ms: It jumps to so much ahead of true time; None: it does not jump.
+        drift_ppm: It runs so many parts per million fast from now on; None: it keeps its rate.
+    """
     return _action("clock", node=node, offset_ms=offset_ms, drift_ppm=drift_ppm)
 
 

@@ -190,7 +190,7 @@ def test_clock_slow_and_disk() -> None:
     now = cluster.now
     due = cluster.node(1).timers_due_ms
     cluster.set_clock(1, offset_ms=250, drift_ppm=200_000)
-    assert cluster.node(1).clock_ms == pytest.approx(now * 1.2 + 250)
+    assert cluster.node(1).clock_ms == pytest.approx(now + 250)
     for timer, at in cluster.node(1).timers_due_ms.items():
         assert at == pytest.approx(now + (due[timer] - now) / 1.2, abs=1e-3)
     cluster.crash("leader")
@@ -205,6 +205,81 @@ def test_clock_slow_and_disk() -> None:
     assert writes
     assert all(40e6 <= r["other_ns"] - r["time_ns"] <= 150e6 for r in writes)
     assert rows(cluster.trace, kind="wait", node=slow)
+
+
+def test_a_clock_is_set_in_part() -> None:
+    cluster = settled(el.Raft(3))
+    now = cluster.now
+    cluster.set_clock(2, offset_ms=30)
+    cluster.set_clock(2, drift_ppm=500_000)
+    assert cluster.node(2).clock_ms == pytest.approx(now + 30)
+    cluster.run_for(100)
+    assert cluster.node(2).clock_ms == pytest.approx(now + 180)
+    cluster.set_clock(2, offset_ms=0)
+    cluster.run_for(10)
+    assert cluster.node(2).clock_ms == pytest.approx(now + 115)
+    cluster.act(el.clock(2, drift_ppm=0))
+    cluster.run_for(10)
+    assert cluster.node(2).clock_ms == pytest.approx(now + 125)
+    with pytest.raises(ValueError, match="offset_ms, a drift_ppm or both"):
+        cluster.set_clock(2)
+
+
+def test_pending_tells_what_waits_and_why() -> None:
+    cluster = settled(el.Raft(3, heartbeat_interval_ms=20))
+    leader = cluster.leader
+    assert leader is not None
+    other = leader % 3 + 1
+    cluster.pause(other)
+    cluster.run_for(70)
+    held = [e for e in cluster.pending if e.kind == "waiting"]
+    assert len(held) >= 3
+    assert {(e.node, e.peer, e.waits, e.at_ms) for e in held} == {(other, leader, "paused", None)}
+    assert {e.message_kind for e in held} == {"Heartbeat"}
+    assert "at_ms=None" in repr(held[0])
+    assert "waits='paused'" in repr(held[0])
+    assert all(e.waits == "" for e in cluster.pending if e.kind != "waiting")
+    for refused in (cluster.drop, cluster.deliver, cluster.duplicate, cluster.peek):
+        with pytest.raises(ValueError, match="in its turn only"):
+            refused(held[0])
+    with pytest.raises(ValueError, match=rf"arrived at node {other}, where it waits its turn"):
+        cluster.drop(held[0].message)
+    cluster.resume(other)
+    first = cluster.pending[0]
+    assert (first.kind, first.message, first.at_ms) == ("waiting", held[0].message, cluster.now)
+    assert cluster.peek(first) == cluster.peek()
+    event = cluster.step()
+    assert event is not None
+    assert (event.kind, event.message) == ("deliver", held[0].message)
+
+
+def test_faults_before_the_start() -> None:
+    cluster = el.Cluster(el.Raft(3), seed=1, actions=[el.crash(3), el.pause(2)])
+    assert took(cluster, "crash") == took(cluster, "pause") == 1
+    cluster.run_for(2000)
+    assert [n.role for n in cluster.nodes[1:]] == ["down", "down"]
+    assert cluster.leader is None
+    cluster.resume(2)
+    leader = cluster.run_until_leader()
+    assert leader
+    assert leader.node != 3
+    cluster.restart(3)
+    assert cluster.run_until_leader(agreed=True)
+    assert cluster.live_members == 3
+    assert whole_state(cluster.trace.replay()) == whole_state(cluster)
+    for action in (el.crash("leader"), el.pause("random"), el.fire(1, "election"), el.restart(1)):
+        with pytest.raises(ValueError, match="actions=.*before the first event"):
+            el.Cluster(el.Raft(3), actions=[action])
+
+
+def test_one_default_for_the_ways_of_a_cut() -> None:
+    ends = {"from": [1], "to": [2]}
+    cluster = settled(el.Raft(3))
+    cluster.act({"action": "cut", **ends})
+    assert (cluster.is_cut(1, 2), cluster.is_cut(2, 1)) == (True, False)
+    cluster.cut(2, 1)
+    cluster.act({"action": "mend", **ends})
+    assert (cluster.is_cut(1, 2), cluster.is_cut(2, 1)) == (False, True)
 
 
 def test_crash_in_a_write_loses_it() -> None:

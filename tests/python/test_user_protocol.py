@@ -7,6 +7,7 @@ import dataclasses
 import math
 import pickle
 import random
+import resource
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -670,3 +671,30 @@ def test_own_clock_and_timers() -> None:
         80_000_000,
         100_000_000,
     ]
+
+
+def test_notes_that_nobody_records_do_not_pile_up() -> None:
+    class Talker(el.UserProtocol):
+        timers = ("tick",)
+
+        def memory(self, node: int) -> list[int]:
+            return [0]
+
+        def on_start(self, ctx: el.NodeContext) -> None:
+            ctx.set_timer("tick", 1)
+
+        def on_timer(self, ctx: el.NodeContext, timer: str) -> None:
+            ctx.memory[0] += 1
+            ctx.note(f"{ctx.memory[0]} " + "x" * 1_000_000)
+            ctx.set_timer("tick", 1)
+
+        def view(self, ctx: el.NodeContext) -> tuple[str, int, int]:
+            return "follower", 0, 0
+
+    cluster = el.Cluster(Talker(1), seed=1, record=False)
+    cluster.run_for(20)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    cluster.run_for(200)
+    assert cluster.node(1).memory == [220]
+    # 200 MB of words were said; ru_maxrss counts KiB (bytes on macOS).
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <string>
 
 #include "electionlab/core/errors.h"
 #include "electionlab/core/exact_math.h"
+#include "electionlab/core/fields.h"
 
 namespace electionlab {
 namespace {
@@ -173,6 +175,18 @@ Duration Distribution::highest() const {
         case Kind::empirical: return other_;
         default: return longest_duration;
     }
+}
+
+std::uint64_t Distribution::hash() const {
+    std::uint64_t hash = static_cast<std::uint64_t>(kind_);
+    for (const Duration part : {min_, other_, tail_}) {
+        hash_into(hash, part);
+    }
+    hash_word(hash, std::bit_cast<std::uint64_t>(shape_));
+    if (quantiles_) {
+        hash_into(hash, *quantiles_);
+    }
+    return hash;
 }
 
 bool operator==(const Distribution& a, const Distribution& b) {

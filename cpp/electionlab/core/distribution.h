@@ -60,6 +60,8 @@ public:
     [[nodiscard]] Value to_value() const;
     static Distribution from_value(const Value& value, std::string_view name);
 
+    [[nodiscard]] std::uint64_t hash() const;
+
     friend bool operator==(const Distribution& a, const Distribution& b);
 
 private:

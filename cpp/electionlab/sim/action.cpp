@@ -195,12 +195,24 @@ void read_specifics(Action& action, Reader& in, const ActionScope& scope) {
             read_groups(action, in.take("groups"), "partition.groups", scope.actors);
             refuse_shared_nodes(action, "partition.groups");
             break;
-        case ActionKind::link: action.link = in.take("link"); (void)Link::from_value(action.link, {}, "link"); break;
+        case ActionKind::link:
+            action.link = in.take("link");
+            (void)Link::from_value(action.link, {}, "link");
+            break;
         case ActionKind::clock: {
-            const double offset = in.number("offset_ms", 0, -1e9, 1e9);
-            const double drift = in.number("drift_ppm", 0, -max_drift_ppb / 1e3, max_drift_ppb / 1e3);
-            action.duration = {static_cast<std::int64_t>(offset * 1e6 + (offset < 0 ? -0.5 : 0.5))};
-            action.drift_ppb = static_cast<std::int64_t>(drift * 1e3 + (drift < 0 ? -0.5 : 0.5));
+            const auto rounded = [](double x) {
+                return static_cast<std::int64_t>(x + (x < 0 ? -0.5 : 0.5));
+            };
+            if (in.has("offset_ms")) {
+                action.clock_offset = Duration{rounded(in.number("offset_ms", 0, -1e9, 1e9) * 1e6)};
+            }
+            if (in.has("drift_ppm")) {
+                constexpr double most = max_drift_ppb / 1e3;
+                action.drift_ppb = rounded(in.number("drift_ppm", 0, -most, most) * 1e3);
+            }
+            if (!action.clock_offset && !action.drift_ppb) {
+                invalid("clock", "nothing", "needs an offset_ms, a drift_ppm or both");
+            }
             break;
         }
         case ActionKind::slow:
@@ -212,7 +224,7 @@ void read_specifics(Action& action, Reader& in, const ActionScope& scope) {
         case ActionKind::delay:
             action.duration = duration_from_ms(in.take("by_ms"), "delay.by_ms");
             break;
-        case ActionKind::fire: 
+        case ActionKind::fire:
             action.timer = read_name(in, "timer", *scope.timers);
             action.timer_name = (*scope.timers)[action.timer];
             break;
@@ -253,7 +265,7 @@ Action action_from_value(const Value& value, const ActionScope& scope) {
             action.groups = {read_nodes(from, in.name("from"), scope.actors),
                              read_nodes(to, in.name("to"), scope.actors)};
         }
-        action.both_ways = in.boolean("both_ways", true);
+        action.both_ways = in.boolean("both_ways", action.kind == ActionKind::link);
     }
     read_specifics(action, in, scope);
     in.finish();
@@ -299,8 +311,12 @@ Value Action::to_value() const {
         }
         case ActionKind::link: add("link", link); break;
         case ActionKind::clock:
-            add("offset_ms", duration.to_ms());
-            add("drift_ppm", static_cast<double>(drift_ppb) / 1e3);
+            if (clock_offset) {
+                add("offset_ms", clock_offset->to_ms());
+            }
+            if (drift_ppb) {
+                add("drift_ppm", static_cast<double>(*drift_ppb) / 1e3);
+            }
             break;
         case ActionKind::slow: add("processing_ms", distribution.to_value()); break;
         case ActionKind::disk: add("write_delay_ms", distribution.to_value()); break;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,19 +24,21 @@ namespace electionlab {
 
 /// What can be done to a cluster. The numbers are part of every trace file: append, never renumber.
 enum class ActionKind : std::uint8_t {
-    crash,      ///< a node stops at once: memory lost, unfinished writes lost, unsent messages lost
+    crash,      ///< a node stops at once: memory lost, unfinished writes lost, unsent messages lost;
+                ///< before its start: it does not start
     restart,    ///< it starts again with its disk, or with an empty one
-    pause,      ///< it stands still (garbage collection, SIGSTOP): its events happen late
+    pause,      ///< it stands still (garbage collection, SIGSTOP): its events happen late, and
+                ///< what it was about to send leaves late
     resume,
     partition,  ///< cuts every link between nodes of different groups
     cut,        ///< cuts the links from some nodes to some others, one way or both
     mend,       ///< undoes `cut`
     heal,       ///< mends every link
     link,       ///< gives links another delay, loss, duplication, ...
-    clock,      ///< sets a node's clock: offset and rate
-    slow,       ///< every event of a node takes this long to handle
+    clock,      ///< sets a node's clock: its offset, its rate, or both
+    slow,       ///< every message takes a node this long to handle; timers and starts take no time
     disk,       ///< every durable write of a node takes this long
-    deliver,    ///< a message in flight arrives now
+    deliver,    ///< a message in flight arrives now; of copies, here and below, the earliest
     drop,       ///< a message in flight is lost
     duplicate,  ///< a second copy of a message in flight
     delay,      ///< a message in flight takes longer
@@ -45,14 +48,17 @@ enum class ActionKind : std::uint8_t {
     plan,       ///< actions at random
 };
 
+/// How many kinds there are: one more than the last.
+inline constexpr std::size_t action_kinds = static_cast<std::size_t>(ActionKind::plan) + 1;
+
 constexpr std::string_view enum_name(ActionKind kind) {
     constexpr std::string_view names[] = {
         "crash", "restart", "pause", "resume", "partition", "cut",   "mend",
         "heal",  "link",    "clock", "slow",   "disk",      "deliver", "drop",
         "duplicate", "delay", "fire", "at",    "when",      "plan"};
-    return static_cast<std::size_t>(kind) < 20 ? names[static_cast<std::size_t>(kind)] : "";
+    static_assert(std::size(names) == action_kinds);
+    return static_cast<std::size_t>(kind) < action_kinds ? names[static_cast<std::size_t>(kind)] : "";
 }
-inline constexpr std::size_t action_kinds = 20;
 
 /// Which node an action means; all but `node` are looked up when the action is carried out.
 enum class Target : std::uint8_t {
@@ -80,7 +86,7 @@ struct Condition {
 struct Action;
 
 /// Actions at random times, from the seed. `action` with target `random`, a partition without
-/// groups or a cut without nodes is drawn anew each time.
+/// groups or a cut without nodes is drawn anew each time, all from a stream of the plan's own.
 struct FaultPlan {
     std::shared_ptr<const Action> action{};
     Distribution interval = Distribution::exponential(seconds(10));  ///< between two of them
@@ -99,12 +105,13 @@ struct Action {
     bool lose_disk = false;                     ///< restart
     std::optional<Duration> repair_after{};     ///< crash: restart, pause: resume, after so long
     std::vector<std::vector<NodeId>> groups{};  ///< partition: the groups; cut, mend: from and to
-    bool both_ways = true;                      ///< cut, mend
+    bool both_ways = false;                     ///< cut, mend, link; unless told, a link only
     std::int64_t message = 0;                   ///< deliver, drop, duplicate, delay: its number
     std::uint32_t timer = 0;                    ///< fire
     std::string timer_name{};                   ///< fire: the same timer, by name
-    Duration duration{};                        ///< delay: by how much; clock: the offset
-    std::int64_t drift_ppb = 0;                 ///< clock: parts per billion faster
+    Duration duration{};                        ///< delay: by how much
+    std::optional<Duration> clock_offset{};     ///< clock: set to so much ahead of true time
+    std::optional<std::int64_t> drift_ppb{};    ///< clock: from now on so much faster
     Distribution distribution{};                ///< slow, disk
     Value link{};                               ///< link: what to change; groups: from and to
     Instant at{};                               ///< at

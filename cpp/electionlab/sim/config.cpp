@@ -34,6 +34,29 @@ void read_drift(Reader& in, NodeConfig& node) {
     node.clock_drift_max_ppb = ppb[1];
 }
 
+// Nobody is up, leads or has sent anything before the first event: what needs that is a mistake.
+void refuse_before_start(const Action& action) {
+    const auto refuse = [&](const std::string& what, const char* because) {
+        invalid("actions", what, std::string("cannot take effect before the first event: ") +
+                                     because + "; use at or when");
+    };
+    const std::string kind(enum_name(action.kind));
+    if (action.target != Target::node) {
+        refuse("'" + kind + " " + std::string(enum_name(action.target)) + "'",
+               "no node is up by then; name one by its number");
+    }
+    switch (action.kind) {
+        case ActionKind::restart:
+        case ActionKind::resume: refuse("'" + kind + "'", "no node is down or paused by then"); break;
+        case ActionKind::deliver:
+        case ActionKind::drop:
+        case ActionKind::duplicate:
+        case ActionKind::delay: refuse("'" + kind + "'", "no message is in flight by then"); break;
+        case ActionKind::fire: refuse("'" + kind + "'", "no timer is armed by then"); break;
+        default: break;
+    }
+}
+
 }  // namespace
 
 Value NodeConfig::to_value() const {
@@ -144,6 +167,7 @@ SimulationConfig SimulationConfig::from_value(const Value& value, NodeId members
         }
         for (const Value& action : *list) {
             config.actions.push_back(action_from_value(action, scope));
+            refuse_before_start(config.actions.back());
         }
     }
     config.one_leader_at_a_time = in.boolean("one_leader_at_a_time", false);

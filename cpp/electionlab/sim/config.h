@@ -26,11 +26,12 @@ constexpr std::string_view enum_name(WriteMode mode) {
 
 /// A node's surroundings: its machine, disk and clock.
 struct NodeConfig {
-    Distribution processing;      ///< time to handle one event; 0: at once
+    Distribution processing;      ///< time to handle a message, one after the other; 0: at once.
+                                  ///< Timers and the start take no time, but wait their turn
     Distribution write_delay;     ///< of a durable write
     Distribution timer_lateness;  ///< how late an expired timer's handler runs
     Distribution start;           ///< when the node is switched on
-    Duration clock_offset{};
+    Duration clock_offset{};      ///< what its clock shows at time 0
     std::int64_t clock_drift_ppb = 0;  ///< its clock runs this many parts per billion fast, ...
     std::int64_t clock_drift_max_ppb = 0;  ///< ... or between the two, drawn once a trial
 

@@ -8,6 +8,7 @@
 #include "electionlab/core/time.h"
 #include "electionlab/core/value.h"
 #include "electionlab/node/view.h"
+#include "electionlab/sim/action.h"
 #include "electionlab/sim/trace.h"
 
 namespace electionlab {
@@ -17,7 +18,7 @@ struct Event {
     std::int64_t step = 0;  ///< 1 and up; 0: nothing was left to happen
     Instant at;
     RowKind kind = RowKind::start;  ///< start, deliver, drop, timer, wait, lapse or action
-    std::uint8_t detail = 0;        ///< drop: `DropReason`; action: `ActionKind`
+    std::uint8_t detail = 0;        ///< drop: `DropReason`; action: `ActionKind`; wait: `WaitReason`
     std::int8_t message_kind = -1;
     std::int8_t timer = -1;
     NodeId node = no_node;
@@ -28,12 +29,16 @@ struct Event {
     explicit operator bool() const { return step != 0; }
 };
 
-/// Something that may happen next: a message in flight, an armed timer, a scheduled action.
+/// Something that may happen next: a message in flight, an armed timer, a scheduled action, a
+/// start; or something that waits: it has arrived, but its node is paused or busy, or it has not
+/// left, because its sender is paused. What waits happens in its turn only.
 struct PendingEvent {
-    enum class Kind : std::uint8_t { message, timer, action, start };
+    enum class Kind : std::uint8_t { message, timer, action, start, waiting };
 
     Kind kind = Kind::message;
-    Instant at;                 ///< when it is due, if nobody interferes
+    Instant at;                 ///< when it is due, if nobody interferes; of what waits: the earliest
+                                ///< moment; `Instant::never()` while a pause holds it
+    WaitReason waits = WaitReason::none;  ///< why it waits
     NodeId node = no_node;      ///< receiver, or the timer's node
     NodeId peer = no_node;      ///< sender
     std::int64_t message = -1;  ///< its number, for `deliver`, `drop`, ...
@@ -44,25 +49,27 @@ struct PendingEvent {
 };
 
 constexpr std::string_view enum_name(PendingEvent::Kind kind) {
-    constexpr std::string_view names[] = {"message", "timer", "action", "start"};
-    return static_cast<std::size_t>(kind) < 4 ? names[static_cast<std::size_t>(kind)] : "";
+    constexpr std::string_view names[] = {"message", "timer", "action", "start", "waiting"};
+    return static_cast<std::size_t>(kind) < 5 ? names[static_cast<std::size_t>(kind)] : "";
 }
 
 /// How often each fault was asked for and how often it changed anything.
 struct FaultCounts {
-    std::int64_t asked[20] = {};      ///< by `ActionKind`
-    std::int64_t effective[20] = {};
+    std::int64_t asked[action_kinds] = {};  ///< by `ActionKind`
+    std::int64_t effective[action_kinds] = {};
     std::int64_t lost = 0;            ///< messages lost by chance
     std::int64_t duplicated = 0;
     std::int64_t held_up = 0;         ///< messages given the extra delay of reordering
-    std::int64_t overtaken = 0;       ///< messages that arrived after one sent later on their link
+    std::int64_t overtaken = 0;       ///< messages that arrived after one sent later on their link;
+                                      ///< counted once a link that reorders has carried something
     std::int64_t cut = 0;             ///< messages lost to a cut link
     std::int64_t receiver_down = 0;
     std::int64_t unsent = 0;          ///< messages that a crash kept from leaving
     std::int64_t writes_lost = 0;     ///< durable writes that a crash interrupted
     std::int64_t disks_lost = 0;      ///< disks that were lost with something on them
-    std::int64_t held_by_pause = 0;   ///< events that happened late because of a pause
-    std::int64_t held_by_load = 0;    ///< events that waited for a busy node
+    std::int64_t held_by_pause = 0;   ///< arrivals, expiries and starts that came to a paused node
+    std::int64_t held_by_load = 0;    ///< those that waited for a busy node or took a slow one time,
+                                      ///< each once
     std::int64_t timers_on_odd_clocks = 0;  ///< timers set on a clock that drifts
 };
 

@@ -1,9 +1,11 @@
 #include "electionlab/sim/network.h"
 
 #include <algorithm>
+#include <bit>
 #include <string>
 
 #include "electionlab/core/errors.h"
+#include "electionlab/core/fields.h"
 
 namespace electionlab {
 namespace {
@@ -38,6 +40,29 @@ Link Link::from_value(const Value& value, const Link& otherwise, std::string_vie
     link.fifo = in.boolean("fifo", link.fifo);
     in.finish();
     return link;
+}
+
+std::uint64_t Link::hash() const {
+    std::uint64_t hash = delay.hash();
+    for (const double chance : {loss, duplicate, reorder}) {
+        hash_word(hash, std::bit_cast<std::uint64_t>(chance));
+    }
+    hash_into(hash, reorder_delay);
+    hash_word(hash, std::uint64_t{fifo});
+    return hash;
+}
+
+std::uint64_t Network::hash() const {
+    std::uint64_t hash = everywhere_.hash();
+    for (const LinkOverride& exception : exceptions_) {
+        hash_word(hash, key(exception.from, exception.to));
+        hash_into(hash, exception.link);
+    }
+    hash_word(hash, cuts_);
+    for (std::size_t i = 0; cuts_ > 0 && i < cut_.size(); ++i) {
+        hash_word(hash, cut_[i]);
+    }
+    return hash;
 }
 
 Network::Network(Link everywhere, std::vector<LinkOverride> exceptions)

@@ -8,6 +8,7 @@
 
 #include "electionlab/core/distribution.h"
 #include "electionlab/core/ids.h"
+#include "electionlab/core/random.h"
 #include "electionlab/core/time.h"
 #include "electionlab/core/value.h"
 
@@ -25,6 +26,8 @@ struct Link {
     [[nodiscard]] Value to_value() const;
     /// Reads a dictionary over `otherwise`; `InvalidArgument` names the bad entry.
     static Link from_value(const Value& value, const Link& otherwise, std::string_view name);
+
+    [[nodiscard]] std::uint64_t hash() const;
 
     friend bool operator==(const Link&, const Link&) = default;
 };
@@ -62,6 +65,9 @@ public:
     std::size_t heal();
     [[nodiscard]] std::size_t cuts() const { return cuts_; }
 
+    /// Of all links and cuts.
+    [[nodiscard]] std::uint64_t hash() const;
+
     [[nodiscard]] Value to_value() const;
     static Network from_value(const Value& value, NodeId actors);
 
@@ -94,11 +100,28 @@ public:
                                       : sparse_[std::uint64_t{from} << 32 | to];
     }
 
+    /// Of what `of(value)` gives for each link; a link for which that is 0 does not count.
+    template <class Of>
+    [[nodiscard]] std::uint64_t hash(Of&& of) const {
+        std::uint64_t sum = 0;  // in any order
+        const auto add = [&](std::uint64_t link, const T& value) {
+            const auto word = static_cast<std::uint64_t>(of(value));
+            sum += word == 0 ? 0 : mix64(mix64(link) + word);
+        };
+        for (std::size_t i = 0; i < dense_.size(); ++i) {
+            add((i / actors_ + 1) << 32 | (i % actors_ + 1), dense_[i]);
+        }
+        for (const auto& [link, value] : sparse_) {
+            add(link, value);
+        }
+        return sum;
+    }
+
 private:
     static constexpr NodeId dense_limit = 64;
     NodeId actors_ = 0;
     std::vector<T> dense_;
-    std::unordered_map<std::uint64_t, T> sparse_;  // looked up only, never walked
+    std::unordered_map<std::uint64_t, T> sparse_;  // its order decides nothing
 };
 
 }  // namespace electionlab

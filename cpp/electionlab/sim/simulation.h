@@ -4,7 +4,8 @@
 // the same configuration, seed and actions give the same run, event for event.
 //
 // Order of events: time, then scheduled actions before all else, then the order in which messages
-// were sent and timers armed.
+// were sent and timers armed. What comes to a node that is paused or busy waits there in a line:
+// first come, first served.
 #pragma once
 
 #include <algorithm>
@@ -105,7 +106,8 @@ public:
     [[nodiscard]] NodeId members() const { return members_; }
     [[nodiscard]] NodeId actors() const { return actors_; }
     [[nodiscard]] const NodeState& state(NodeId node) const { return slots_[node - 1].state; }
-    [[nodiscard]] const typename P::Disk& durable(NodeId node) const { return slots_[node - 1].stable; }
+    /// What a crash would leave of a node now.
+    [[nodiscard]] const typename P::Disk& durable(NodeId node) const;
     [[nodiscard]] const View& view(NodeId node) const { return views_[node - 1]; }
     [[nodiscard]] std::span<const View> views() const { return {views_.data(), members_}; }
     [[nodiscard]] NodeId leader() const { return monitor_.leader(views()); }
@@ -140,10 +142,11 @@ public:
     }
     /// A node's own clock.
     [[nodiscard]] Instant clock(NodeId node) const {
-        const NodeConfig& c = node_configs_[node - 1];
-        return local_clock(c, now_);
+        const std::int64_t span = (now_ - clock_since_[node - 1]).ns;
+        return now_ + slots_[node - 1].clock_offset + Duration{local_span(node, span) - span};
     }
-    /// A 64-bit hash of all that decides the future: states, messages, timers.
+    /// A 64-bit hash of all that decides the future, besides protocol and options: nodes, disks,
+    /// clocks, messages, timers, what waits, links, schedules, plans, and how much was drawn.
     [[nodiscard]] std::uint64_t fingerprint() const;
 
     /// Records from now on into `trace` (nullptr: not at all). A copy of this records nothing
@@ -158,24 +161,38 @@ public:
         for (const QueueKey& key : queue_.keys()) {
             bodies_[key.slot()].body = trace->add_body(bodies_[key.slot()].message);
         }
-        for (const std::uint32_t slot : held_) {
-            bodies_[slot].body = trace->add_body(bodies_[slot].message);
+        for (const QueueKey& key : stopped_) {
+            bodies_[key.slot()].body = trace->add_body(bodies_[key.slot()].message);
+        }
+        for (const Line& line : lines_) {
+            for (std::uint32_t slot = line.first; slot != no_slot; slot = bodies_[slot].next) {
+                bodies_[slot].body = trace->add_body(bodies_[slot].message);
+            }
         }
     }
 
 private:
-    enum class PendingKind : std::uint8_t { start, message, timer };
+    // A turn is the moment at which a node goes on with the first in its line.
+    enum class PendingKind : std::uint8_t { start, message, timer, turn };
     struct Pending {
         Message message{};
         std::int64_t number = 0;     // of the message; of a timer: its generation
-        Instant sent;
+        Instant sent;                // when it left or will leave
         std::int64_t body = -1;      // in the trace
         NodeId from = no_node;
         NodeId to = no_node;
-        std::uint32_t timer = 0;     // in a free place: the next free one
+        std::uint32_t timer = 0;
+        std::uint32_t next = ~std::uint32_t{0};  // in a line; in a free place: the next free one
         PendingKind kind = PendingKind::message;
-        bool arrived = false;        // waits at its node, which is busy or paused
-        bool served = false;         // its processing time has passed
+        bool doomed = false;         // left into a cut link that was mended since
+    };
+    // What waits at a node, first come, first served: a list through the bodies.
+    struct Line {
+        std::uint32_t first = ~std::uint32_t{0};
+        std::uint32_t last = ~std::uint32_t{0};
+        std::uint32_t turn = ~std::uint32_t{0};  // the place of the turn; none while it is paused
+        bool taken_up = false;       // the node is at the first, which takes its time
+        Duration left{};             // of that time, while a pause stops it
     };
     struct Slot {
         NodeState state{};
@@ -188,11 +205,12 @@ private:
         std::uint64_t messages = 0;  // drawn for so far
         std::uint64_t writes = 0;
         std::uint64_t services = 0;
-        std::uint32_t incarnation = 0;
+        std::uint32_t incarnation = 0;  // counts crashes
+        std::uint32_t pauses = 0;
         bool up = false;
         bool paused = false;
-        bool started = false;
-        bool plain = true;           // no processing time, lateness or drift
+        bool started = false;        // or crashed before that
+        bool plain = true;           // no processing time, lateness, drift, pause, and nothing waits
     };
     struct Write {
         NodeId node;
@@ -206,6 +224,7 @@ private:
         std::shared_ptr<const Action> action;
         NodeId trigger = no_node;
         int plan = -1;
+        std::uint32_t episode = 0;   // of a repair: the crash or pause of the node that it ends
     };
     struct Trigger {
         std::shared_ptr<const Action> when;
@@ -231,8 +250,16 @@ private:
 
     // --- the loop ---
     bool advance(Instant until);
+    EL_COLD void advance_schedule();
     void handle(std::uint32_t slot);
+    EL_COLD void handle_unusual(std::uint32_t slot);
     EL_COLD bool wait_for_turn(std::uint32_t slot);
+    void take_turn(NodeId node);
+    void take_up_first(NodeId node);
+    void call_first(NodeId node);
+    void forget_turn(NodeId node);
+    void tell_wait(std::uint32_t slot, WaitReason why);
+    void lapse(NodeId node, std::uint32_t timer);
     void handle_message(std::uint32_t slot);
     void handle_timer(NodeId node, std::uint32_t timer);
     void handle_start(NodeId node);
@@ -245,6 +272,7 @@ private:
     EL_HOT View current_view(const Context<Options>& ctx) const;
     EL_HOT void begin_event(RowKind kind, NodeId node);
     void expire(std::size_t timer_slot);
+    EL_COLD void expire_later(NodeId node, std::uint32_t timer);
 
     // --- effects ---
     Instant write(NodeId node);
@@ -266,14 +294,21 @@ private:
     EL_HOT void free_slot(std::uint32_t slot);
     void track_overtaking(const Pending& pending);
     EL_COLD void drop_at_arrival(std::uint32_t slot, DropReason reason);
+    void lose(std::uint32_t slot, DropReason reason);
     EL_HOT void check_promises(NodeId node, const View& before, const View& after);
 
     // --- actions ---
-    bool carry_out(const Action& action, NodeId trigger);
+    bool carry_out(const Action& action, NodeId trigger, const std::uint64_t* word = nullptr);
     bool crash(NodeId node);
+    void clear_line(NodeId node);
     bool restart(NodeId node, bool lose_disk);
     bool pause(NodeId node);
     bool resume(NodeId node);
+    void hold_unsent(NodeId node);
+    void release_unsent(NodeId node);
+    bool set_cut(NodeId from, NodeId to, bool cut);
+    void doom_departed();
+    void keep_order_of_links();
     bool partition(const Action& action);
     bool cut(const Action& action, bool cut);
     bool change_links(const Action& action);
@@ -281,28 +316,41 @@ private:
     bool touch_message(const Action& action);
     bool fire(NodeId node, std::uint32_t timer);
     bool later(const Action& action);
+    void pass_over(ActionKind kind, NodeId node, std::string_view why);
     void run_plan(int number);
     Action draw_plan_action(Plan& plan, int number);
     void schedule(Instant at, std::shared_ptr<const Action> action, NodeId trigger = no_node,
-                  int plan = -1);
+                  int plan = -1, std::uint32_t episode = 0);
+    [[nodiscard]] std::uint32_t episode_of(const Action& repair) const {
+        const Slot& slot = slots_[repair.node - 1];
+        return repair.kind == ActionKind::restart ? slot.incarnation : slot.pauses;
+    }
     void repair_later(const Action& action, NodeId node, Duration after);
     void match_triggers(NodeId node, const View& before, const View& after);
     void match_message_triggers(NodeId node, std::size_t kind);
-    NodeId resolve(const Action& action, NodeId trigger);
-    std::uint32_t find_message(std::int64_t number) const;
+    NodeId resolve(const Action& action, NodeId trigger, const std::uint64_t* word);
+    const QueueKey* find_message(std::int64_t number) const;
+    [[noreturn]] void refuse_message(std::int64_t number) const;
     [[nodiscard]] bool has_left(std::uint32_t slot) const { return bodies_[slot].sent <= now_; }
 
     // --- small things ---
     [[nodiscard]] std::size_t slot_of(NodeId node, std::uint32_t timer) const {
         return std::size_t{node - 1} * timer_count_ + timer;
     }
-    static Instant local_clock(const NodeConfig& c, Instant t) {
-        return Instant{t.ns + scaled(t.ns, c.clock_drift_ppb, billion)} + c.clock_offset;
+    /// a * b / c, rounded down (or up by `more` = c - 1), for a >= 0; does not overflow for a up to
+    /// 2^60 and b, c from 0.5e9 to 1.5e9, as they are here.
+    static std::int64_t scaled(std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t more = 0) {
+        return (a / c) * b + ((a % c) * b + more) / c;
     }
-    /// a * b / c; does not overflow for a up to 2^50 and b, c up to 1.5e9, as they are here.
-    static std::int64_t scaled(std::int64_t a, std::int64_t b, std::int64_t c) {
-        return (a / c) * b + (a % c) * b / c;
+    [[nodiscard]] std::int64_t clock_rate(NodeId node) const {
+        return billion + node_configs_[node - 1].clock_drift_ppb;
     }
+    /// How far a node's clock goes in a span of true time that begins at `clock_since_`.
+    [[nodiscard]] std::int64_t local_span(NodeId node, std::int64_t span) const {
+        return scaled(span, clock_rate(node), billion);
+    }
+    [[nodiscard]] Instant after_local(NodeId node, Duration local) const;
+    [[nodiscard]] std::int64_t configured_drift(NodeId node) const;
     static constexpr bool has_promises = requires { P::invariants(); };
     static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
     static constexpr std::int64_t billion = 1'000'000'000;
@@ -333,18 +381,21 @@ private:
     std::vector<Slot> slots_;
     std::vector<View> views_;
     std::vector<NodeConfig> node_configs_;
+    std::vector<Instant> clock_since_;       // when a clock's rate last changed
+    std::vector<Line> lines_;
     Network network_;
     TimerTable timers_;
     std::vector<std::uint32_t> timer_draws_;
     EventQueue queue_;
     std::vector<Pending> bodies_;
     std::uint32_t first_free_ = no_slot;     // a list through the bodies
-    std::vector<std::uint32_t> held_;        // slots of events held by pauses, in order
+    std::vector<QueueKey> stopped_;          // messages that a pause keeps from leaving, in order
     std::vector<Write> writes_;              // begun and not known to be done
     std::vector<Scheduled> scheduled_;       // latest first
     std::vector<Trigger> triggers_;
     std::vector<Plan> plans_;
     PerLink<Instant> last_arrival_;          // FIFO links
+    PerLink<Instant> cut_since_;             // links that are cut
     PerLink<std::int64_t> last_number_;      // to count overtaken messages
     bool tracks_overtaking_ = false;
     bool message_triggers_ = false;
@@ -363,5 +414,12 @@ private:
 
 }  // namespace electionlab
 
-#include "electionlab/sim/simulation_events.h"
+#include "electionlab/sim/simulation_loop.h"
+#include "electionlab/sim/simulation_waiting.h"
+#include "electionlab/sim/simulation_handlers.h"
+#include "electionlab/sim/simulation_messages.h"
 #include "electionlab/sim/simulation_actions.h"
+#include "electionlab/sim/simulation_nodes.h"
+#include "electionlab/sim/simulation_links.h"
+#include "electionlab/sim/simulation_schedule.h"
+#include "electionlab/sim/simulation_looking.h"

@@ -149,6 +149,16 @@ std::string_view in_words(DropReason reason) {
     }
 }
 
+std::string_view in_words(WaitReason reason) {
+    switch (reason) {
+        case WaitReason::paused: return " waits: the node is paused";
+        case WaitReason::writing: return " waits for the node's disk";
+        case WaitReason::busy: return " waits its turn";
+        case WaitReason::handled: return " is taken up";
+        default: return " waits";
+    }
+}
+
 }  // namespace
 
 std::string Trace::line(const TraceRow& row) const {
@@ -199,9 +209,11 @@ std::string Trace::line(const TraceRow& row) const {
                     : row.timer >= 0
                         ? "its " + description_->timers[static_cast<std::size_t>(row.timer)] + " timer"
                         : std::string("its start")) +
-                   " waits";
+                   std::string(in_words(static_cast<WaitReason>(row.detail)));
             break;
-        case RowKind::lapse: what = who + ": an expired timer was set anew while it waited"; break;
+        case RowKind::lapse:
+            what = who + ": an expired timer was set anew or cancelled while it waited";
+            break;
         case RowKind::leader: what = "  " + who + " begins to act as leader"; break;
     }
     return stamp + what;

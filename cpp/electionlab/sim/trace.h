@@ -33,7 +33,7 @@ enum class RowKind : std::uint8_t {
     violation,  ///< an invariant broke
     action,     ///< something done from outside; `detail` is the `ActionKind`, as are its effects
     leader,     ///< a node begins to act as leader, after its first row of `view`
-    wait,       ///< a message or an expired timer waits for a paused, busy or slow node
+    wait,       ///< a message or an expired timer begins to wait, or is taken up; `detail` says why
     lapse,      ///< an expired timer that had to wait was set anew meanwhile: nothing happens
 };
 
@@ -54,6 +54,22 @@ constexpr std::string_view enum_name(DropReason reason) {
 }
 inline constexpr std::size_t drop_reasons = 6;
 
+/// Why something waits.
+enum class WaitReason : std::uint8_t {
+    none,
+    paused,         ///< its node is paused
+    writing,        ///< its node writes to its disk, and it is next
+    busy,           ///< its node is at something else, or others came before it
+    handled,        ///< its node is at it: a slow node takes its time
+    sender_paused,  ///< its sender was paused before it left
+};
+
+constexpr std::string_view enum_name(WaitReason reason) {
+    constexpr std::string_view names[] = {"",     "paused",  "writing",
+                                          "busy", "handled", "sender_paused"};
+    return static_cast<std::size_t>(reason) < 6 ? names[static_cast<std::size_t>(reason)] : "";
+}
+
 /// One row of a trace. Fields that a kind does not use are 0 or -1.
 struct TraceRow {
     std::int64_t step = 0;        ///< number of the event, 1 and up; 0 before the first
@@ -64,11 +80,12 @@ struct TraceRow {
     std::int64_t message = -1;    ///< number of the message: equal in its send and its arrival
     std::int8_t message_kind = -1;
     std::int8_t timer = -1;
-    std::uint8_t detail = 0;      ///< drop: `DropReason`; action: `ActionKind`
+    std::uint8_t detail = 0;      ///< drop: `DropReason`; action: `ActionKind`; wait: `WaitReason`
     Role role = Role::follower;   ///< of `node`, after the row
     NodeId leader = no_node;      ///< whom `node` believes to lead, after the row
     Epoch epoch = 0;              ///< of `node`, after the row
-    std::int64_t other_ns = -1;   ///< send: arrival; write: done; deliver: when it was sent
+    std::int64_t other_ns = -1;   ///< send: arrival; write: done; deliver: when it left; wait:
+                                  ///< when a message that was taken up will be handled, else -1
     std::int64_t body = -1;       ///< where the message's fields lie in `bodies`
     std::int32_t text = -1;       ///< note, violation: number of the text
     std::int64_t first = 0;       ///< the text's numbers

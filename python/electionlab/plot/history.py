@@ -274,7 +274,7 @@ def describe_cut(links: Links, members: int, *, most: int = 4) -> str:
 @dataclasses.dataclass
 class _Copy:
     arrived_ns: int
-    until_ns: int
+    taken_up: bool
 
 
 class _Waiting:
@@ -283,26 +283,17 @@ class _Waiting:
     def __init__(self) -> None:
         self._copies: dict[int, list[_Copy]] = {}
 
-    def _find(self, message: int, at_ns: int) -> _Copy | None:
-        for copy in self._copies.get(message, []):
-            if copy.until_ns in (-1, at_ns):
-                return copy
-        return None
-
-    def wait(self, message: int, at_ns: int, until_ns: int) -> None:
-        copy = self._find(message, at_ns)
-        if copy is None:
-            self._copies.setdefault(message, []).append(_Copy(at_ns, until_ns))
+    def wait(self, message: int, at_ns: int, taken_up: bool) -> None:
+        copies = self._copies.setdefault(message, [])
+        if taken_up and copies and not copies[0].taken_up:  # it had waited before
+            copies[0].taken_up = True
         else:
-            copy.until_ns = until_ns
+            copies.append(_Copy(at_ns, taken_up))
 
     def take(self, message: int, at_ns: int) -> int:
-        """When a message that is handled now arrived."""
-        copy = self._find(message, at_ns)
-        if copy is None:
-            return at_ns
-        self._copies[message].remove(copy)
-        return copy.arrived_ns
+        """When a message that is handled now arrived: first come, first served."""
+        copies = self._copies.get(message)
+        return copies.pop(0).arrived_ns if copies else at_ns
 
     def drop(self, message: int) -> int | None:
         """When a message that is lost now arrived; None when it was still on its way."""
@@ -351,7 +342,7 @@ def flights(trace: Trace, *, end_ms: float | None = None) -> list[Flight]:
             if other >= 0:
                 entry.due_ns.append(other)
         elif what == "wait":
-            waiting.wait(message, at, other)
+            waiting.wait(message, at, other >= 0)
         elif what == "deliver":
             arrived = waiting.take(message, at)
             left = min(other if other >= 0 else at, arrived)

@@ -78,6 +78,28 @@ TEST_CASE("allocation: a running cluster allocates nothing", "[sim][allocation]"
     CHECK(s->steps() - steps >= 6000);
 }
 
+TEST_CASE("allocation: what waits for a slow, writing or paused node needs no new memory",
+          "[sim][allocation][waiting]") {
+    const char* mode = GENERATE("blocking", "pipelined");
+    const Value node = Dict{{"processing_ms", List{0, 1}}, {"write_delay_ms", List{1, 6}}};
+    Story s("raft", 5, Dict{{"election_timeout_ms", List{20, 30}}, {"heartbeat_interval_ms", 9}},
+            Dict{{"network", network(5)}, {"write_mode", mode}, {"every_node", node}}, false);
+    s.until(20'000);
+    CAPTURE(mode);
+    const std::int64_t waits = s.faults().held_by_load;
+    const Instant end = s->now() + seconds(20);
+    CHECK(allocations_of([&] { s->run(end, INT64_MAX, StopWhen::never, {}); }) == 0);
+    CHECK(s.faults().held_by_load - waits > 10'000);
+    s.pause(1);
+    const Instant later = end + seconds(1);
+    s->run(later, INT64_MAX, StopWhen::never, {});
+    CHECK(s.faults().held_by_pause > 100);
+    // The places of what was held are used again.
+    s.resume(1);
+    s->run(later + seconds(1), INT64_MAX, StopWhen::never, {});
+    CHECK(allocations_of([&] { s->run(later + seconds(3), INT64_MAX, StopWhen::never, {}); }) == 0);
+}
+
 TEST_CASE("allocation: a trial that follows others allocates nothing", "[sim][allocation][sweep]") {
     const char* protocol = GENERATE("raft", "bully");
     const bool disk = GENERATE(false, true);

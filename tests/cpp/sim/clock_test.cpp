@@ -4,6 +4,8 @@
 #include <map>
 #include <set>
 
+#include "electionlab/core/random.h"
+
 #include "catch_shim.h"
 #include "story.h"
 
@@ -110,6 +112,99 @@ TEST_CASE("clock: a timer that runs keeps what is left of it when the rate chang
     s.act(Dict{{"action", "clock"}, {"node", 1}, {"drift_ppm", 0}});
     CHECK(s.effective(ActionKind::clock) == 2);
     CHECK(s.asked(ActionKind::clock) == 3);
+}
+
+TEST_CASE("clock: a change of its rate does not make it jump", "[sim][clock][fault]") {
+    Story s("raft", 3, Dict{{"election_timeout_ms", 1e6}},
+            clock_of_1(Dict{{"clock_offset_ms", -20}, {"clock_drift_ppm", 1e5}}));
+    s.until(1000);
+    REQUIRE(s.field(1, "clock_ms") == Value(1080.0));
+    s.act(Dict{{"action", "clock"}, {"node", 1}, {"drift_ppm", -5e5}});
+    CHECK(s.field(1, "clock_ms") == Value(1080.0));
+    s.until(1100);
+    CHECK(s.field(1, "clock_ms") == Value(1130.0));
+    // The offset is set to so much beyond true time, and the rate stays.
+    s.act(Dict{{"action", "clock"}, {"node", 1}, {"offset_ms", 7}});
+    CHECK(s.field(1, "clock_ms") == Value(1107.0));
+    s.until(1200);
+    CHECK(s.field(1, "clock_ms") == Value(1157.0));
+    CHECK_THROWS_WITH(s.act(Dict{{"action", "clock"}, {"node", 1}}),
+                      contains("offset_ms") && contains("drift_ppm"));
+}
+
+TEST_CASE("clock: after a random fault it is what it would have been without",
+          "[sim][clock][fault][plan]") {
+    const Value fault = GENERATE(Value(Dict{{"action", "clock"}, {"node", 1}, {"drift_ppm", 4e5}}),
+                                 Value(Dict{{"action", "clock"},
+                                            {"node", 1},
+                                            {"offset_ms", 900},
+                                            {"drift_ppm", 4e5}}));
+    const bool steps = fault.find("offset_ms") != nullptr;
+    const std::int64_t seed = GENERATE(1, 2, 3);
+    const auto run = [&](bool with_fault) {
+        const Value plan = Dict{{"action", "plan"},
+                                {"plan", Dict{{"do", fault},
+                                              {"interval_ms", 100},
+                                              {"until_ms", 150},
+                                              {"repair_after_ms", 40}}}};
+        Story s("raft", 3, Dict{{"election_timeout_ms", 1e6}},
+                Dict{{"seed", seed},
+                     {"every_node", Dict{{"clock_drift_ppm", List{-2e5, 2e5}},
+                                         {"clock_offset_ms", 3}}},
+                     {"actions", with_fault ? List{plan} : List{}}});
+        std::vector<double> clocks;
+        for (const double at : {90.0, 120.0, 200.0, 300.0}) {
+            s.until(at);
+            clocks.push_back(*s.field(1, "clock_ms").get_if<double>());
+        }
+        return clocks;
+    };
+    const auto plain = run(false), faulty = run(true);
+    CAPTURE(steps, seed, plain[2], faulty[2]);
+    CHECK(faulty[0] == plain[0]);
+    CHECK(std::abs(faulty[1] - plain[1]) > 1);
+    // The rate of this node and trial is back, and so is its offset if that was touched.
+    CHECK(std::abs((faulty[3] - faulty[2]) - (plain[3] - plain[2])) < 1e-5);
+    CHECK((std::abs(faulty[3] - plain[3]) < 1e-5) == steps);
+}
+
+TEST_CASE("clock: no timer expires early by its node's own clock, not by a nanosecond",
+          "[sim][clock][fault]") {
+    // Heartbeats on clocks of many rates, whose rate changes while they wait.
+    const auto ns = [](const Value& clock_ms) {
+        return static_cast<std::int64_t>(std::llround(*clock_ms.get_if<double>() * 1e6));
+    };
+    const std::int64_t interval = 7'000'003;
+    for (std::int64_t seed = 0; seed < seeds(300); ++seed) {
+        const RandomStream draws{mix64(static_cast<std::uint64_t>(seed) + 77)};
+        std::uint64_t draw = 0;
+        const auto rate = [&] {
+            return static_cast<double>(uniform_integer(draws.word(draw++), -500'000'000,
+                                                       500'000'000)) / 1e3;
+        };
+        Story s("raft", 2, Dict{{"election_timeout_ms", 1e6}, {"heartbeat_interval_ms", 7.000003}},
+                merged(clock_of_1(Dict{{"clock_drift_ppm", rate()}}), Dict{{"initial_leader", 1}}),
+                false);
+        s.until(0);
+        std::int64_t set_at = ns(s.field(1, "clock_ms"));
+        for (int beat = 0; beat < 20; ++beat) {
+            const bool changes = beat % 3 == 1;
+            if (changes) {
+                s.for_ms(static_cast<double>(uniform_integer(draws.word(draw++), 0, 3'000'000)) /
+                         1e6);
+                s.act(Dict{{"action", "clock"}, {"node", 1}, {"drift_ppm", rate()}});
+            }
+            Event event;
+            do {
+                event = s->step();
+            } while (event.kind != RowKind::timer || event.node != 1);
+            const std::int64_t now = ns(s.field(1, "clock_ms"));
+            CAPTURE(seed, beat, now, set_at);
+            REQUIRE(now - set_at >= interval);
+            REQUIRE(now - set_at <= interval + (changes ? 3 : 1));
+            set_at = now;
+        }
+    }
 }
 
 TEST_CASE("clock: a spread of rates is drawn once for each node and trial", "[sim][clock]") {

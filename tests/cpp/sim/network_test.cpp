@@ -245,6 +245,136 @@ TEST_CASE("network: what is under way when a link is cut is lost, after a heal i
     CHECK(s.dropped("cut") == 3);          // those of 2, 3 and 4 ms met the cut when they were sent
 }
 
+TEST_CASE("network: a cut link is judged when a message leaves, not when its handler ran",
+          "[sim][network][disk][fault]") {
+    // Node 1 stands at 10 and writes until 18; its requests leave then and arrive at 23.
+    const auto stands = [] {
+        Story s("raft", 3, Dict{{"election_timeout_ms", 1e8}, {"heartbeat_interval_ms", 50}},
+                Dict{{"network", network(5)},
+                     {"nodes", List{Dict{{"node", 1}, {"config", Dict{{"write_delay_ms", 8}}}}}}});
+        s.until(5);
+        return s;
+    };
+    SECTION("cut when the handler ran, mended when they left: they arrive") {
+        Story s = stands();
+        s.cut(nodes({1}), nodes({2, 3}), true);
+        s.until(10);
+        s.fire(1, "election");
+        s.until(15);
+        s.act("heal");
+        s.until(23);
+        CHECK(s.delivered("VoteRequest") == 2);
+    }
+    SECTION("cut when they left, mended when they arrive: they are lost") {
+        Story s = stands();
+        s.until(10);
+        s.fire(1, "election");
+        s.until(15);
+        s.cut(nodes({1}), nodes({2, 3}), false);
+        s.until(20);
+        s.act(Dict{{"action", "mend"}, {"from", nodes({1})}, {"to", nodes({2})}});
+        s.until(22);
+        s.act("heal");
+        s.until(23);
+        CHECK(s.delivered("VoteRequest") == 0);
+        CHECK(s.dropped("cut") == 2);
+        CHECK(s.faults().cut == 2);
+    }
+    SECTION("cut while they wait and while they travel only: they arrive") {
+        Story s = stands();
+        s.until(10);
+        s.fire(1, "election");
+        s.until(12);
+        s.cut(nodes({1}), nodes({2, 3}), true);
+        s.until(14);
+        s.act("heal");
+        s.until(19);
+        s.cut(nodes({1}), nodes({2, 3}), true);
+        s.until(21);
+        s.act("heal");
+        s.until(23);
+        CHECK(s.delivered("VoteRequest") == 2);
+    }
+    SECTION("held by a pause, they leave at its end") {
+        Story s = stands();
+        s.until(10);
+        s.fire(1, "election");
+        s.until(12);
+        s.pause(1);
+        s.until(30);
+        s.cut(nodes({1}), nodes({2}), false);
+        s.until(40);
+        s.resume(1);
+        s.act("heal");
+        s.until(45);
+        CHECK(s.delivered("VoteRequest") == 1);
+        CHECK(s.dropped("cut") == 1);
+    }
+}
+
+TEST_CASE("network: a link that becomes FIFO keeps the order of what is on its way, too",
+          "[sim][network][fault]") {
+    const bool one_link = GENERATE(false, true);
+    const std::uint64_t seed = GENERATE(range(1u, 6u));
+    CAPTURE(one_link, seed);
+    Story s = chatter(2, jitter, seed, true);
+    s.until(100);
+    const std::int64_t last_before = [&] {
+        std::int64_t last = 0;
+        for (const PendingEvent& e : s.in_flight()) {
+            last = std::max(last, e.message);
+        }
+        return last;
+    }();
+    Dict change{{"action", "link"}, {"link", Dict{{"fifo", true}}}};
+    if (one_link) {
+        change.emplace_back("from", nodes({1}));
+        change.emplace_back("to", nodes({2}));
+    }
+    s.act(change);
+    s.until(400);
+    std::map<std::pair<NodeId, NodeId>, std::int64_t> last;
+    for (const TraceRow& r : s.rows(RowKind::deliver)) {
+        auto& newest = last[{r.peer, r.node}];
+        if (r.at > Instant{} + ms(100)) {
+            CAPTURE(r.peer, r.node, r.message, newest, last_before);
+            // Those sent before may still overtake each other; nothing sent after overtakes.
+            REQUIRE((r.message > newest || newest <= last_before));
+        }
+        newest = std::max(newest, r.message);
+    }
+}
+
+TEST_CASE("network: copies share a number, and what is done by it happens to the earliest",
+          "[sim][network][fault]") {
+    Story s = chatter(2, network(5));
+    s.until(1.5);
+    const auto number = s.in_flight()[0].message;
+    s.act(Dict{{"action", "delay"}, {"message", number}, {"by_ms", 3}});
+    s.touch("duplicate", number);
+    s.act(Dict{{"action", "delay"}, {"message", number}, {"by_ms", 4}});
+    const auto dues = [&] {
+        std::vector<double> found;
+        for (const PendingEvent& e : s.in_flight()) {
+            if (e.message == number) {
+                found.push_back(e.at.to_ms());
+            }
+        }
+        return found;
+    };
+    REQUIRE(dues() == std::vector<double>{9, 13});
+    s.act(Dict{{"action", "delay"}, {"message", number}, {"by_ms", 10}});
+    CHECK(dues() == std::vector<double>{13, 19});
+    SECTION("drop") {
+        s.touch("drop", number);
+        CHECK(dues() == std::vector<double>{19});
+    }
+    SECTION("deliver") {
+        s.touch("deliver", number);
+        CHECK(dues() == std::vector<double>{19});
+    }
+}
+
 TEST_CASE("network: an options dictionary is read back as it was written",
           "[sim][network][format]") {
     const Value given =

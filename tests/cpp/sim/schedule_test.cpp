@@ -74,7 +74,6 @@ TEST_CASE("schedule: a condition may ask for a node, an occurrence and an epoch"
         Story s(
             "raft", 3, Dict{},
             with(when(Dict{{"role", "candidate"}, {"occurrence", 2}}, Dict{{"action", "heal"}})));
-        s.act("crash", 1);  // not yet started: nothing to crash
         s.until(2);
         s.fire(1, "election");
         CHECK(s.asked(ActionKind::heal) == 0);
@@ -239,6 +238,95 @@ TEST_CASE("plan: after a random change of links each link gets back what is its 
         CAPTURE(r.at.ns, r.peer, r.node);
         REQUIRE(r.at.ns - r.other_ns == (changed ? 2 : own ? 30 : 5) * 1'000'000);
     }
+}
+
+TEST_CASE("schedule: a repair ends the crash or pause that it belongs to, and no later one",
+          "[sim][schedule][fault]") {
+    const bool crash = GENERATE(true, false);
+    const char* fault = crash ? "crash" : "pause";
+    const char* repair = crash ? "restart" : "resume";
+    const ActionKind repairs = crash ? ActionKind::restart : ActionKind::resume;
+    const Role role = crash ? Role::down : Role::paused;
+    CAPTURE(fault);
+    Story s("raft", 3, Dict{{"election_timeout_ms", 1e6}}, Dict{{"network", network(5)}});
+    s.until(10);
+    s.act(Dict{{"action", fault},
+               {"node", 1},
+               {crash ? "restart_after_ms" : "resume_after_ms", 40}});
+    s.until(20);
+    s.act(repair, 1);
+    s.until(30);
+    s.act(fault, 1);  // this one is to last
+    s.until(60);
+    CHECK(s.role(1) == role);
+    CHECK(s.asked(repairs) == 2);
+    CHECK(s.effective(repairs) == 1);
+    CHECK_THAT(s.told(), contains(std::string(repair)));
+    s.act(repair, 1);
+    CHECK(s.role(1) == Role::follower);
+}
+
+TEST_CASE("plan: whom it hits comes from its own seed, not from what else is drawn",
+          "[sim][schedule][plan]") {
+    const auto hits = [](bool others) {
+        List actions{plan(Dict{{"do", Dict{{"action", "pause"}, {"node", "random"}}},
+                               {"interval_ms", 100},
+                               {"repair_after_ms", 5},
+                               {"seed", 3}})};
+        Story s("raft", 5, Dict{{"election_timeout_ms", 1e6}},
+                Dict{{"seed", 1}, {"network", network(5)}, {"actions", actions}});
+        std::vector<NodeId> nodes;
+        for (int i = 1; i <= 20; ++i) {
+            s.until(100.0 * i - 50);
+            if (others) {  // a random clock by hand draws from the run's own stream
+                s.act(Dict{{"action", "clock"}, {"node", "random"}, {"offset_ms", i}});
+            }
+        }
+        for (const TraceRow& r : s.rows(RowKind::action)) {
+            if (r.detail == static_cast<std::uint8_t>(ActionKind::pause)) {
+                nodes.push_back(r.node);
+            }
+        }
+        return nodes;
+    };
+    const auto alone = hits(false);
+    REQUIRE(alone.size() == 19);
+    CHECK(std::set<NodeId>(alone.begin(), alone.end()).size() > 2);
+    CHECK(alone == hits(true));
+}
+
+TEST_CASE("faults: a crash or a pause before the start takes effect", "[sim][fault][crash]") {
+    const bool by_hand = GENERATE(true, false);
+    const bool crash = GENERATE(true, false);
+    const Value fault = Dict{{"action", crash ? "crash" : "pause"}, {"node", 3}};
+    CAPTURE(by_hand, crash);
+    Story s("raft", 3, Dict{},
+            Dict{{"network", network(5)}, {"actions", by_hand ? List{} : List{fault}}});
+    if (by_hand) {
+        s.act(fault);
+    }
+    CHECK(s.effective(crash ? ActionKind::crash : ActionKind::pause) == 1);
+    CHECK(s.until_leader(5000));
+    CHECK(s.role(3) == Role::down);  // it has not started
+    CHECK(s.due_ns(3, "election") == -1);
+    s.act(crash ? "restart" : "resume", 3);
+    s.until(s.now_ms());
+    CHECK(s.role(3) == Role::follower);
+    CHECK(s.until_agreement(5000));
+    CHECK(s.rows(RowKind::start).size() == (crash ? 2 : 3));
+}
+
+TEST_CASE("faults: what can mean nothing before the start is refused", "[sim][fault][errors]") {
+    const auto refused = [](const Value& action) {
+        CHECK_THROWS_WITH(Story("raft", 3, Dict{}, with(action)),
+                          contains("actions") && contains("before the first event"));
+    };
+    refused(Dict{{"action", "crash"}, {"node", "leader"}});
+    refused(Dict{{"action", "slow"}, {"node", "random"}, {"processing_ms", 1}});
+    refused(Dict{{"action", "fire"}, {"node", 1}, {"timer", "election"}});
+    refused(Dict{{"action", "drop"}, {"message", 1}});
+    refused(Dict{{"action", "restart"}, {"node", 1}});
+    refused(Dict{{"action", "resume"}, {"node", 1}});
 }
 
 TEST_CASE("faults: one that touches nothing is asked for, but not effective", "[sim][fault]") {

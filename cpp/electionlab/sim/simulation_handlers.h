@@ -1,0 +1,306 @@
+// Simulation: a protocol handles one input, then its effects are carried out: the disk is
+// written, timers are set, messages leave.
+// Included by simulation.h only.
+#pragma once
+
+#include "electionlab/sim/simulation.h"
+
+namespace electionlab {
+
+template <class P>
+void Simulation<P>::handle_message(std::uint32_t place) {
+    const Pending& what = bodies_[place];  // stays where it is until the handler is done
+    const NodeId node = what.to;
+    begin_event(RowKind::deliver, node);
+    const auto kind = Traits::kind(what.message);
+    last_.peer = what.from;
+    last_.message = what.number;
+    last_.message_kind = static_cast<std::int8_t>(kind);
+    ++by_kind_[kind].delivered;
+    ++by_node_[node].delivered;
+    leader_traffic_ += views_[node - 1].leads() ? 1 : 0;
+    effects_.clear();
+    const Context<Options> ctx = context(node);
+    P::on_message(slots_[node - 1].state, ctx, what.from, what.message, effects_);
+    last_.view = current_view(ctx);
+    if (trace_) {
+        record_input(&what);
+    }
+    free_slot(place);
+    finish(node);
+}
+
+template <class P>
+void Simulation<P>::handle_timer(NodeId node, std::uint32_t timer) {
+    begin_event(RowKind::timer, node);
+    last_.timer = static_cast<std::int8_t>(timer);
+    effects_.clear();
+    const Context<Options> ctx = context(node);
+    P::on_timer(slots_[node - 1].state, ctx, static_cast<typename P::Timer>(timer), effects_);
+    last_.view = current_view(ctx);
+    if (trace_) {
+        record_input(nullptr);
+    }
+    finish(node);
+}
+
+template <class P>
+void Simulation<P>::handle_start(NodeId node) {
+    begin_event(RowKind::start, node);
+    slots_[node - 1].up = slots_[node - 1].started = true;
+    effects_.clear();
+    const Context<Options> ctx = context(node);
+    P::on_start(slots_[node - 1].state, ctx, effects_);
+    last_.view = current_view(ctx);
+    if (trace_) {
+        record_input(nullptr);
+    }
+    finish(node);
+}
+
+// The row of an input shows the view after it.
+template <class P>
+void Simulation<P>::record_input(const Pending* message) {
+    TraceRow r = row_of(last_.kind, last_.node, last_.peer);
+    r.role = last_.view.role;
+    r.leader = last_.view.leader;
+    r.epoch = last_.view.epoch;
+    r.message = last_.message;
+    r.message_kind = last_.message_kind;
+    r.timer = last_.timer;
+    r.body = message != nullptr ? message->body : -1;
+    r.other_ns = message != nullptr ? message->sent.ns : -1;
+    trace_->append(r);
+}
+
+template <class P>
+void Simulation<P>::record_notes(NodeId node) {
+    for (const Note& note : effects_.notes()) {
+        TraceRow r = row_of(RowKind::note, node, no_node);
+        r.text = trace_->intern(note.text);
+        r.first = note.first;
+        r.second = note.second;
+        trace_->append(r);
+    }
+}
+
+// After a handler: its reasons, its new view, its promises, and then its effects.
+template <class P>
+void Simulation<P>::finish(NodeId node) {
+    if (trace_) {
+        record_notes(node);
+    }
+    const View before = views_[node - 1];
+    if (last_.kind == RowKind::action) {
+        last_.view = current_view(node);
+    }
+    const View after = last_.view;
+    const bool changed = after != before;
+    if (changed) {
+        change_view(node, after);
+    }
+    // What was not told to anybody yet is judged when a message tells it.
+    if constexpr (has_promises) {
+        if (changed || !effects_.sends().empty()) {
+            check_promises(node, before, after);
+        }
+    }
+    carry_out_effects(node);
+}
+
+// The order of duties: the disk is written, timers are set, messages leave.
+template <class P>
+void Simulation<P>::carry_out_effects(NodeId node) {
+    Slot& slot = slots_[node - 1];
+    const Instant leaves = effects_.persists() ? write(node) : std::max(now_, slot.disk_ready);
+    if constexpr (has_promises) {
+        if (!effects_.sends().empty() && !writes_.empty()) {
+            settle_writes(now_);  // what was written before is known before this
+        }
+        if (!effects_.sends().empty() && slot.visible != slot.state.disk) {
+            if (leaves == now_) {
+                slot.visible = slot.state.disk;
+            } else if (!effects_.persists()) {
+                writes_.push_back({node, leaves, slot.state.disk, false});
+            }
+        }
+    }
+    for (const auto& change : effects_.timers()) {
+        if (change.set) {
+            arm(node, change.timer, change.spec);
+        } else {
+            timers_.cancel(slot_of(node, change.timer));
+        }
+    }
+    for (auto& outgoing : effects_.sends()) {
+        send_out(node, outgoing, leaves);
+    }
+}
+
+template <class P>
+View Simulation<P>::current_view(const Context<Options>& ctx) const {
+    const Slot& slot = slots_[ctx.self - 1];
+    if (!slot.up) {
+        return {Role::down, no_node, 0};
+    }
+    View view = P::view(slot.state, ctx);
+    if (slot.paused) {
+        view.role = Role::paused;
+    }
+    return view;
+}
+
+template <class P>
+void Simulation<P>::change_view(NodeId node, const View& after) {
+    const View before = std::exchange(views_[node - 1], after);
+    if (node <= members_) {
+        const std::size_t known = monitor_.violations().size();
+        monitor_.on_view(node, before, after, now_, step_, views());
+        row(RowKind::view, node);
+        if (after.leads() && !before.leads()) {
+            row(RowKind::leader, node);
+        }
+        for (std::size_t i = known; trace_ && i < monitor_.violations().size(); ++i) {
+            const Violation& violation = monitor_.violations()[i];
+            TraceRow r = row_of(RowKind::violation, node, violation.other);
+            r.text = trace_->intern(std::string(violation.invariant) + ": node {} led as well");
+            r.first = violation.other;
+            trace_->append(r);
+        }
+    } else {
+        row(RowKind::view, node);
+    }
+    if (!triggers_.empty()) {
+        match_triggers(node, before, after);
+    }
+}
+
+template <class P>
+void Simulation<P>::check_promises(NodeId node, const View& before, const View& after) {
+    Slot& slot = slots_[node - 1];
+    const bool same_disk = slot.visible == slot.state.disk;
+    if (same_disk && before == after) {
+        return;
+    }
+    for (const Promise<P>& promise : promises_) {
+        if (!promise.holds({slot.visible, before}, {slot.state.disk, after})) {
+            monitor_.add_violation({step_, now_, promise.name, node, no_node, after.epoch});
+            if (trace_) {
+                TraceRow r = row_of(RowKind::violation, node, no_node);
+                r.text = trace_->intern(promise.name);
+                trace_->append(r);
+            }
+            slot.visible = slot.state.disk;  // reported once
+        }
+    }
+}
+
+// Begins a durable write; returns when it is done.
+template <class P>
+Instant Simulation<P>::write(NodeId node) {
+    Slot& slot = slots_[node - 1];
+    const Distribution& delay = node_configs_[node - 1].write_delay;
+    if (!writes_.empty()) {
+        settle_writes(now_);  // an older write must not come after this one
+    }
+    if (delay.is_zero() && slot.disk_ready <= now_) {
+        slot.stable = slot.state.disk;
+        row(RowKind::write, node);
+        return now_;
+    }
+    const auto stream = random_stream(key_, node, Purpose::disk);
+    const Instant done = std::max(now_, slot.disk_ready) + delay.draw(stream.word(slot.writes++));
+    slot.disk_ready = done;
+    if (config_->write_mode == WriteMode::blocking) {
+        slot.busy_until = std::max(slot.busy_until, done);
+    }
+    writes_.push_back({node, done, slot.state.disk, true});
+    if (trace_) {
+        TraceRow r = row_of(RowKind::write, node, no_node);
+        r.other_ns = done.ns;
+        trace_->append(r);
+    }
+    return done;
+}
+
+// Takes note of the writes that are done by now, oldest first.
+template <class P>
+void Simulation<P>::settle_writes(Instant t) {
+    std::erase_if(writes_, [&](const Write& write) {
+        if (write.done > t) {
+            return false;
+        }
+        Slot& slot = slots_[write.node - 1];
+        slot.visible = write.disk;
+        if (write.persists) {
+            slot.stable = write.disk;
+        }
+        return true;
+    });
+}
+
+template <class P>
+void Simulation<P>::arm(NodeId node, std::uint32_t timer, const TimerSpec& spec) {
+    const std::size_t slot = slot_of(node, timer);
+    Duration wait = spec.min;
+    if (const std::uint32_t draw = ++timer_draws_[slot]; spec.policy != TimeoutPolicy::redrawn) {
+        wait = draw_timeout(node, timer, spec, draw);
+    } else if (spec.min != spec.max) {
+        const auto stream = random_stream(key_, node, Purpose::timer, timer);
+        wait = {uniform_integer(stream.word(draw), spec.min.ns, spec.max.ns)};
+    }
+    if (!slots_[node - 1].plain) {
+        const NodeConfig& config = node_configs_[node - 1];
+        if (config.clock_drift_ppb != 0) {  // the node counts on its own clock
+            // At least a nanosecond: a timer that takes no time would stop the clock.
+            wait = std::max(after_local(node, wait) - now_, nanoseconds(1));
+            ++counts_.timers_on_odd_clocks;
+        }
+        if (!config.timer_lateness.is_zero()) {
+            const auto stream = random_stream(key_, node, Purpose::timer_lateness, timer);
+            wait += config.timer_lateness.draw(stream.word(timer_draws_[slot]));
+        }
+    }
+    timers_.set(slot, now_ + wait, next_order());
+}
+
+// A span of the node's own clock, drawn by the less common policies.
+template <class P>
+Duration Simulation<P>::draw_timeout(NodeId node, std::uint32_t timer, const TimerSpec& spec,
+                                     std::uint32_t draws) {
+    const auto stream = random_stream(key_, node, Purpose::timer, timer);
+    switch (spec.policy) {
+        case TimeoutPolicy::drawn_once: {
+            const auto once = random_stream(key_, node, Purpose::timer, timer + 128);
+            return {uniform_integer(once.word(slots_[node - 1].incarnation), spec.min.ns, spec.max.ns)};
+        }
+        case TimeoutPolicy::quantised: {
+            // The timer counts the node's ticks, which run whatever it does: the first comes early.
+            const std::int64_t tick = spec.tick.ns;
+            const auto phase = uniform_integer(random_stream(key_, node, Purpose::clock).word(0), 0,
+                                               tick - 1);
+            const std::int64_t local = clock(node).ns - phase;
+            const std::int64_t into_tick = ((local % tick) + tick) % tick;
+            const std::int64_t ticks =
+                uniform_integer(stream.word(draws), spec.min.ns / tick, spec.max.ns / tick);
+            return {ticks * tick - into_tick};
+        }
+        case TimeoutPolicy::rounded: {
+            const std::int64_t tick = spec.tick.ns;
+            const auto drawn = uniform_integer(stream.word(draws), spec.min.ns, spec.max.ns);
+            return {(drawn + tick / 2) / tick * tick};
+        }
+        default: {  // redrawn_each_tick
+            const std::uint64_t own = stream.word(draws);
+            const std::int64_t span = spec.max.ns - spec.min.ns;
+            for (std::int64_t past = spec.tick.ns, tick = 1;; past += spec.tick.ns, ++tick) {
+                const auto word = RandomStream{own}.word(static_cast<std::uint64_t>(tick));
+                if (past > uniform_integer(word, 0, span)) {
+                    return {spec.min.ns + past};
+                }
+            }
+        }
+    }
+}
+
+}  // namespace electionlab

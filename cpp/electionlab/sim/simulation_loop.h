@@ -1,0 +1,251 @@
+// Simulation: the loop: what is due next, and whom it concerns.
+// Included by simulation.h only.
+#pragma once
+
+#include "electionlab/sim/simulation.h"
+
+namespace electionlab {
+
+template <class P>
+void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
+    key_ = trial_key(seed, trial);
+    now_ = {};
+    step_ = whole_step_ = 0;
+    order_ = 1;
+    next_message_ = 1;
+    queue_.clear();
+    bodies_.clear();
+    first_free_ = no_slot;
+    stopped_.clear();
+    writes_.clear();
+    scheduled_.clear();
+    triggers_.clear();
+    plans_.clear();
+    network_ = config_->network;
+    last_arrival_.reset(0);
+    cut_since_.reset(0);
+    tracks_overtaking_ = false;
+    message_triggers_ = false;
+    target_draws_ = 0;
+    counts_ = {};
+    by_kind_.assign(description_->messages.size(), {});
+    by_node_.assign(actors_ + 1, {});
+    leader_traffic_ = 0;
+    std::fill(std::begin(drops_), std::end(drops_), 0);
+    last_ = {};
+
+    timers_.reset(std::size_t{actors_} * timer_count_);
+    timer_draws_.assign(timers_.size(), 0);
+    slots_.assign(actors_, Slot{});
+    views_.assign(actors_, View{Role::down, no_node, 0});
+    node_configs_.assign(actors_, config_->every_node);
+    for (const auto& [node, own] : config_->nodes) {
+        node_configs_[node - 1] = own;
+    }
+    for (NodeId node = 1; node <= actors_; ++node) {  // a spread of rates is drawn once a trial
+        NodeConfig& c = node_configs_[node - 1];
+        if (c.clock_drift_ppb != c.clock_drift_max_ppb) {
+            c.clock_drift_ppb = c.clock_drift_max_ppb = configured_drift(node);
+        }
+    }
+    clock_since_.assign(actors_, Instant{});
+    lines_.assign(actors_, Line{});
+    monitor_.reset(members_, {.one_leader_per_epoch = description_->about.epochs,
+                              .one_leader_at_a_time = config_->one_leader_at_a_time});
+    for (NodeId node = 1; node <= actors_; ++node) {
+        Slot& slot = slots_[node - 1];
+        slot.state.disk = P::initial_disk(*options_, node);
+        slot.stable = slot.visible = slot.state.disk;
+        slot.network_key = random_stream(key_, node, Purpose::network).key;
+        slot.clock_offset = node_configs_[node - 1].clock_offset;
+        refresh_plain(node);
+        const Distribution& start = node_configs_[node - 1].start;
+        const Instant at = now_ + start.draw(random_stream(key_, node, Purpose::start).word(0));
+        const std::uint32_t place = take_slot();
+        bodies_[place].kind = PendingKind::start;
+        bodies_[place].to = node;
+        queue_.push(QueueKey::make(at, next_order(), place));
+    }
+    for (const Action& action : config_->actions) {
+        carry_out(action, no_node);
+    }
+}
+
+template <class P>
+Instant Simulation<P>::next_time() {
+    Instant next = scheduled_.empty() ? Instant::never() : scheduled_.back().at;
+    if (!queue_.empty()) {
+        next = std::min(next, Instant{queue_.top().at});
+    }
+    if (const std::size_t slot = timers_.earliest(); slot != TimerTable::none) {
+        next = std::min(next, Instant{timers_.at(slot).at});
+    }
+    return next;
+}
+
+// One event, whatever is due first; false when nothing is due up to `until`.
+template <class P>
+bool Simulation<P>::advance(Instant until) {
+    Instant at = Instant::never();
+    std::uint64_t order = 0;
+    const std::size_t timer = timers_.earliest();
+    bool is_timer = false;
+    if (timer != TimerTable::none && timers_.armed(timer)) {
+        at = Instant{timers_.at(timer).at};
+        order = timers_.at(timer).order;
+        is_timer = true;
+    }
+    if (!queue_.empty()) {
+        const QueueKey& top = queue_.top();
+        if (top.at < at.ns || (top.at == at.ns && top.order() < order)) {
+            at = Instant{top.at};
+            is_timer = false;
+        }
+    }
+    if (!scheduled_.empty() && scheduled_.back().at <= at) {
+        if (scheduled_.back().at > until) {
+            return false;
+        }
+        advance_schedule();
+        return true;
+    }
+    if (at > until || at == Instant::never()) {
+        return false;
+    }
+    now_ = at;
+    if (is_timer) {
+        expire(timer);
+    } else {
+        const std::uint32_t slot = queue_.top().slot();
+        queue_.pop();
+        handle(slot);
+    }
+    return true;
+}
+
+template <class P>
+void Simulation<P>::advance_schedule() {
+    const Scheduled next = std::move(scheduled_.back());
+    scheduled_.pop_back();
+    now_ = next.at;
+    if (next.plan >= 0) {
+        return run_plan(next.plan);
+    }
+    begin_event(RowKind::action, no_node);
+    if (next.episode == 0 || next.episode == episode_of(*next.action)) {
+        carry_out(*next.action, next.trigger);
+    } else {
+        pass_over(next.action->kind, next.action->node, "nothing: what it was to end is over");
+    }
+}
+
+template <class P>
+void Simulation<P>::begin_event(RowKind kind, NodeId node) {
+    last_.step = ++step_;
+    last_.at = now_;
+    last_.kind = kind;
+    last_.detail = 0;
+    last_.message_kind = -1;
+    last_.timer = -1;
+    last_.node = node;
+    last_.peer = no_node;
+    last_.message = -1;
+    last_.view = {};
+}
+
+// A timer has run out: its handler runs, unless its node is paused or busy; then it waits its turn.
+template <class P>
+void Simulation<P>::expire(std::size_t timer_slot) {
+    const auto node = static_cast<NodeId>(timer_slot / timer_count_) + 1;
+    const Slot& slot = slots_[node - 1];
+    const auto timer = static_cast<std::uint32_t>(timer_slot % timer_count_);
+    timers_.cancel(timer_slot);
+    if (slot.plain && slot.busy_until <= now_) {
+        return handle_timer(node, timer);
+    }
+    expire_later(node, timer);
+}
+
+template <class P>
+void Simulation<P>::expire_later(NodeId node, std::uint32_t timer) {
+    const std::uint32_t place = take_slot();
+    Pending& expiry = bodies_[place];
+    expiry.kind = PendingKind::timer;
+    expiry.to = node;
+    expiry.timer = timer;
+    expiry.number = timers_.generation(slot_of(node, timer));
+    if (!wait_for_turn(place)) {
+        free_slot(place);
+        handle_timer(node, timer);
+    }
+}
+
+// Something is due: a message arrives, a node starts, or goes on with what waits there.
+template <class P>
+void Simulation<P>::handle(std::uint32_t slot) {
+    const Pending& what = bodies_[slot];
+    if (what.kind != PendingKind::message) {
+        return handle_unusual(slot);
+    }
+    const NodeId node = what.to;
+    const Slot& receiver = slots_[node - 1];
+    if (what.doomed || network_.is_cut(what.from, node)) {
+        return drop_at_arrival(slot, DropReason::cut);
+    }
+    if (!receiver.up) {
+        return drop_at_arrival(slot, DropReason::receiver_down);
+    }
+    if (tracks_overtaking_) {
+        track_overtaking(what);
+    }
+    if ((!receiver.plain || receiver.busy_until > now_) && wait_for_turn(slot)) {
+        return;
+    }
+    handle_message(slot);
+}
+
+template <class P>
+void Simulation<P>::handle_unusual(std::uint32_t slot) {
+    const NodeId node = bodies_[slot].to;
+    if (bodies_[slot].kind == PendingKind::turn) {
+        return take_turn(node);
+    }
+    if (!wait_for_turn(slot)) {
+        free_slot(slot);
+        handle_start(node);
+    }
+}
+
+template <class P>
+TraceRow Simulation<P>::row_of(RowKind kind, NodeId node, NodeId peer) const {
+    TraceRow r;
+    r.step = step_;
+    r.at = now_;
+    r.kind = kind;
+    r.node = node;
+    r.peer = peer;
+    if (node != no_node) {
+        const View& view = views_[node - 1];
+        r.role = view.role;
+        r.leader = view.leader;
+        r.epoch = view.epoch;
+    }
+    return r;
+}
+
+template <class P>
+void Simulation<P>::row(RowKind kind, NodeId node, NodeId peer) {
+    if (trace_) {
+        trace_->append(row_of(kind, node, peer));
+    }
+}
+
+template <class P>
+void Simulation<P>::refresh_plain(NodeId node) {
+    const NodeConfig& c = node_configs_[node - 1];
+    slots_[node - 1].plain = c.processing.is_zero() && c.timer_lateness.is_zero() &&
+                             c.clock_drift_ppb == 0 && !slots_[node - 1].paused &&
+                             lines_[node - 1].first == no_slot;
+}
+
+}  // namespace electionlab
