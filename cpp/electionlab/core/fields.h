@@ -7,15 +7,21 @@
 //         EL_FIELDS(VoteReply, term, granted)
 //     };
 //
-// `check_fields<VoteReply>()` fails to compile when a member is missing from the list.
+// `check_fields<VoteReply>()` fails to compile when a member is missing from the list, or is of a
+// type that a field cannot have. A field is a whole number, a truth value, an enumeration with
+// names, a `Duration` or `Instant`, an `IdList` or `NodeSet`, text (`std::string`), another struct
+// with EL_FIELDS, or a `std::optional` or `std::vector` of any of these.
 #pragma once
 
+#include <bit>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -68,11 +74,36 @@ concept NamedEnum = std::is_enum_v<E> && requires(E e) {
     { enum_name(e) } -> std::convertible_to<std::string_view>;
 };
 
+template <class T>
+concept NodeIds = std::same_as<T, IdList> || std::same_as<T, std::vector<NodeId>> ||
+                  requires(const T& set) { set.words(); set.for_each([](NodeId) {}); };
+
+/// A duration or an instant.
+template <class T>
+concept TimeField = std::same_as<T, Duration> || std::same_as<T, Instant>;
+
+/// A value that brings its own hash and plain form: a Python object.
+template <class T>
+concept OpaqueField = requires(const T& value) {
+    { value.hash() } -> std::same_as<std::uint64_t>;
+    { value.to_value() } -> std::same_as<Value>;
+};
+
 namespace detail {
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+template <class T>
+inline constexpr bool is_list = false;
+template <class T>
+inline constexpr bool is_list<std::vector<T>> = !std::same_as<T, NodeId> && !std::same_as<T, bool>;
 
 struct AnyField {
     template <class T>
-    constexpr operator T() const;  // NOLINT: the conversion only exists in unevaluated code
+    operator T() const;  // NOLINT: the conversion only exists in unevaluated code
 };
 template <std::size_t>
 using AnyFieldAt = AnyField;
@@ -93,13 +124,43 @@ constexpr std::size_t member_count() {
 
 }  // namespace detail
 
-/// Fails to compile unless the field list of T names every member of T.
+/// What a field of a message or of a state may be.
+template <class T>
+concept FieldValue = HasFields<T> || NamedEnum<T> || std::integral<T> || TimeField<T> ||
+                     NodeIds<T> || std::same_as<T, std::string> || OpaqueField<T> ||
+                     detail::is_optional<T> || detail::is_list<T>;
+
+/// Fails to compile when T cannot be the type of a field, or has members that cannot.
+template <class T>
+constexpr bool check_field();
+
+/// Fails to compile unless the field list of T names every member of T, and each can be a field.
 template <HasFields T>
 constexpr bool check_fields() {
     static_assert(std::is_aggregate_v<T>);
     static_assert(detail::member_count<T>() == T::field_total,
                   "EL_FIELDS must name every member: a field left out is not compared or hashed");
+    constexpr auto check = [](std::string_view, const auto& field) {
+        static_assert(check_field<std::remove_cvref_t<decltype(field)>>());
+    };
+    // Naming the function instantiates it, and with it the check of every field.
+    [[maybe_unused]] constexpr auto checked = &T::template for_each_field<const T, decltype(check)&>;
     return true;
+}
+
+template <class T>
+constexpr bool check_field() {
+    static_assert(FieldValue<T>,
+                  "a field must be a whole number, bool, an enumeration with enum_name, Duration, "
+                  "Instant, IdList, NodeSet, std::string, a struct with EL_FIELDS, or a "
+                  "std::optional or std::vector of these; see the type of check_field above");
+    if constexpr (HasFields<T>) {
+        return check_fields<T>();
+    } else if constexpr (detail::is_optional<T> || detail::is_list<T>) {
+        return check_field<typename T::value_type>();
+    } else {
+        return true;
+    }
 }
 
 // --- hashing: one 64-bit word after the other, equal on every platform ----------------------
@@ -117,14 +178,24 @@ void hash_into(std::uint64_t& hash, const T& value) {
         T::for_each_field(value, [&](std::string_view, const auto& f) { hash_into(hash, f); });
     } else if constexpr (std::is_enum_v<T> || std::integral<T>) {
         hash_word(hash, static_cast<std::uint64_t>(value));
-    } else if constexpr (requires { value.ns; }) {
+    } else if constexpr (TimeField<T>) {
         hash_word(hash, static_cast<std::uint64_t>(value.ns));
+    } else if constexpr (OpaqueField<T>) {
+        hash_word(hash, value.hash());
+    } else if constexpr (std::same_as<T, std::string>) {
+        hash_word(hash, value.size());
+        for (const char c : value) {
+            hash_word(hash, static_cast<unsigned char>(c));
+        }
+    } else if constexpr (detail::is_optional<T>) {
+        hash_word(hash, value.has_value() ? 1 : 0);
+        if (value) {
+            hash_into(hash, *value);
+        }
     } else if constexpr (requires { value.words(); }) {
         for (const std::uint64_t word : value.words()) {
             hash_word(hash, word);
         }
-    } else if constexpr (requires { value.hash(); }) {
-        hash_word(hash, value.hash());
     } else {  // a list: its length first, so that neighbours cannot be confused
         hash_word(hash, value.size());
         for (const auto& item : value) {
@@ -145,7 +216,7 @@ std::uint64_t hash_of(const T& value) {
 
 template <class T>
 Value to_value(const T& value) {
-    if constexpr (std::same_as<T, Value>) {
+    if constexpr (std::same_as<T, Value> || std::same_as<T, std::string>) {
         return value;
     } else if constexpr (requires { value.to_value(); }) {
         return value.to_value();
@@ -163,6 +234,8 @@ Value to_value(const T& value) {
         return static_cast<std::int64_t>(value);
     } else if constexpr (requires { value.to_ms(); }) {
         return value.to_ms();
+    } else if constexpr (detail::is_optional<T>) {
+        return value ? to_value(*value) : Value();
     } else if constexpr (requires { value.for_each([](NodeId) {}); }) {
         Value::List list;
         value.for_each([&](NodeId node) { list.emplace_back(node); });
@@ -176,15 +249,92 @@ Value to_value(const T& value) {
     }
 }
 
+// --- reading: what a user gives for a command -------------------------------------------------
+
+/// Reads a field that `check_value` has let pass; what is not given keeps its default.
+/// (Not inlined: GCC 12 would warn of the inside of an empty `std::optional`.)
+template <class T>
+#if defined(__GNUC__)
+[[gnu::noinline]]
+#endif
+void from_value(const Value& value, T& field) {
+    if constexpr (HasFields<T>) {
+        T::for_each_field(field, [&](std::string_view name, auto& inner) {
+            if (const Value* given = value.find(name)) {
+                from_value(*given, inner);
+            }
+        });
+    } else if constexpr (NamedEnum<T>) {
+        for (int v = 0; !enum_name(static_cast<T>(v)).empty(); ++v) {
+            field = enum_name(static_cast<T>(v)) == *value.get_if<std::string>() ? static_cast<T>(v)
+                                                                                 : field;
+        }
+    } else if constexpr (std::same_as<T, bool> || std::same_as<T, std::string>) {
+        field = *value.get_if<T>();
+    } else if constexpr (std::integral<T>) {
+        field = static_cast<T>(*value.get_if<std::int64_t>());
+    } else if constexpr (TimeField<T>) {
+        const auto* whole = value.get_if<std::int64_t>();
+        const double ms = whole != nullptr ? static_cast<double>(*whole) : *value.get_if<double>();
+        field.ns = static_cast<std::int64_t>(ms * 1e6 + 0.5);
+    } else if constexpr (detail::is_optional<T>) {
+        field.reset();
+        if (!value.is_null()) {
+            from_value(value, field.emplace());
+        }
+    } else if constexpr (NodeIds<T>) {
+        std::vector<NodeId> ids;
+        for (const Value& item : *value.get_if<Value::List>()) {
+            ids.push_back(static_cast<NodeId>(*item.get_if<std::int64_t>()));
+        }
+        if constexpr (std::same_as<T, IdList>) {
+            field = IdList(std::span<const NodeId>(ids));
+        } else if constexpr (std::same_as<T, std::vector<NodeId>>) {
+            field = std::move(ids);
+        } else {
+            field.clear();
+            for (const NodeId id : ids) {
+                field.insert(id);
+            }
+        }
+    } else {
+        field.clear();
+        for (const Value& item : *value.get_if<Value::List>()) {
+            from_value(item, field.emplace_back());
+        }
+    }
+}
+
 // --- the trace's form: a few whole numbers, read back with the field types -------------------
 
-enum class FieldType : std::uint8_t { integer, boolean, enumeration, duration, node_list, record, json };
+enum class FieldType : std::uint8_t {
+    integer,
+    boolean,
+    enumeration,
+    duration,
+    node_list,
+    record,
+    text,
+    optional,  ///< 0, or 1 and then the value
+    list,      ///< its length, then its items
+    any,       ///< a `Value` of whatever make: messages of protocols written in Python
+};
+
+/// "integer", "nodes", ...: what the catalogue says to users; durations are in milliseconds.
+constexpr std::string_view enum_name(FieldType type) {
+    constexpr std::string_view names[] = {"integer", "boolean", "enumeration", "duration_ms",
+                                          "nodes",   "record",  "text",        "optional",
+                                          "list",    "any"};
+    return static_cast<std::size_t>(type) < 10 ? names[static_cast<std::size_t>(type)] : "";
+}
 
 struct FieldInfo {
     std::string name;
     FieldType type = FieldType::integer;
     std::vector<std::string> names{};  ///< of an enumeration's values, counted from 0
-    std::vector<FieldInfo> fields{};   ///< of a record
+    std::vector<FieldInfo> fields{};   ///< of a record; of an optional or a list: the one inside
+    std::int64_t low = INT64_MIN;      ///< of an integer, and of the ids in a list of nodes
+    std::int64_t high = INT64_MAX;
 
     friend bool operator==(const FieldInfo&, const FieldInfo&) = default;
 };
@@ -194,6 +344,7 @@ std::vector<FieldInfo> field_infos();
 
 template <class T>
 FieldInfo field_info(std::string_view name) {
+    static_assert(check_field<T>());
     FieldInfo info{std::string(name)};
     if constexpr (HasFields<T>) {
         info.type = FieldType::record;
@@ -207,10 +358,28 @@ FieldInfo field_info(std::string_view name) {
         }
     } else if constexpr (std::integral<T>) {
         info.type = FieldType::integer;
-    } else if constexpr (requires(T t) { t.to_ms(); }) {
+        info.low = std::in_range<std::int64_t>(std::numeric_limits<T>::min())
+                       ? static_cast<std::int64_t>(std::numeric_limits<T>::min())
+                       : INT64_MIN;
+        info.high = std::in_range<std::int64_t>(std::numeric_limits<T>::max())
+                        ? static_cast<std::int64_t>(std::numeric_limits<T>::max())
+                        : INT64_MAX;
+    } else if constexpr (TimeField<T>) {
         info.type = FieldType::duration;
-    } else {
+    } else if constexpr (NodeIds<T>) {
         info.type = FieldType::node_list;
+        info.low = 1;
+        info.high = std::numeric_limits<NodeId>::max();
+        if constexpr (requires { T::capacity; }) {
+            info.high = static_cast<std::int64_t>(T::capacity);
+        }
+    } else if constexpr (std::same_as<T, std::string>) {
+        info.type = FieldType::text;
+    } else if constexpr (OpaqueField<T>) {
+        info.type = FieldType::any;
+    } else {
+        info.type = detail::is_optional<T> ? FieldType::optional : FieldType::list;
+        info.fields = {field_info<typename T::value_type>("")};
     }
     return info;
 }
@@ -225,29 +394,45 @@ std::vector<FieldInfo> field_infos() {
     return infos;
 }
 
-template <HasFields T, class Sink>
-void encode_fields(const T& value, Sink& sink) {
-    T::for_each_field(value, [&](std::string_view, const auto& field) {
-        using Field = std::remove_cvref_t<decltype(field)>;
-        if constexpr (HasFields<Field>) {
-            encode_fields(field, sink);
-        } else if constexpr (std::integral<Field> || std::is_enum_v<Field>) {
-            sink.push_back(static_cast<std::int64_t>(field));
-        } else if constexpr (requires { field.ns; }) {
-            sink.push_back(field.ns);
-        } else if constexpr (requires { field.for_each([](NodeId) {}); }) {
-            sink.push_back(static_cast<std::int64_t>(field.size()));
-            field.for_each([&](NodeId node) { sink.push_back(node); });
-        } else {
-            sink.push_back(static_cast<std::int64_t>(field.size()));
-            for (const NodeId node : field) {
-                sink.push_back(node);
-            }
+template <class Sink>
+void encode_text(std::string_view text, Sink& sink);
+template <class Sink>
+void encode_any(const Value& value, Sink& sink);
+
+template <class T, class Sink>
+void encode_field(const T& field, Sink& sink) {
+    if constexpr (HasFields<T>) {
+        T::for_each_field(field, [&](std::string_view, const auto& f) { encode_field(f, sink); });
+    } else if constexpr (std::integral<T> || std::is_enum_v<T>) {
+        sink.push_back(static_cast<std::int64_t>(field));
+    } else if constexpr (TimeField<T>) {
+        sink.push_back(field.ns);
+    } else if constexpr (std::same_as<T, std::string>) {
+        encode_text(field, sink);
+    } else if constexpr (OpaqueField<T>) {
+        encode_any(field.to_value(), sink);
+    } else if constexpr (detail::is_optional<T>) {
+        sink.push_back(field.has_value() ? 1 : 0);
+        if (field) {
+            encode_field(*field, sink);
         }
-    });
+    } else if constexpr (requires { field.for_each([](NodeId) {}); }) {
+        sink.push_back(static_cast<std::int64_t>(field.size()));
+        field.for_each([&](NodeId node) { sink.push_back(node); });
+    } else {
+        sink.push_back(static_cast<std::int64_t>(field.size()));
+        for (const auto& item : field) {
+            encode_field(item, sink);
+        }
+    }
 }
 
-/// Text as a count of bytes and then eight bytes a word: fields of type `json`.
+template <HasFields T, class Sink>
+void encode_fields(const T& value, Sink& sink) {
+    encode_field(value, sink);
+}
+
+/// Text as a count of bytes and then eight bytes a word.
 template <class Sink>
 void encode_text(std::string_view text, Sink& sink) {
     sink.push_back(static_cast<std::int64_t>(text.size()));
@@ -260,7 +445,39 @@ void encode_text(std::string_view text, Sink& sink) {
     }
 }
 
+/// A value of any make: a number for its kind, then what it holds.
+template <class Sink>
+void encode_any(const Value& value, Sink& sink) {
+    sink.push_back(static_cast<std::int64_t>(value.data().index()));
+    if (const auto* b = value.get_if<bool>()) {
+        sink.push_back(*b ? 1 : 0);
+    } else if (const auto* i = value.get_if<std::int64_t>()) {
+        sink.push_back(*i);
+    } else if (const auto* d = value.get_if<double>()) {
+        sink.push_back(std::bit_cast<std::int64_t>(*d));
+    } else if (const auto* s = value.get_if<std::string>()) {
+        encode_text(*s, sink);
+    } else if (const auto* list = value.get_if<Value::List>()) {
+        sink.push_back(static_cast<std::int64_t>(list->size()));
+        for (const Value& item : *list) {
+            encode_any(item, sink);
+        }
+    } else if (const auto* dict = value.get_if<Value::Dict>()) {
+        sink.push_back(static_cast<std::int64_t>(dict->size()));
+        for (const auto& [name, item] : *dict) {
+            encode_text(name, sink);
+            encode_any(item, sink);
+        }
+    }
+}
+
 /// The dictionary that `encode_fields` wrote, given the field types; moves `at` past it.
 Value decode_fields(const std::vector<FieldInfo>& infos, const std::int64_t*& at);
+
+/// What `encode_field` wrote for one field.
+Value decode_field(const FieldInfo& info, const std::int64_t*& at);
+
+/// `InvalidArgument` unless `value` can be read into such a field; `name` is what it is called.
+void check_value(const FieldInfo& info, const Value& value, const std::string& name);
 
 }  // namespace electionlab
