@@ -16,7 +16,7 @@
 #include "electionlab/core/ids.h"
 #include "electionlab/core/time.h"
 #include "electionlab/core/value.h"
-#include "electionlab/node/view.h"
+#include "electionlab/node/protocol.h"
 #include "electionlab/sim/network.h"
 
 namespace electionlab {
@@ -43,16 +43,18 @@ enum class ActionKind : std::uint8_t {
     at,         ///< an action at a time
     when,       ///< an action at a condition
     plan,       ///< actions at random
+    command,    ///< a client or user asks a node for something that its protocol knows
 };
+
+inline constexpr std::size_t action_kinds = 21;
 
 constexpr std::string_view enum_name(ActionKind kind) {
     constexpr std::string_view names[] = {
         "crash", "restart", "pause", "resume", "partition", "cut",   "mend",
         "heal",  "link",    "clock", "slow",   "disk",      "deliver", "drop",
-        "duplicate", "delay", "fire", "at",    "when",      "plan"};
-    return static_cast<std::size_t>(kind) < 20 ? names[static_cast<std::size_t>(kind)] : "";
+        "duplicate", "delay", "fire", "at",    "when",      "plan",    "command"};
+    return static_cast<std::size_t>(kind) < action_kinds ? names[static_cast<std::size_t>(kind)] : "";
 }
-inline constexpr std::size_t action_kinds = 20;
 
 /// Which node an action means; all but `node` are looked up when the action is carried out.
 enum class Target : std::uint8_t {
@@ -103,6 +105,9 @@ struct Action {
     std::int64_t message = 0;                   ///< deliver, drop, duplicate, delay: its number
     std::uint32_t timer = 0;                    ///< fire
     std::string timer_name{};                   ///< fire: the same timer, by name
+    NodeId about = no_node;                     ///< fire: whom the timer is about
+    std::string command{};                      ///< command: its name
+    Value fields{};                             ///< command: what it says
     Duration duration{};                        ///< delay: by how much; clock: the offset
     std::int64_t drift_ppb = 0;                 ///< clock: parts per billion faster
     Distribution distribution{};                ///< slow, disk
@@ -120,6 +125,7 @@ struct ActionScope {
     NodeId actors = 0;
     const std::vector<std::string>* timers = nullptr;
     const std::vector<std::string>* messages = nullptr;
+    const Description* protocol = nullptr;  ///< for commands, and timers about peers
 };
 
 /// Reads {"action": "crash", "node": 3} and the like; `InvalidArgument` names the bad entry.

@@ -50,8 +50,8 @@ constexpr std::string_view enum_name(PendingEvent::Kind kind) {
 
 /// How often each fault was asked for and how often it changed anything.
 struct FaultCounts {
-    std::int64_t asked[20] = {};      ///< by `ActionKind`
-    std::int64_t effective[20] = {};
+    std::int64_t asked[21] = {};      ///< by `ActionKind`
+    std::int64_t effective[21] = {};
     std::int64_t lost = 0;            ///< messages lost by chance
     std::int64_t duplicated = 0;
     std::int64_t held_up = 0;         ///< messages given the extra delay of reordering

@@ -24,9 +24,12 @@ const Event& Simulation<P>::apply(const Action& action) {
             }
             break;
         case ActionKind::fire:
-            if (action.target == Target::node && !timers_.armed(slot_of(action.node, action.timer))) {
+            if (action.target == Target::node &&
+                (!layout_.has(action.node, action.timer, action.about) ||
+                 !timers_.armed(slot_of(action.node, action.timer, action.about)))) {
                 invalid("timer", "'" + description_->timers[action.timer] + "'",
-                        "is not armed at node " + std::to_string(action.node));
+                        (action.about == no_node ? "" : "about " + std::to_string(action.about) + " ") +
+                            "is not armed at node " + std::to_string(action.node));
             }
             break;
         case ActionKind::at:
@@ -45,6 +48,11 @@ const Event& Simulation<P>::apply(const Action& action) {
 
 // What a line about an action says besides its kind and its node.
 inline std::string details_of(const Action& action) {
+    if (action.kind == ActionKind::command) {
+        const auto* fields = action.fields.get_if<Value::Dict>();
+        return action.command +
+               (fields == nullptr || fields->empty() ? "" : "(" + in_words(action.fields) + ")");
+    }
     Value::Dict rest;
     const Value whole = action.to_value();
     for (const auto& [name, value] : *whole.get_if<Value::Dict>()) {
@@ -66,13 +74,13 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger) {
     }
     const bool needs_node = action.kind <= ActionKind::resume || action.kind == ActionKind::clock ||
                             action.kind == ActionKind::slow || action.kind == ActionKind::disk ||
-                            action.kind == ActionKind::fire;
+                            action.kind == ActionKind::fire || action.kind == ActionKind::command;
     if (trace_ && step_ > 0) {
         TraceRow r = row_of(RowKind::action, node, no_node);
         r.detail = static_cast<std::uint8_t>(action.kind);
         r.message = action.message > 0 ? action.message : -1;
         if (const std::string details = details_of(action); !details.empty()) {
-            r.text = trace_->intern(details);
+            r.text = trace_->intern(unfilled(details));
         }
         trace_->append(r);
     }
@@ -106,7 +114,8 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger) {
             case ActionKind::drop:
             case ActionKind::duplicate:
             case ActionKind::delay: effective = touch_message(action); break;
-            case ActionKind::fire: effective = fire(node, action.timer); break;
+            case ActionKind::fire: effective = fire(node, action.timer, action.about); break;
+            case ActionKind::command: effective = command(node, action); break;
             case ActionKind::at:
             case ActionKind::when:
             case ActionKind::plan: effective = later(action); break;
@@ -183,8 +192,8 @@ bool Simulation<P>::crash(NodeId node) {
     slot.up = slot.paused = false;
     slot.busy_until = slot.disk_ready = now_;
     ++slot.incarnation;
-    for (std::uint32_t timer = 0; timer < timer_count_; ++timer) {
-        timers_.cancel(slot_of(node, timer));
+    for (std::size_t i = 0; i < layout_.per_node(); ++i) {
+        timers_.cancel(first_slot(node) + i);
     }
     // Messages not yet sent, and events that waited at the node, go with it.
     std::vector<std::uint32_t> gone;
@@ -226,6 +235,9 @@ bool Simulation<P>::crash(NodeId node) {
         free_slot(index);
     }
     change_view(node, current_view(node));
+    if constexpr (has_properties) {
+        check_properties(node);
+    }
     return true;
 }
 
@@ -236,7 +248,7 @@ bool Simulation<P>::restart(NodeId node, bool lose_disk) {
         return false;
     }
     if (lose_disk) {
-        const typename P::Disk empty{};
+        const typename P::Disk empty = empty_disk<P>(*options_, node);
         counts_.disks_lost += slot.stable == empty ? 0 : 1;
         slot.stable = slot.state.disk = empty;
     }
@@ -286,8 +298,8 @@ bool Simulation<P>::set_clock(NodeId node, const Action& action) {
         return false;
     }
     // Timers that run keep what is left of them on the node's clock, at its new rate.
-    for (std::uint32_t timer = 0; timer < timer_count_; ++timer) {
-        const std::size_t slot = slot_of(node, timer);
+    for (std::size_t i = 0; i < layout_.per_node(); ++i) {
+        const std::size_t slot = first_slot(node) + i;
         if (timers_.armed(slot)) {
             const std::int64_t left = timers_.at(slot).at - now_.ns;
             const std::int64_t local = left + scaled(left, config.clock_drift_ppb, billion);
@@ -419,14 +431,39 @@ bool Simulation<P>::touch_message(const Action& action) {
 }
 
 template <class P>
-bool Simulation<P>::fire(NodeId node, std::uint32_t timer) {
-    const std::size_t slot = slot_of(node, timer);
-    if (!timers_.armed(slot)) {
+bool Simulation<P>::fire(NodeId node, std::uint32_t timer, NodeId about) {
+    if (!layout_.has(node, timer, about) || !timers_.armed(slot_of(node, timer, about))) {
         return false;
     }
     --step_;
-    expire(slot);
+    expire(slot_of(node, timer, about));
     return true;
+}
+
+// A node that is down or paused does not hear who asks; one that is busy does when it is free.
+template <class P>
+bool Simulation<P>::command(NodeId node, const Action& action) {
+    if constexpr (HasCommands<P>) {
+        const Slot& slot = slots_[node - 1];
+        if (!slot.up || slot.paused) {
+            return false;
+        }
+        if (slot.busy_until > now_) {
+            Action when_free = action;
+            when_free.target = Target::node;
+            when_free.node = node;
+            schedule(slot.busy_until, std::make_shared<const Action>(std::move(when_free)));
+            --counts_.asked[static_cast<std::size_t>(ActionKind::command)];  // counted when it is taken up
+            return false;
+        }
+        const auto asked = CommandTraits<typename P::Command>::make(action.command, action.fields);
+        effects_.clear();
+        P::on_command(slots_[node - 1].state, context(node), asked, effects_);
+        finish(node);
+        return true;
+    } else {
+        return false;
+    }
 }
 
 // --- later --------------------------------------------------------------------------------------
@@ -630,7 +667,7 @@ std::vector<PendingEvent> Simulation<P>::pending() const {
     std::vector<Ordered> all;
     for (const QueueKey& key : queue_.keys()) {
         const Pending& p = bodies_[key.slot()];
-        if (p.kind == PendingKind::timer && timers_.generation(slot_of(p.to, p.timer)) != p.number) {
+        if (p.kind == PendingKind::timer && timers_.generation(slot_of(p.to, p.timer, p.from)) != p.number) {
             continue;
         }
         PendingEvent e;
@@ -647,6 +684,7 @@ std::vector<PendingEvent> Simulation<P>::pending() const {
             e.kind = p.kind == PendingKind::start ? PendingEvent::Kind::start
                                                   : PendingEvent::Kind::timer;
             e.timer = p.kind == PendingKind::timer ? static_cast<std::int8_t>(p.timer) : std::int8_t{-1};
+            e.peer = p.kind == PendingKind::timer ? p.from : no_node;
         }
         all.push_back({std::move(e), key.order()});
     }
@@ -655,8 +693,10 @@ std::vector<PendingEvent> Simulation<P>::pending() const {
             PendingEvent e;
             e.kind = PendingEvent::Kind::timer;
             e.at = Instant{timers_.at(slot).at};
-            e.node = static_cast<NodeId>(slot / timer_count_) + 1;
-            e.timer = static_cast<std::int8_t>(slot % timer_count_);
+            const auto place = layout_.place(slot);
+            e.node = place.node;
+            e.peer = place.about;
+            e.timer = static_cast<std::int8_t>(place.timer);
             all.push_back({std::move(e), timers_.at(slot).order});
         }
     }
