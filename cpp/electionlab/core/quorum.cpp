@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "electionlab/core/encoding.h"
 #include "electionlab/core/errors.h"
 
 namespace electionlab {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "electionlab/core/errors.h"
+#include "electionlab/core/encoding.h"
 #include "electionlab/core/fields.h"
 
 namespace electionlab {

@@ -16,6 +16,7 @@
 
 #include "electionlab/core/distribution.h"
 #include "electionlab/core/errors.h"
+#include "electionlab/core/encoding.h"
 #include "electionlab/core/fields.h"
 #include "electionlab/core/time.h"
 #include "electionlab/core/value.h"

@@ -39,6 +39,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "electionlab/core/encoding.h"
 #include "electionlab/core/fields.h"
 #include "electionlab/core/quorum.h"
 #include "electionlab/node/effects.h"

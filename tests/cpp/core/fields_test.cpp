@@ -1,3 +1,4 @@
+#include "electionlab/core/encoding.h"
 #include "electionlab/core/fields.h"
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "electionlab/core/fields.h"
+#include "electionlab/core/encoding.h"
 
 #include <algorithm>
 #include <cmath>
