@@ -35,8 +35,8 @@ CPP_ROOMS: dict[str, set[str]] = {
 PYTHON_ROOMS: dict[str, set[str]] = {
     "core": {"_core"},
     "low": {"_values", "errors"},
-    "protocols": {"protocols", "settings", "user_protocol"},
-    "cluster": {"cluster", "scenario", "trace"},
+    "protocols": {"outcomes", "protocols", "settings", "user_protocol"},
+    "cluster": {"cluster", "interventions", "scenario", "trace"},
     "sweep": {"fig16", "sweep"},
     "plot": {"plot"},
     "notebook": {"notebook"},

@@ -11,14 +11,22 @@ namespace py = pybind11;
 namespace electionlab::bindings {
 namespace {
 
-Value field_value(const FieldInfo& field) {
-    constexpr const char* types[] = {"integer", "boolean", "enumeration", "duration_ms",
-                                     "nodes",   "record",  "json"};
-    Value::Dict dict{{"name", field.name}, {"type", types[static_cast<std::size_t>(field.type)]}};
-    if (!field.names.empty()) {
-        dict.emplace_back("names", to_value(field.names));
+Value texts(const std::vector<std::string>& names) {
+    Value::List list;
+    for (const std::string& name : names) {
+        list.emplace_back(name);
     }
-    if (!field.fields.empty()) {
+    return list;
+}
+
+Value field_value(const FieldInfo& field) {
+    Value::Dict dict{{"name", field.name}, {"type", enum_name(field.type)}};
+    if (!field.names.empty()) {
+        dict.emplace_back("names", texts(field.names));
+    }
+    if (field.type == FieldType::optional || field.type == FieldType::list) {
+        dict.emplace_back("of", field_value(field.fields.front()));
+    } else if (!field.fields.empty()) {
         Value::List inner;
         for (const FieldInfo& f : field.fields) {
             inner.push_back(field_value(f));
@@ -36,18 +44,22 @@ Value fields_value(const std::vector<FieldInfo>& fields) {
     return list;
 }
 
-Value texts(const std::vector<std::string>& names) {
+Value kinds_value(const std::vector<KindInfo>& kinds) {
     Value::List list;
-    for (const std::string& name : names) {
-        list.emplace_back(name);
+    for (const KindInfo& kind : kinds) {
+        list.push_back(Value::Dict{{"name", kind.name}, {"fields", fields_value(kind.fields)}});
     }
     return list;
 }
 
-Value describe_value(const Description& d) {
-    Value::List messages, options;
-    for (const KindInfo& kind : d.messages) {
-        messages.push_back(Value::Dict{{"name", kind.name}, {"fields", fields_value(kind.fields)}});
+Value describe_value(const CatalogEntry& entry) {
+    const Description& d = entry.describe();
+    Value::List options;
+    Value::List peer_timers;
+    for (std::size_t timer = 0; timer < d.timers.size(); ++timer) {
+        if (d.per_peer[timer]) {
+            peer_timers.emplace_back(d.timers[timer]);
+        }
     }
     for (const OptionInfo& option : d.options) {
         options.push_back(Value::Dict{{"name", option.name},
@@ -64,12 +76,16 @@ Value describe_value(const Description& d) {
                        {"weaknesses", d.about.weaknesses},
                        {"epochs", d.about.epochs},
                        {"majority", d.about.majority},
-                       {"messages", std::move(messages)},
+                       {"max_nodes", entry.max_nodes},
+                       {"messages", kinds_value(d.messages)},
+                       {"commands", kinds_value(d.commands)},
                        {"timers", texts(d.timers)},
+                       {"peer_timers", std::move(peer_timers)},
                        {"disk", fields_value(d.disk)},
                        {"memory", fields_value(d.memory)},
                        {"options", std::move(options)},
-                       {"promises", texts(d.promises)}};
+                       {"promises", texts(d.promises)},
+                       {"properties", texts(d.properties)}};
 }
 
 }  // namespace
@@ -80,12 +96,13 @@ void bind_catalog(py::module_& m) {
         [] {
             py::list list;
             for (const CatalogEntry& entry : catalog()) {
-                list.append(to_python(describe_value(entry.describe())));
+                list.append(to_python(describe_value(entry)));
             }
             return list;
         },
         "Every protocol of the engine as a dictionary: name, title, source, assumptions, cost, "
-        "weaknesses, messages, timers, disk, memory, options, promises.");
+        "weaknesses, max_nodes, messages, commands, timers, disk, memory, options, promises, "
+        "properties.");
     m.def(
         "check_options",
         [](const std::string& protocol, NodeId nodes, const py::dict& options) {
@@ -94,7 +111,7 @@ void bind_catalog(py::module_& m) {
         py::arg("protocol"), py::arg("nodes"), py::arg("options"),
         "The options of a protocol with defaults filled in.\n\nRaises:\n    ValueError: An option is "
         "unknown or out of range; the message names it, its value and what is allowed.");
-    m.attr("max_nodes") = max_nodes;
+    m.attr("max_nodes") = max_nodes;  // of protocols written in Python
 }
 
 }  // namespace electionlab::bindings

@@ -63,15 +63,17 @@ namespace {
 
 std::unique_ptr<Cluster> make(const py::object& protocol, std::int64_t nodes, const py::dict& options,
                               const py::dict& config, bool record) {
-    if (nodes < 1 || nodes > max_nodes) {
+    const CatalogEntry* entry = py::isinstance<py::str>(protocol)
+                                    ? &find_protocol(protocol.cast<std::string>())
+                                    : nullptr;
+    if (const NodeId most = entry != nullptr ? entry->max_nodes : max_nodes; nodes < 1 || nodes > most) {
         invalid("nodes", std::to_string(nodes),
-                "must be a whole number from 1 to " + std::to_string(max_nodes));
+                "must be a whole number from 1 to " + std::to_string(most));
     }
     const Value setup = from_python(config, "config");
     const auto count = static_cast<NodeId>(nodes);
-    if (py::isinstance<py::str>(protocol)) {
-        return find_protocol(protocol.cast<std::string>())
-            .make_cluster(from_python(options, "options"), count, setup, record);
+    if (entry != nullptr) {
+        return entry->make_cluster(from_python(options, "options"), count, setup, record);
     }
     return make_python_cluster(protocol, count, setup, record);
 }
@@ -80,7 +82,7 @@ ActionScope scope_of(const Cluster& cluster, std::vector<std::string>& messages)
     for (const KindInfo& kind : cluster.description().messages) {
         messages.push_back(kind.name);
     }
-    return {cluster.actors(), &cluster.description().timers, &messages};
+    return {cluster.actors(), &cluster.description().timers, &messages, &cluster.description()};
 }
 
 Action read_action(const Cluster& cluster, const py::dict& action) {
@@ -203,7 +205,7 @@ void bind_cluster(py::module_& m) {
         .def(py::init(&make), py::arg("protocol"), py::arg("nodes"), py::arg("options"),
              py::arg("config"), py::arg("record") = true,
              "A cluster at time 0.\n\nArgs:\n    protocol: Name of a protocol of the catalogue, or "
-             "a protocol object written in Python.\n    nodes: How many members, 1 to 10000.\n    "
+             "a protocol object written in Python.\n    nodes: How many members, 1 to the protocol's max_nodes.\n    "
              "options: The protocol's options.\n    config: Network, nodes, seed and schedule.\n    "
              "record: Keep the trace and the history that undo needs.\n\nRaises:\n    ValueError: "
              "An argument is unknown or out of range; the message names it.")

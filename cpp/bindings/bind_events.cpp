@@ -24,6 +24,25 @@ std::string ms_text(Instant t) {
     return text;
 }
 
+// Equal in all that Python can ask for.
+bool same(const BoundEvent& a, const BoundEvent& b) {
+    const Event &x = a.event, &y = b.event;
+    return x.step == y.step && x.at == y.at && x.kind == y.kind && x.detail == y.detail &&
+           x.node == y.node && x.peer == y.peer && x.message == y.message && x.view == y.view &&
+           message_name(*a.description, x.message_kind) == message_name(*b.description, y.message_kind) &&
+           timer_name(*a.description, x.timer) == timer_name(*b.description, y.timer);
+}
+
+std::uint64_t hash_of_event(const BoundEvent& e) {
+    std::uint64_t hash = hash_of(e.event.view);
+    for (const std::int64_t word :
+         {e.event.step, e.event.at.ns, static_cast<std::int64_t>(e.event.kind), e.event.message,
+          std::int64_t{e.event.detail}, std::int64_t{e.event.node}, std::int64_t{e.event.peer}}) {
+        hash_word(hash, static_cast<std::uint64_t>(word));
+    }
+    return hash;
+}
+
 std::string event_repr(const BoundEvent& e) {
     std::string text = "Event(step=" + std::to_string(e.event.step) + ", at_ms=" + ms_text(e.event.at) +
                        ", kind='" + std::string(enum_name(e.event.kind)) + "'";
@@ -53,6 +72,24 @@ struct BoundPending {
     const Description* description;
 };
 
+bool same_pending(const BoundPending& a, const BoundPending& b) {
+    const PendingEvent &x = a.event, &y = b.event;
+    return x.kind == y.kind && x.at == y.at && x.node == y.node && x.peer == y.peer &&
+           x.message == y.message && x.sent == y.sent && x.fields == y.fields &&
+           message_name(*a.description, x.message_kind) == message_name(*b.description, y.message_kind) &&
+           timer_name(*a.description, x.timer) == timer_name(*b.description, y.timer);
+}
+
+std::uint64_t hash_of_pending(const BoundPending& e) {
+    std::uint64_t hash = golden_gamma;
+    for (const std::int64_t word :
+         {static_cast<std::int64_t>(e.event.kind), e.event.at.ns, std::int64_t{e.event.node},
+          std::int64_t{e.event.peer}, e.event.message}) {
+        hash_word(hash, static_cast<std::uint64_t>(word));
+    }
+    return hash;
+}
+
 }  // namespace
 
 py::object pending_list(const std::vector<PendingEvent>& events, const Description& description);
@@ -68,7 +105,7 @@ void bind_events(py::module_& m) {
         .def_property_readonly("node", [](const B& e) { return e.event.node; },
                                "Where it happened; the receiver of a message; 0: the whole cluster.")
         .def_property_readonly("peer", [](const B& e) { return e.event.peer; },
-                               "The sender of a message; 0 otherwise.")
+                               "The sender of a message; whom a timer is about; 0 otherwise.")
         .def_property_readonly("message", [](const B& e) { return e.event.message; },
                                "The number of the message; -1 when there is none.")
         .def_property_readonly("message_kind",
@@ -98,6 +135,8 @@ void bind_events(py::module_& m) {
                                "Whom the node believes to lead after the step; 0: nobody.")
         .def_property_readonly("epoch", [](const B& e) { return e.event.view.epoch; },
                                "The node's term (or other epoch) after the step.")
+        .def("__eq__", [](const B& a, const B& b) { return same(a, b); }, py::is_operator())
+        .def("__hash__", [](const B& e) { return static_cast<py::ssize_t>(hash_of_event(e) >> 1); })
         .def("__repr__", &event_repr);
 
     using Q = BoundPending;
@@ -121,7 +160,8 @@ void bind_events(py::module_& m) {
                                "waits, the earliest moment; None while a pause holds it.")
         .def_property_readonly("node", [](const Q& e) { return e.event.node; },
                                "The receiver of the message, or the timer's node.")
-        .def_property_readonly("peer", [](const Q& e) { return e.event.peer; }, "The sender.")
+        .def_property_readonly("peer", [](const Q& e) { return e.event.peer; },
+                               "The sender, or whom the timer is about; 0: nobody.")
         .def_property_readonly("message", [](const Q& e) { return e.event.message; },
                                "The message's number, for deliver, drop, duplicate and delay; else -1.")
         .def_property_readonly("message_kind",
@@ -138,6 +178,8 @@ void bind_events(py::module_& m) {
                                "When the message left (or will leave), in ms; None for others.")
         .def_property_readonly("fields", [](const Q& e) { return to_python(e.event.fields); },
                                "The message's fields, or the scheduled action, as a dictionary.")
+        .def("__eq__", [](const Q& a, const Q& b) { return same_pending(a, b); }, py::is_operator())
+        .def("__hash__", [](const Q& e) { return static_cast<py::ssize_t>(hash_of_pending(e) >> 1); })
         .def("__repr__", [](const Q& e) {
             std::string text =
                 "PendingEvent(kind='" + std::string(enum_name(e.event.kind)) + "', at_ms=" +
@@ -153,6 +195,7 @@ void bind_events(py::module_& m) {
             }
             if (e.event.timer >= 0) {
                 text += ", timer='" + std::string(timer_name(*e.description, e.event.timer)) + "'";
+                text += e.event.peer == no_node ? "" : ", peer=" + std::to_string(e.event.peer);
             }
             return text + ")";
         });

@@ -2,6 +2,7 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <set>
@@ -23,14 +24,6 @@ const char* keep_text(const std::string& text) {
     return kept->insert(text).first->c_str();
 }
 
-// Braces that stand for themselves; see `fill`.
-std::string escaped(std::string text) {
-    for (std::size_t at = 0; (at = text.find("{}", at)) != std::string::npos; at += 4) {
-        text.replace(at, 2, "{{}}");
-    }
-    return text;
-}
-
 const Description* keep_description(const py::object& protocol) {
     const auto names = [&](const char* attribute) {
         return protocol.attr(attribute).cast<std::vector<std::string>>();
@@ -42,17 +35,28 @@ const Description* keep_description(const py::object& protocol) {
     d.about.epochs = protocol.attr("epochs").cast<bool>();
     d.about.majority = protocol.attr("majority").cast<bool>();
     for (const std::string& kind : names("messages")) {
-        d.messages.push_back({kind, {FieldInfo{"fields", FieldType::json}}});
+        d.messages.push_back({kind, {FieldInfo{"", FieldType::any}}});
+    }
+    for (const std::string& kind : names("commands")) {
+        d.commands.push_back({kind, {FieldInfo{"", FieldType::any}}});
     }
     d.timers = names("timers");
+    const std::vector<std::string> about_peers = names("peer_timers");
+    for (const std::string& timer : d.timers) {
+        d.per_peer.push_back(std::find(about_peers.begin(), about_peers.end(), timer) !=
+                             about_peers.end());
+    }
     std::string key = std::string(d.about.name) + "|" + std::string(d.about.title) + "|" +
                       std::string(d.about.source) + (d.about.epochs ? "e" : "") +
                       (d.about.majority ? "m" : "");
     for (const auto& kind : d.messages) {
         key += "|" + kind.name;
     }
-    for (const auto& timer : d.timers) {
-        key += "/" + timer;
+    for (const auto& kind : d.commands) {
+        key += "!" + kind.name;
+    }
+    for (std::size_t timer = 0; timer < d.timers.size(); ++timer) {
+        key += (d.per_peer[timer] ? "*" : "/") + d.timers[timer];
     }
     static auto* kept = new std::map<std::string, Description>;
     return &kept->emplace(key, std::move(d)).first->second;
@@ -84,15 +88,16 @@ void handle(const char* input, PythonProtocol::State& s, const PythonProtocol::C
     for (const py::handle item : result[4]) {
         const auto timer = py::reinterpret_borrow<py::tuple>(item);
         const auto slot = static_cast<PythonProtocol::Timer>(timer[0].cast<std::uint32_t>());
-        if (timer[1].is_none()) {
-            effects.cancel_timer(slot);
+        const auto about = timer[1].cast<NodeId>();
+        if (timer[2].is_none()) {
+            effects.cancel_timer(slot, about);
         } else {
-            const DurationRange range = range_from_ms(from_python(timer[1], "timer"), "timer");
-            effects.set_timer(slot, TimerSpec::between(range));
+            const DurationRange range = range_from_ms(from_python(timer[2], "timer"), "timer");
+            effects.set_timer(slot, about, TimerSpec::between(range));
         }
     }
     for (const py::handle note : result[5]) {
-        effects.note(words.emplace_back(escaped(note.cast<std::string>())).c_str());
+        effects.note(words.emplace_back(unfilled(note.cast<std::string>())).c_str());
     }
 }
 
@@ -115,6 +120,10 @@ Object PythonProtocol::initial_disk(const Options& options, NodeId node) {
     return Object(options.protocol.attr("disk")(node));
 }
 
+Object PythonProtocol::empty_disk(const Options& options, NodeId node) {
+    return Object(options.protocol.attr("empty_disk")(node));
+}
+
 void PythonProtocol::on_start(State& s, const Context& ctx, Effects& effects) {
     handle("start", s, ctx, no_node, -1, py::none(), effects);
 }
@@ -123,8 +132,15 @@ void PythonProtocol::on_restart(State& s, const Context& ctx, Effects& effects) 
     handle("restart", s, ctx, no_node, -1, py::none(), effects);
 }
 
-void PythonProtocol::on_timer(State& s, const Context& ctx, Timer timer, Effects& effects) {
-    handle("timer", s, ctx, no_node, static_cast<int>(timer), py::none(), effects);
+void PythonProtocol::on_timer(State& s, const Context& ctx, Timer timer, NodeId about,
+                              Effects& effects) {
+    handle("timer", s, ctx, about, static_cast<int>(timer), py::none(), effects);
+}
+
+void PythonProtocol::on_command(State& s, const Context& ctx, const Command& command,
+                                Effects& effects) {
+    const auto index = ctx.options.protocol.attr("_command")(command.name).cast<int>();
+    handle("command", s, ctx, no_node, index, to_python(command.fields), effects);
 }
 
 void PythonProtocol::on_message(State& s, const Context& ctx, NodeId from, const Message& message,
@@ -155,7 +171,7 @@ std::unique_ptr<Cluster> make_python_cluster(const py::object& protocol, NodeId 
     for (const KindInfo& kind : options->description->messages) {
         messages.push_back(kind.name);
     }
-    const ActionScope scope{actors, &options->description->timers, &messages};
+    const ActionScope scope{actors, &options->description->timers, &messages, options->description};
     auto setup =
         std::make_shared<const SimulationConfig>(SimulationConfig::from_value(config, nodes, scope));
     const Description& description = *options->description;

@@ -39,6 +39,11 @@ struct PythonMessage {
     Object fields;  ///< a dict
 };
 
+struct PythonCommand {
+    std::string name;
+    Value fields;  ///< a dictionary
+};
+
 struct PythonProtocol {
     struct Options {
         pybind11::object protocol;
@@ -51,15 +56,18 @@ struct PythonProtocol {
     using Disk = Object;
     using Memory = Object;
     using Message = PythonMessage;
+    using Command = PythonCommand;
     enum class Timer : std::uint32_t {};
     using State = electionlab::State<PythonProtocol>;
     using Context = electionlab::Context<Options>;
     using Effects = electionlab::Effects<Message>;
 
     static Disk initial_disk(const Options& options, NodeId node);
+    static Disk empty_disk(const Options& options, NodeId node);
     static void on_start(State& s, const Context& ctx, Effects& effects);
     static void on_restart(State& s, const Context& ctx, Effects& effects);
-    static void on_timer(State& s, const Context& ctx, Timer timer, Effects& effects);
+    static void on_timer(State& s, const Context& ctx, Timer timer, NodeId about, Effects& effects);
+    static void on_command(State& s, const Context& ctx, const Command& command, Effects& effects);
     static void on_message(State& s, const Context& ctx, NodeId from, const Message& message,
                            Effects& effects);
     static View view(const State& s, const Context& ctx);
@@ -72,6 +80,13 @@ struct PythonProtocol {
 namespace electionlab {
 
 template <>
+struct CommandTraits<bindings::PythonCommand> {
+    static bindings::PythonCommand make(const std::string& name, const Value& fields) {
+        return {name, fields};
+    }
+};
+
+template <>
 struct MessageTraits<bindings::PythonMessage> {
     static std::size_t kind(const bindings::PythonMessage& m) { return static_cast<std::size_t>(m.kind); }
     static Value to_value(const bindings::PythonMessage& m) { return m.fields.to_value(); }
@@ -80,7 +95,7 @@ struct MessageTraits<bindings::PythonMessage> {
     }
     template <class Sink>
     static void encode(const bindings::PythonMessage& m, Sink& sink) {
-        encode_text(m.fields.to_value().to_json(), sink);
+        encode_any(m.fields.to_value(), sink);
     }
 };
 

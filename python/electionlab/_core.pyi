@@ -38,6 +38,10 @@ class Event:
     """
     One step of a cluster: what happened, where, and the node's view after it.
     """
+    def __eq__(self, arg0: object) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
     def __repr__(self) -> str:
         ...
     @property
@@ -83,7 +87,7 @@ class Event:
     @property
     def peer(self) -> int:
         """
-        The sender of a message; 0 otherwise.
+        The sender of a message; whom a timer is about; 0 otherwise.
         """
     @property
     def reason(self) -> str:
@@ -109,6 +113,10 @@ class PendingEvent:
     """
     Something that may happen next: a message in flight, an armed timer, a scheduled action, a node about to start.
     """
+    def __eq__(self, arg0: object) -> bool:
+        ...
+    def __hash__(self) -> int:
+        ...
     def __repr__(self) -> str:
         ...
     @property
@@ -144,7 +152,7 @@ class PendingEvent:
     @property
     def peer(self) -> int:
         """
-        The sender.
+        The sender, or whom the timer is about; 0: nobody.
         """
     @property
     def sent_ms(self) -> typing.Any:
@@ -167,7 +175,7 @@ class Cluster:
 
         Args:
             protocol: Name of a protocol of the catalogue, or a protocol object written in Python.
-            nodes: How many members, 1 to 10000.
+            nodes: How many members, 1 to the protocol's max_nodes.
             options: The protocol's options.
             config: Network, nodes, seed and schedule.
             record: Keep the trace and the history that undo needs.
@@ -344,7 +352,7 @@ class Cluster:
         """
 def catalog() -> list[typing.Any]:
     """
-    Every protocol of the engine as a dictionary: name, title, source, assumptions, cost, weaknesses, messages, timers, disk, memory, options, promises.
+    Every protocol of the engine as a dictionary: name, title, source, assumptions, cost, weaknesses, max_nodes, messages, commands, timers, disk, memory, options, promises, properties.
     """
 def check_distribution(value: typing.Any, name: str) -> typing.Any:
     """
@@ -379,7 +387,7 @@ def run_scenario(text: str) -> str:
         ValueError: A directive is bad; the message names its line.
     """
 __version__: str = '0.1.0'
-action_kinds: list[typing.Any] = ['crash', 'restart', 'pause', 'resume', 'partition', 'cut', 'mend', 'heal', 'link', 'clock', 'slow', 'disk', 'deliver', 'drop', 'duplicate', 'delay', 'fire', 'at', 'when', 'plan']
+action_kinds: list[typing.Any] = ['crash', 'restart', 'pause', 'resume', 'partition', 'cut', 'mend', 'heal', 'link', 'clock', 'slow', 'disk', 'deliver', 'drop', 'duplicate', 'delay', 'fire', 'at', 'when', 'plan', 'command']
 drop_reasons: list[typing.Any] = ['', 'loss', 'cut', 'receiver_down', 'sender_crashed', 'by_hand']
 max_nodes: int = 10000
 roles: list[typing.Any] = ['follower', 'candidate', 'leader', 'down', 'paused', 'service']

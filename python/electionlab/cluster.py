@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import html
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, SupportsIndex, SupportsInt
+from typing import TYPE_CHECKING, Any, SupportsIndex, SupportsInt, cast
 
 from electionlab import _core, settings
 from electionlab._core import Event, PendingEvent
 from electionlab._values import milliseconds, truth, whole_number
+from electionlab.interventions import Interventions
+from electionlab.outcomes import Leader, Metrics, Node, NoLeader
 from electionlab.protocols import Protocol, make_protocol
-from electionlab.settings import Action, DelayLike, Link, Machine, Network, NodeLike
+from electionlab.settings import Action, Machine, Network
 from electionlab.trace import Trace
 from electionlab.user_protocol import UserProtocol
 
@@ -22,90 +23,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from typing_extensions import Self
 
+# What the methods of this class call; not for users, and not offered to them.
+_ENGINE_METHODS = {
+    "failovers", "faults", "journal", "leader_id", "measures", "node_fields", "now_ns",
+    "peek_trace", "pending_events", "replay", "run_engine", "trace_copy", "traffic",
+}  # fmt: skip
+
 #: What bounds a run that is not told otherwise.
 DEFAULT_MAX_EVENTS = 10_000_000
-
-
-@dataclasses.dataclass(frozen=True)
-class Leader:
-    """An election's outcome: somebody leads. True in a condition.
-
-    Attributes:
-        node: Who.
-        epoch: Its term, or other epoch; 0 in protocols without.
-        at_ms: When this was seen, ms since the start.
-    """
-
-    node: int
-    epoch: int
-    at_ms: float
-
-
-@dataclasses.dataclass(frozen=True)
-class NoLeader:
-    """An election's outcome: nobody leads. False in a condition.
-
-    Attributes:
-        reason: Why, in words.
-        at_ms: When the wait ended, ms since the start.
-    """
-
-    reason: str
-    at_ms: float
-
-    def __bool__(self) -> bool:
-        return False
-
-
-@dataclasses.dataclass(frozen=True)
-class Node:
-    """A node's state at one moment.
-
-    Attributes:
-        node: Its number.
-        kind: "member", or the kind of service.
-        role: follower, candidate, leader, down, paused or service.
-        leader: Whom it believes to lead; 0: nobody.
-        epoch: Its term, or other epoch.
-        clock_ms: What its own clock shows.
-        disk: The disk part of its state, by field.
-        durable: The same as a crash would leave it.
-        memory: The volatile part, by field.
-        timers_due_ms: Its armed timers and when they expire, ms since the start.
-    """
-
-    node: int
-    kind: str
-    role: str
-    leader: int
-    epoch: int
-    clock_ms: float
-    disk: Any
-    durable: Any
-    memory: Any
-    timers_due_ms: dict[str, float]
-
-    def __getitem__(self, field: str) -> Any:
-        for part in (self.disk, self.memory):
-            if isinstance(part, dict) and field in part:
-                return part[field]
-        names = [n for part in (self.disk, self.memory) if isinstance(part, dict) for n in part]
-        raise KeyError(f"{field!r}: this node has {', '.join(names)}")
-
-
-class Metrics(dict[str, Any]):
-    """The measures of a run by name, with units in the names; see docs/measures.md."""
-
-    def _repr_html_(self) -> str:
-        rows = []
-        for name, value in self.items():
-            if isinstance(value, float):
-                value = f"{value:,.3f}"
-            rows.append(
-                f"<tr><td style='text-align:left'>{html.escape(str(name))}</td>"
-                f"<td style='text-align:left'>{html.escape(str(value))}</td></tr>"
-            )
-        return "<table>" + "".join(rows) + "</table>"
 
 
 def _seed_of(seed: Any) -> int:
@@ -157,7 +82,7 @@ def make_config(
     return config
 
 
-class Cluster(_core.Cluster):
+class Cluster(Interventions, _core.Cluster):
     """A simulated cluster: one protocol, simulated time, a network that misbehaves as told.
 
     Args:
@@ -329,170 +254,35 @@ class Cluster(_core.Cluster):
 
     # --- doing ------------------------------------------------------------------------------------
 
-    def act(self, action: Mapping[str, Any]) -> Event:
-        """Does something to the cluster now; a step of the run, with a place in the trace.
-
-        Args:
-            action: Made by the functions of `electionlab.settings`: ``el.crash(3)``.
-
-        Raises:
-            ValueError: The action is unknown, out of range, or names a message or timer that is
-                not there. Nothing has changed then.
-        """
-        event = super().act(_checked_action(action))
+    def act(self, action: Mapping[str, Any]) -> Event:  # noqa: D102 (Interventions says it)
+        event = _core.Cluster.act(self, _checked_action(action))
         if self._observers:
             self._notify(event)
         return event
 
-    def crash(
-        self,
-        node: NodeLike | None = "leader",
-        *,
-        restart_after_ms: float | None = None,
-        lose_disk: bool = False,
-    ) -> Event:
-        """A node stops: memory, unfinished writes and unsent messages are lost."""
-        target = "leader" if node is None else node
-        return self.act(
-            settings.crash(target, restart_after_ms=restart_after_ms, lose_disk=lose_disk)
-        )
-
-    def restart(self, node: NodeLike, *, lose_disk: bool = False) -> Event:
-        """A node that is down starts again, with its disk or with an empty one."""
-        return self.act(settings.restart(node, lose_disk=lose_disk))
-
-    def pause(self, node: NodeLike, *, resume_after_ms: float | None = None) -> Event:
-        """A node stands still; its events happen late."""
-        return self.act(settings.pause(node, resume_after_ms=resume_after_ms))
-
-    def resume(self, node: NodeLike) -> Event:
-        """A paused node goes on."""
-        return self.act(settings.resume(node))
-
-    def partition(self, *groups: Iterable[int]) -> Event:
-        """Cuts every link between nodes of different groups; others keep theirs."""
-        if not groups:
-            raise ValueError("groups=(): must be two or more groups with nodes in each")
-        return self.act(settings.partition(*groups))
-
-    def isolate(self, node: int) -> Event:
-        """Cuts a node off from all others, services included."""
-        alone = whole_number("node", node, 1, self.actors)
-        others = [n for n in range(1, self.actors + 1) if n != alone]
-        return self.act(settings.partition([alone], others))
-
-    def cut(
-        self,
-        sender: int | Iterable[int],
-        receiver: int | Iterable[int],
-        *,
-        both_ways: bool = False,
-    ) -> Event:
-        """Cuts links, in one direction unless told otherwise."""
-        return self.act(settings.cut(sender, receiver, both_ways=both_ways))
-
-    def mend(
-        self,
-        sender: int | Iterable[int],
-        receiver: int | Iterable[int],
-        *,
-        both_ways: bool = False,
-    ) -> Event:
-        """Undoes a cut."""
-        return self.act(settings.mend(sender, receiver, both_ways=both_ways))
-
-    def heal(self) -> Event:
-        """Mends every link."""
-        return self.act(settings.heal())
-
-    def set_link(
-        self,
-        link: Link,
-        sender: int | Iterable[int] | None = None,
-        receiver: int | Iterable[int] | None = None,
-        *,
-        both_ways: bool = True,
-    ) -> Event:
-        """Gives links another delay, loss or duplication; all of them when no ends are given."""
-        return self.act(settings.link(link, sender, receiver, both_ways=both_ways))
-
-    def set_clock(
-        self, node: NodeLike, *, offset_ms: float | None = None, drift_ppm: float | None = None
-    ) -> Event:
-        """Sets a node's clock: its offset, its rate, or both; see `electionlab.settings.clock`.
-
-        Timers that run keep what is left of them on that clock.
-        """
-        return self.act(settings.clock(node, offset_ms=offset_ms, drift_ppm=drift_ppm))
-
-    def slow(self, node: NodeLike, processing_ms: DelayLike) -> Event:
-        """A node takes so long to handle each message."""
-        return self.act(settings.slow(node, processing_ms))
-
-    def set_disk(self, node: NodeLike, write_delay_ms: DelayLike) -> Event:
-        """Every durable write of a node takes so long."""
-        return self.act(settings.disk(node, write_delay_ms))
-
-    def _message(self, message: int | PendingEvent) -> int:
-        if isinstance(message, PendingEvent) and message.kind == "waiting":
-            raise ValueError(f"message={message!r}: is not in flight; it happens in its turn only")
-        if isinstance(message, PendingEvent) and message.kind != "message":
-            raise ValueError(f"message={message!r}: must be a message in flight; see pending")
-        return message.message if isinstance(message, PendingEvent) else message
-
-    def deliver(self, message: int | PendingEvent) -> Event:
-        """A message in flight arrives now; an entry of `pending` that is a timer expires now."""
-        if isinstance(message, PendingEvent) and message.kind == "timer":
-            return self.fire(message.node, message.timer)
-        return self.act(settings.deliver(self._message(message)))
-
-    def drop(self, message: int | PendingEvent) -> Event:
-        """A message in flight is lost."""
-        return self.act(settings.drop(self._message(message)))
-
-    def duplicate(self, message: int | PendingEvent) -> Event:
-        """A second copy of a message in flight."""
-        return self.act(settings.duplicate(self._message(message)))
-
-    def delay(self, message: int | PendingEvent, by_ms: float) -> Event:
-        """A message in flight takes longer."""
-        return self.act(settings.delay(self._message(message), by_ms))
-
-    def fire(self, node: NodeLike | PendingEvent, timer: str | None = None) -> Event:
-        """An armed timer expires now: ``fire(3, "election")``, or an entry of `pending`."""
-        if isinstance(node, PendingEvent):
-            if node.kind != "timer" or timer is not None:
-                raise ValueError(f"node={node!r}: must be a node and a timer's name, or a timer")
-            return self.act(settings.fire(node.node, node.timer))
-        return self.act(settings.fire(node, timer or ""))
-
-    def at(self, at_ms: float, action: Action) -> Event:
-        """An action at a time, in ms since the start."""
-        return self.act(settings.at(at_ms, action))
-
-    def when(self, action: Action, **condition: Any) -> Event:
-        """An action at a condition; see `electionlab.settings.when`."""
-        return self.act(settings.when(action, **condition))
-
-    def at_random(self, action: Action, **plan: Any) -> Event:
-        """An action at random times; see `electionlab.settings.at_random`."""
-        return self.act(settings.at_random(action, **plan))
+    act.__doc__ = Interventions.act.__doc__
 
     # --- history ----------------------------------------------------------------------------------
 
-    def fork(self) -> Cluster:
+    def fork(self) -> Self:
         """An independent copy: the same past, a future of its own. Observers stay behind."""
         copy = type(self).__new__(type(self))
         _core.Cluster.__init__(copy, self)
+        copy.__dict__.update(self._own_attributes())
         copy.protocol = self.protocol
         copy.seed = self.seed
         copy._observers = []
         return copy
 
-    def __copy__(self) -> Cluster:
+    def _own_attributes(self) -> dict[str, Any]:
+        """What a derived class, or a user, has put on this object."""
+        made_here = ("protocol", "seed", "_observers", "step")
+        return {k: v for k, v in self.__dict__.items() if k not in made_here}
+
+    def __copy__(self) -> Self:
         return self.fork()
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Cluster:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self.fork()
 
     def undo(self, events: int = 1) -> None:
@@ -532,10 +322,10 @@ class Cluster(_core.Cluster):
             if action.kind == "message":
                 action = settings.deliver(action.message)
             elif action.kind == "timer":
-                action = settings.fire(action.node, action.timer)
+                action = settings.fire(action.node, action.timer, about=action.peer or None)
             elif action.kind == "action":
                 action = action.fields
-            elif repr(action) == repr(self.pending[0]):
+            elif action == self.pending[0]:
                 action = None
             else:
                 raise ValueError(f"action={action!r}: happens in its turn only")
@@ -558,13 +348,14 @@ class Cluster(_core.Cluster):
         }
 
     @classmethod
-    def _from_recipe(cls, recipe: Mapping[str, Any], protocol: Any = None) -> Cluster:
+    def _from_recipe(cls, recipe: Mapping[str, Any], protocol: Any = None) -> Self:
         asked = recipe["protocol"]
         if asked["in_python"]:
             fits = isinstance(protocol, UserProtocol)
         else:
             fits = protocol is None or isinstance(protocol, Protocol)
-            protocol = make_protocol(asked["name"], asked["nodes"], asked["options"])
+            made = make_protocol(asked["name"], asked["nodes"], asked["options"])
+            protocol = protocol if protocol == made else made  # a derived class's object is kept
         if not fits or (protocol.name, protocol.nodes) != (asked["name"], asked["nodes"]):
             written = " written in Python" if asked["in_python"] else ""
             raise ValueError(
@@ -576,8 +367,8 @@ class Cluster(_core.Cluster):
         cluster.replay(list(recipe["journal"]), recipe["events"], recipe["end_ns"])
         return cluster
 
-    @staticmethod
-    def load(path: str | os.PathLike[str], *, protocol: Any = None) -> Cluster:
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, protocol: Any = None) -> Self:
         """The cluster of a trace file, in which that run has just happened.
 
         Raises:
@@ -585,13 +376,13 @@ class Cluster(_core.Cluster):
         """
         from electionlab.trace import load_cluster
 
-        return load_cluster(path, protocol=protocol)
+        return cast("Self", load_cluster(path, protocol=protocol, cluster_type=cls))
 
     def __reduce__(self) -> tuple[Any, ...]:
         if not self.records:
             raise ValueError("a cluster with record=False cannot be pickled")
-        user = self.protocol if isinstance(self.protocol, UserProtocol) else None
-        return Cluster._from_recipe, (self._recipe(), user)
+        made_by = (self._recipe(), self.protocol)
+        return type(self)._from_recipe, made_by, self._own_attributes() or None
 
     # --- looking ----------------------------------------------------------------------------------
 
@@ -631,7 +422,6 @@ class Cluster(_core.Cluster):
             "timers": list(self.protocol.timers)
             if isinstance(self.protocol, UserProtocol)
             else list(self.protocol.about["timers"]),
-            "json_messages": user,
             "actors": self.actors,
             "object": self.protocol if user else None,
         }
@@ -641,13 +431,15 @@ class Cluster(_core.Cluster):
     def metrics(self) -> Metrics:
         """Measures, messages, failovers and the seed; each is defined in docs/measures.md."""
         return Metrics(
-            self.measures() | {"messages": self.traffic(), "failovers": self.failovers()}
+            {"seed": self.seed}
+            | self.measures()
+            | {"messages": self.traffic(), "failovers": self.failovers()}
         )
 
     @property
     def fault_report(self) -> Metrics:
-        """How often each fault was asked for, and how often it really changed anything."""
-        return Metrics(self.faults())
+        """The seed, and how often each fault was asked for and really changed anything."""
+        return Metrics({"seed": self.seed} | self.faults())
 
     def observe(self, observer: Callable[[Event], Any]) -> Callable[[], None]:
         """Calls a function after every event from now on, actions by hand included.
@@ -675,6 +467,10 @@ class Cluster(_core.Cluster):
     def _notify(self, event: Event) -> None:
         for observer in list(self._observers):
             observer(event)
+
+    def __dir__(self) -> list[str]:
+        """What users call; the engine's own methods behind it are left out."""
+        return [name for name in super().__dir__() if name not in _ENGINE_METHODS]
 
     def __repr__(self) -> str:
         leader = f"leader={self.leader}" if self.leader else "no leader"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
+from keyword import iskeyword
 from typing import Any
 
 from electionlab import _core
@@ -92,6 +93,12 @@ def hyperexponential(
 def empirical(quantiles_ms: Sequence[float]) -> Delay:
     """Measured quantiles at equal steps of probability, 0 and 1 included; linear between them."""
     return _delay("empirical", quantiles_ms=list(quantiles_ms))
+
+
+#: The distributions that a function of this module makes.
+_DELAY_KINDS = (
+    "exponential", "normal", "lognormal", "pareto", "hyperexponential", "empirical",
+)  # fmt: skip
 
 
 def plain(value: Any) -> Any:
@@ -193,8 +200,52 @@ class Action(dict[str, Any]):
     """Something done to a cluster; made by the functions below, taken by ``Cluster.act``."""
 
     def __repr__(self) -> str:
-        inside = ", ".join(f"{k}={v!r}" for k, v in self.items() if k != "action")
-        return f"{self['action']}({inside})"
+        """The call that makes it, with the names of this package."""
+        return _shown_action(self)
+
+
+def _shown_delay(value: Any) -> str:
+    if isinstance(value, Mapping) and value.get("kind") in _DELAY_KINDS:
+        return repr(Delay(value))
+    return repr(tuple(value) if isinstance(value, list) else value)
+
+
+def _shown_ends(action: Mapping[str, Any], both_ways: bool) -> list[str]:
+    sides = [action[end] for end in ("from", "to") if end in action]
+    shown = [repr(side[0]) if len(side) == 1 else repr(side) for side in sides]
+    if action.get("both_ways", both_ways) != both_ways:
+        shown.append(f"both_ways={action['both_ways']!r}")
+    return shown
+
+
+def _shown_action(action: Mapping[str, Any]) -> str:
+    kind = action.get("action")
+    given = {k: v for k, v in action.items() if k != "action"}
+    if kind in ("cut", "mend"):
+        parts = _shown_ends(action, both_ways=False)
+    elif kind == "link":
+        fields = ", ".join(f"{k}={_shown_delay(v)}" for k, v in given["link"].items())
+        parts = [f"Link({fields})", *_shown_ends(action, both_ways=True)]
+    elif kind == "partition":
+        parts = [repr(group) for group in given["groups"]]
+    elif kind == "command":
+        named = given.get("fields", {})
+        plain_names = all(name.isidentifier() and not iskeyword(name) for name in named)
+        shown = [f"{k}={v!r}" for k, v in named.items()] if plain_names else [f"**{named!r}"]
+        parts = [repr(given["node"]), repr(given["command"]), *shown]
+    elif kind == "at":
+        parts = [repr(given["at_ms"]), _shown_action(given["do"])]
+    elif kind == "when":
+        condition = [f"{k}={v!r}" for k, v in given["condition"].items()]
+        parts = [_shown_action(given["do"]), *condition]
+    elif kind == "plan":
+        kind = "at_random"
+        plan = {"every_ms" if k == "interval_ms" else k: v for k, v in given["plan"].items()}
+        inner = _shown_action(plan.pop("do"))
+        parts = [inner, *(f"{k}={_shown_delay(v)}" for k, v in plan.items())]
+    else:
+        parts = [f"{k}={_shown_delay(v)}" for k, v in given.items()]
+    return f"{kind}({', '.join(parts)})"
 
 
 def _action(kind: str, **entries: Any) -> Action:
@@ -354,9 +405,28 @@ def delay(message: int, by_ms: float) -> Action:
     return _action("delay", message=message, by_ms=by_ms)
 
 
-def fire(node: NodeLike, timer: str) -> Action:
-    """An armed timer of a node expires now."""
-    return _action("fire", node=node, timer=timer)
+def fire(node: NodeLike, timer: str, *, about: int | None = None) -> Action:
+    """An armed timer of a node expires now.
+
+    Args:
+        node: Whose.
+        timer: Its name.
+        about: Which of them, of a timer that there is one of for each peer.
+    """
+    return _action("fire", node=node, timer=timer, about=about)
+
+
+def command(node: NodeLike, name: str, /, **fields: Any) -> Action:
+    """A client or user asks a node for something that its protocol knows.
+
+    A node that is down or paused does not hear it; one that writes to its disk does afterwards.
+
+    Args:
+        node: Whom.
+        name: One of the protocol's commands.
+        fields: What it says.
+    """
+    return Action({"action": "command", "node": node, "command": name, "fields": plain(fields)})
 
 
 def at(at_ms: float, action: Action) -> Action:

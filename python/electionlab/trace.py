@@ -94,10 +94,8 @@ class Trace:
 
     def message(self, row: int) -> dict[str, Any] | None:
         """The fields of a row's message; None when it has none."""
-        fields = self._core.message(row)
-        if fields is not None and self._about["json_messages"]:
-            return dict(json.loads(fields["fields"]) or {})
-        return fields  # type: ignore[no-any-return]
+        fields: dict[str, Any] | None = self._core.message(row)
+        return fields
 
     def text(self, row: int) -> str:
         """Why a handler did what it did, or which invariant broke; empty for other rows."""
@@ -345,8 +343,18 @@ def _read_recipe(header: dict[str, Any], path: object) -> dict[str, Any]:
     return {k: header[k] for k in ("protocol", "config", "journal", "events", "end_ns")}
 
 
-def load_cluster(path: str | os.PathLike[str], *, protocol: Any = None) -> Cluster:
+def load_cluster(
+    path: str | os.PathLike[str],
+    *,
+    protocol: Any = None,
+    cluster_type: type[Cluster] | None = None,
+) -> Cluster:
     """Reads a trace file and returns the cluster in which its run has just happened.
+
+    Args:
+        path: A file that ``Trace.save`` wrote.
+        protocol: The protocol object, when the run was of one written in Python.
+        cluster_type: A class derived from `electionlab.Cluster`; None: that one.
 
     Raises:
         TraceError: As for ``Trace.load``.
@@ -380,7 +388,7 @@ def load_cluster(path: str | os.PathLike[str], *, protocol: Any = None) -> Clust
     if len(body) - 1 != header["rows"]:
         raise TraceError(f"{path}: altered: {len(body) - 1} rows instead of {header['rows']}")
     try:
-        cluster = Cluster._from_recipe(recipe, protocol)
+        cluster = (cluster_type or Cluster)._from_recipe(recipe, protocol)
     except KeyError as error:
         raise TraceError(f"{path}: cannot be replayed: {error} is missing") from error
     except Exception as error:

@@ -73,7 +73,7 @@ def _copied(value: Any, name: str) -> Any:
 
 @dataclasses.dataclass(frozen=True)
 class Message:
-    """A message as a handler receives it."""
+    """A message, or a command, as a handler receives it."""
 
     kind: str
     fields: Mapping[str, Any]
@@ -98,6 +98,8 @@ class NodeContext:
         actors: Members and services together.
         initial_leader: Who leads already at a warm start; 0 for a cold start.
         clock_ms: The node's own clock in milliseconds, with its offset and drift.
+        about: In ``on_timer``, the peer that the expired timer is about; 0 for a timer that is
+            about nobody, and in other handlers.
         disk: State that survives a crash once ``persist`` was called; change it in place.
         memory: State that a crash loses; change it in place.
     """
@@ -112,6 +114,7 @@ class NodeContext:
         clock_ns: int,
         disk: Any,
         memory: Any,
+        about: int = 0,
     ) -> None:
         self._protocol = protocol
         self.node = node
@@ -119,11 +122,12 @@ class NodeContext:
         self.actors = actors
         self.initial_leader = initial_leader
         self.clock_ms = clock_ns / 1e6
+        self.about = about
         self.disk = disk
         self.memory = memory
         self._persist = False
         self._sends: list[tuple[int, int, dict[str, Any]]] = []
-        self._timers: list[tuple[int, tuple[float, float] | None]] = []
+        self._timers: list[tuple[int, int, tuple[float, float] | None]] = []
         self._notes: list[str] = []
 
     @property
@@ -160,8 +164,16 @@ class NodeContext:
         """Send a message to every other member."""
         self._sends.append((0, self._protocol._kind(kind), plain(fields, kind)))
 
-    def set_timer(self, name: str, min_ms: float, max_ms: float | None = None) -> None:
+    def set_timer(
+        self, name: str, min_ms: float, max_ms: float | None = None, *, about: int = 0
+    ) -> None:
         """(Re-)arm a timer, after a time drawn uniformly from min_ms to max_ms.
+
+        Args:
+            name: One of the protocol's ``timers``.
+            min_ms: The shortest wait, on the node's own clock.
+            max_ms: The longest; None: always min_ms.
+            about: Which peer, for a name in ``peer_timers``; each has a timer of its own.
 
         Raises:
             ValueError: No such timer, or a time that is negative, not finite or reversed.
@@ -170,11 +182,22 @@ class NodeContext:
         high = low if max_ms is None else milliseconds("max_ms", max_ms)
         if high < low:
             raise ValueError(f"max_ms={max_ms!r}: must be at least min_ms, {min_ms!r}")
-        self._timers.append((self._protocol._timer(name), (low, high)))
+        self._timers.append((*self._timer(name, about), (low, high)))
 
-    def cancel_timer(self, name: str) -> None:
+    def cancel_timer(self, name: str, *, about: int = 0) -> None:
         """Disarm a timer; nothing happens when it is not armed."""
-        self._timers.append((self._protocol._timer(name), None))
+        self._timers.append((*self._timer(name, about), None))
+
+    def _timer(self, name: str, about: int) -> tuple[int, int]:
+        number = self._protocol._timer(name)
+        if name not in self._protocol.peer_timers:
+            if about != 0:
+                raise ValueError(f"about={about!r}: {name!r} is not in the class's peer_timers")
+            return number, 0
+        peer = whole_number("about", about, 1, self.actors)
+        if peer == self.node:
+            raise ValueError(f"about={about!r}: must be another actor than this node")
+        return number, peer
 
     def note(self, text: str) -> None:
         """Say why, for the trace."""
@@ -197,6 +220,8 @@ class UserProtocol:
         name: Shown in traces and pictures; the class name in lower case by default.
         messages: The kinds of messages that are sent.
         timers: The names of the timers that are set.
+        peer_timers: Those of them of which a node has one for each peer: a failure detector's.
+        commands: What a client or user may ask of a node: ``cluster.command(2, "Write", value=7)``.
         services: Actors beyond the members, as kind to count: ``{"storage": 1}``. They are numbered
             after the members, in this order, and run the same handlers: ``ctx.node`` tells.
         epochs: Whether epochs rise and name at most one leader each; then that is checked.
@@ -208,6 +233,8 @@ class UserProtocol:
     source: str = ""
     messages: tuple[str, ...] = ()
     timers: tuple[str, ...] = ()
+    peer_timers: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
     services: Mapping[str, int] = {}
     epochs: bool = False
     majority: bool = False
@@ -220,7 +247,7 @@ class UserProtocol:
             text = getattr(self, attribute)
             if not isinstance(text, str) or not text.isprintable():
                 raise ValueError(f"{attribute}={text!r}: must be text on one line")
-        for attribute in ("messages", "timers"):
+        for attribute in ("messages", "timers", "peer_timers", "commands"):
             names = getattr(self, attribute)
             if not isinstance(names, (tuple, list)) or not all(
                 isinstance(n, str) and n and n.isprintable() for n in names
@@ -228,6 +255,9 @@ class UserProtocol:
                 raise ValueError(f"{attribute}={names!r}: must be a tuple of names")
             if len(names) > 100 or len(set(names)) != len(names):
                 raise ValueError(f"{attribute}={names!r}: must be at most 100 different names")
+        strange = [name for name in self.peer_timers if name not in self.timers]
+        if strange:
+            raise ValueError(f"peer_timers={self.peer_timers!r}: {strange[0]!r} is not in timers")
         if not isinstance(self.services, Mapping):
             raise ValueError(f"services={self.services!r}: must be a dict of kind to count")
         left = _core.max_nodes - self.nodes
@@ -242,6 +272,10 @@ class UserProtocol:
     def disk(self, node: int) -> Any:
         """What is on a node's disk before its first start."""
         return None
+
+    def empty_disk(self, node: int) -> Any:
+        """What a node finds after its disk was lost: what ``disk`` gives, unless overridden."""
+        return self.disk(node)
 
     def memory(self, node: int) -> Any:
         """A node's memory at each start."""
@@ -258,7 +292,10 @@ class UserProtocol:
         """A message has arrived."""
 
     def on_timer(self, ctx: NodeContext, timer: str) -> None:
-        """A timer has expired."""
+        """A timer has expired; ``ctx.about`` is the peer, of one in ``peer_timers``."""
+
+    def on_command(self, ctx: NodeContext, command: Message) -> None:
+        """A client or user asks for something: one of ``commands``, by hand or by a schedule."""
 
     def view(self, ctx: NodeContext) -> tuple[str, int, int]:
         """(role, believed leader, epoch): role is follower, candidate, leader or service.
@@ -281,6 +318,9 @@ class UserProtocol:
             known = ", ".join(self.timers) or "none: the class attribute timers is empty"
             raise ValueError(f"timer={name!r}: must be one of {known}")
         return self.timers.index(name)
+
+    def _command(self, name: str) -> int:
+        return self.commands.index(name)
 
     def _handle(
         self,
@@ -307,11 +347,14 @@ class UserProtocol:
             clock_ns,
             _copied(disk, "disk"),
             _copied(memory, "memory"),
+            sender if kind == "timer" else 0,
         )
         if kind == "message":
             self.on_message(ctx, sender, Message(self.messages[index], copy.deepcopy(fields)))
         elif kind == "timer":
             self.on_timer(ctx, self.timers[index])
+        elif kind == "command":
+            self.on_command(ctx, Message(self.commands[index], fields))
         elif kind == "start":
             self.on_start(ctx)
         else:

@@ -38,9 +38,14 @@ struct Machine {
         effects.clear();
         P::on_message(state, context(), from, Message{std::move(message)}, effects);
     }
-    void expire(Timer timer) {
+    void expire(Timer timer, electionlab::NodeId about = electionlab::no_node) {
         effects.clear();
-        P::on_timer(state, context(), timer, effects);
+        electionlab::expire<P>(state, context(), timer, about, effects);
+    }
+    template <class Kind>
+    void command(Kind asked) {
+        effects.clear();
+        P::on_command(state, context(), typename P::Command{std::move(asked)}, effects);
     }
 
     /// The messages of a kind that the last input sent.

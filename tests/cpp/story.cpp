@@ -82,7 +82,8 @@ Action Story::action(const Value& entries) const {
     for (const KindInfo& kind : cluster_->description().messages) {
         messages.push_back(kind.name);
     }
-    const ActionScope scope{cluster_->actors(), &cluster_->description().timers, &messages};
+    const ActionScope scope{cluster_->actors(), &cluster_->description().timers, &messages,
+                            &cluster_->description()};
     return action_from_value(entries, scope);
 }
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import signal
 import subprocess
 import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -298,6 +301,7 @@ def test_metrics_and_reports_are_tables() -> None:
     cluster.heal()
     assert cluster.fault_report["actions"]["heal"] == {"asked": 1, "effective": 0}
     assert "<table>" in after._repr_html_()
+    assert after["seed"] == cluster.fault_report["seed"] == cluster.seed == 7
     assert "leader_changes" in after._repr_html_()
     assert f"<td>{cluster.leader}</td>" in cluster._repr_html_()
 
@@ -390,6 +394,122 @@ def test_names_for_a_shell() -> None:
     assert repr(el.crash(3)) == "crash(node=3)"
     assert repr(el.exponential(3)) == "exponential(mean_ms=3.0)"
     assert repr(el.normal(9, 2, min_ms=1)) == "normal(mean_ms=9.0, deviation_ms=2.0, min_ms=1.0)"
+
+
+ACTIONS = [
+    el.crash(3),
+    el.crash("leader", restart_after_ms=5.5, lose_disk=True),
+    el.restart("random", lose_disk=True),
+    el.pause(1, resume_after_ms=3),
+    el.resume(1),
+    el.partition([1, 2], [3]),
+    el.cut(1, 2),
+    el.cut([1, 2], 3, both_ways=True),
+    el.mend(1, [2, 3]),
+    el.heal(),
+    el.link(el.Link(loss_probability=0.5, one_way_delay_ms=(1, 2), fifo=True)),
+    el.link(el.Link(one_way_delay_ms=el.lognormal(6, 0.5)), 1, 2, both_ways=False),
+    el.clock(2, offset_ms=-3.5, drift_ppm=100),
+    el.slow(1, 2.5),
+    el.slow("leader", (1, 2)),
+    el.disk(1, el.normal(9, 2, min_ms=1)),
+    el.disk(1, el.empirical([1, 2, 5])),
+    el.deliver(4),
+    el.drop(4),
+    el.duplicate(4),
+    el.delay(4, 2.5),
+    el.fire(1, "election"),
+    el.fire(1, "suspect", about=2),
+    el.command(1, "Write"),
+    el.command("leader", "Write", value=[1, {"a": None}], text="x'y"),
+    el.command(1, "Write", **{"class": 1, "two words": 2}),
+    el.at(5, el.crash(3)),
+    el.at(5, el.when(el.pause("trigger"), role="candidate", node=2, occurrence=3)),
+    el.when(el.drop(3), message="VoteReply"),
+    el.at_random(el.crash("random"), every_ms=400, repair_after_ms=(1, 2), keep_up=3, seed=4),
+    el.at_random(el.partition(), every_ms=el.pareto(3, 1.5), repair_after_ms=False),
+    el.at_random(el.cut(), every_ms=(5, 9), from_ms=1, until_ms=100),
+]
+
+
+@pytest.mark.parametrize("action", ACTIONS, ids=repr)
+def test_repr_of_an_action_is_the_call_that_makes_it(action: el.Action) -> None:
+    again = eval(repr(action), {name: getattr(el, name) for name in el.__all__})
+    assert type(again) is el.Action
+    assert again == action
+
+
+def test_events_are_equal_when_they_tell_the_same() -> None:
+    one, other = (el.Cluster(el.Raft(3), seed=1) for _ in range(2))
+    events, same = ([c.step() for _ in range(30)] for c in (one, other))
+    assert events == same
+    assert len({*events, *same}) == 30
+    assert events[3] != events[4]
+    assert events[0] != "start"
+    assert one.pending == other.pending
+    assert len({*one.pending, *other.pending}) == len(one.pending)
+    assert one.pending[0] != one.pending[1]
+    ring = el.Cluster(el.Ring(3), seed=1, initial_leader=3).step()
+    bully = el.Cluster(el.Bully(3), seed=1, initial_leader=3).step()
+    assert ring == bully  # whichever protocol it was
+
+
+def test_engine_internals_are_not_offered() -> None:
+    cluster = settled(el.Raft(3))
+    names = dir(cluster)
+    assert {"run", "crash", "command", "fork", "trace", "metrics", "violations"} <= set(names)
+    assert not {"run_engine", "trace_copy", "node_fields", "leader_id", "now_ns"} & set(names)
+    assert cluster.leader_id == cluster.leader  # there all the same
+
+
+class Counting(el.Cluster):
+    """A cluster with something of its own."""
+
+    def twice(self) -> int:
+        return 2 * self.events
+
+
+class MyRaft(el.Raft):
+    """A protocol with something of its own."""
+
+    def words(self) -> str:
+        return "mine"
+
+
+def test_derived_classes_are_kept(tmp_path: Path) -> None:
+    cluster = Counting(MyRaft(3), seed=5)
+    cluster.label = "a"  # type: ignore[attr-defined]
+    cluster.run(200)
+    for other in (cluster.fork(), copy.copy(cluster), pickle.loads(pickle.dumps(cluster))):
+        assert type(other) is Counting
+        assert (other.twice(), other.label) == (2 * cluster.events, "a")
+        assert other.protocol.words() == "mine"
+        assert whole_state(other) == whole_state(cluster)
+    protocol = pickle.loads(pickle.dumps(MyRaft(3, retry_interval_ms=20)))
+    assert (type(protocol), protocol) == (MyRaft, MyRaft(3, retry_interval_ms=20))
+    assert copy.deepcopy(el.Raft(3)) == el.Raft(3)
+    cluster.trace.save(tmp_path / "run.jsonl")
+    loaded = Counting.load(tmp_path / "run.jsonl")
+    assert type(loaded) is Counting
+    assert loaded.twice() == cluster.twice()
+
+
+def test_a_run_that_ends_at_once_forgets_nothing() -> None:
+    cluster = settled(el.Raft(3))
+    cluster.run_for(100)
+    last, end = cluster.last_event, whole_state(cluster)
+    cluster.undo(5)
+    assert cluster.run_until_leader()
+    assert cluster.run_until_leader(agreed=True)
+    assert cluster.run(cluster.now) is False
+    assert cluster.run(max_events=0) is False
+    assert cluster.run(stop="leader")
+    assert cluster.last_event == last
+    cluster.seek(last)
+    assert whole_state(cluster)["trace"] == end["trace"]
+    cluster.undo(5)
+    assert cluster.run(cluster.now + 1, max_events=0) is False
+    assert cluster.last_event >= cluster.events
 
 
 # --- threads and signals --------------------------------------------------------------------------

@@ -149,6 +149,7 @@ def test_loss_duplication_reordering_and_fifo_show_in_the_counts() -> None:
     quiet = settled(el.Raft(5))
     quiet.run_for(2000)
     report = dict(quiet.fault_report)
+    assert report.pop("seed") == quiet.seed
     report.pop("actions")
     assert set(report.values()) == {0}
     cases: list[tuple[el.Network, str]] = [

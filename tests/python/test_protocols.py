@@ -175,3 +175,21 @@ def test_same_run_in_another_process_thread_fork_and_unrecorded(tmp_path: Path) 
     watched = fresh()
     watched.observe(lambda event: None)
     assert whole_state(run(watched)) == whole_state(first)
+
+
+def test_catalogue_says_what_the_fields_and_limits_are() -> None:
+    about = el.Raft.about
+    assert about["max_nodes"] == 10_000
+    assert (about["commands"], about["peer_timers"], about["properties"]) == ([], [], [])
+    role = next(field for field in about["memory"] if field["name"] == "role")
+    assert role["type"] == "enumeration"
+    assert role["names"] == ["follower", "candidate", "leader", "down", "paused", "service"]
+    outbox = next(field for field in el.Ring.about["memory"] if field["name"] == "outbox")
+    assert outbox["type"] == "list"
+    assert [field["name"] for field in outbox["of"]["fields"]] == ["leader", "ids", "number"]
+    for protocol in ENGINE:
+        most = protocol.about["max_nodes"]
+        assert f"1 to {most}" in protocol.__doc__
+        assert protocol(most).nodes == most
+        with pytest.raises(ValueError, match=f"nodes={most + 1}: must be .* from 1 to {most}"):
+            protocol(most + 1)

@@ -14,12 +14,14 @@
 
 namespace electionlab {
 
-/// The most nodes a cluster may have.
+/// The most nodes a cluster may have, unless a protocol's entry says otherwise.
 inline constexpr NodeId max_nodes = 10'000;
 
 struct CatalogEntry {
     /// What the protocol is: names, fields, options.
     const Description& (*describe)();
+    /// The most members that its clusters may have.
+    NodeId max_nodes;
     /// Checks options (a dictionary) for so many nodes and returns them whole, defaults filled in.
     Value (*check_options)(const Value& options, NodeId nodes);
     /// A cluster at time 0. All arguments are checked; `InvalidArgument` names the bad one.

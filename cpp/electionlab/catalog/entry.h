@@ -13,16 +13,13 @@ namespace electionlab {
 
 namespace detail {
 
-inline void check_nodes(NodeId nodes) {
-    if (nodes < 1 || nodes > max_nodes) {
-        invalid("nodes", std::to_string(nodes),
-                "must be a whole number from 1 to " + std::to_string(max_nodes));
-    }
-}
-
 template <class P>
-std::shared_ptr<const typename P::Options> checked_options(const Value& options, NodeId nodes) {
-    check_nodes(nodes);
+std::shared_ptr<const typename P::Options> checked_options(const Value& options, NodeId nodes,
+                                                           NodeId most) {
+    if (nodes < 1 || nodes > most) {
+        invalid("nodes", std::to_string(nodes),
+                "must be a whole number from 1 to " + std::to_string(most));
+    }
     auto read = options_from_value<typename P::Options>(options);
     read.validate(nodes);
     return std::make_shared<const typename P::Options>(std::move(read));
@@ -35,7 +32,7 @@ std::shared_ptr<const SimulationConfig> checked_config(const typename P::Options
     for (const KindInfo& kind : describe<P>().messages) {
         messages.push_back(kind.name);
     }
-    ActionScope scope{nodes, &describe<P>().timers, &messages};
+    ActionScope scope{nodes, &describe<P>().timers, &messages, &describe<P>()};
     for (const ActorKind& kind : actor_kinds<P>(options, nodes)) {
         scope.actors += kind.count;
     }
@@ -43,17 +40,17 @@ std::shared_ptr<const SimulationConfig> checked_config(const typename P::Options
 }
 
 template <class P>
-std::unique_ptr<Cluster> make_cluster(const Value& options, NodeId nodes, const Value& config,
-                                      bool record) {
-    const auto checked = checked_options<P>(options, nodes);
+std::unique_ptr<Cluster> make_cluster(const Value& options, NodeId nodes, NodeId most,
+                                      const Value& config, bool record) {
+    const auto checked = checked_options<P>(options, nodes, most);
     return std::make_unique<RecordedCluster<P>>(checked, nodes, checked_config<P>(*checked, nodes, config),
                                                 describe<P>(), record);
 }
 
 template <class P>
-RunnerFactory make_trials(const Value& options, NodeId nodes, const Value& config,
+RunnerFactory make_trials(const Value& options, NodeId nodes, NodeId most, const Value& config,
                           const LeaderCrash& experiment) {
-    const auto checked = checked_options<P>(options, nodes);
+    const auto checked = checked_options<P>(options, nodes, most);
     const auto setup = checked_config<P>(*checked, nodes, config);
     return [=]() -> BlockRunner {
         const auto simulation =
@@ -68,26 +65,28 @@ RunnerFactory make_trials(const Value& options, NodeId nodes, const Value& confi
 
 }  // namespace detail
 
-/// An entry for P; `Large` is the same protocol with room for `max_nodes` nodes where its state
-/// has sets of nodes, and P itself otherwise.
-template <class P, class Large = P>
-CatalogEntry catalog_entry(NodeId small_limit = 64) {
-    static NodeId limit = small_limit;
+/// An entry for P, with up to `Most` members. `Large` is the same protocol with room for so many
+/// where its state has sets of nodes (beyond `Small` members it takes over), and P itself otherwise.
+template <class P, class Large = P, NodeId Small = 64, NodeId Most = max_nodes>
+CatalogEntry catalog_entry() {
     return {
         .describe = &describe<P>,
+        .max_nodes = Most,
         .check_options =
             [](const Value& options, NodeId nodes) {
-                return options_to_value(*detail::checked_options<P>(options, nodes));
+                return options_to_value(*detail::checked_options<P>(options, nodes, Most));
             },
         .make_cluster =
             [](const Value& options, NodeId nodes, const Value& config, bool record) {
-                return nodes <= limit ? detail::make_cluster<P>(options, nodes, config, record)
-                                      : detail::make_cluster<Large>(options, nodes, config, record);
+                return nodes <= Small
+                           ? detail::make_cluster<P>(options, nodes, Most, config, record)
+                           : detail::make_cluster<Large>(options, nodes, Most, config, record);
             },
         .make_trials =
             [](const Value& options, NodeId nodes, const Value& config, const LeaderCrash& experiment) {
-                return nodes <= limit ? detail::make_trials<P>(options, nodes, config, experiment)
-                                      : detail::make_trials<Large>(options, nodes, config, experiment);
+                return nodes <= Small
+                           ? detail::make_trials<P>(options, nodes, Most, config, experiment)
+                           : detail::make_trials<Large>(options, nodes, Most, config, experiment);
             },
     };
 }

@@ -227,7 +227,7 @@ private:
         for (const auto& [key, value] : d.entries) {
             if (key == "nodes") {
                 const auto* n = value.get_if<std::int64_t>();
-                nodes = n != nullptr && *n > 0 && *n <= max_nodes ? static_cast<NodeId>(*n) : 0;
+                nodes = n != nullptr && *n > 0 && *n < UINT32_MAX ? static_cast<NodeId>(*n) : 0;
             } else if (key == "delay_ms") {
                 network.emplace_back("one_way_delay_ms", value);
             } else if (key == "loss") {
@@ -291,8 +291,8 @@ private:
             action.emplace_back("message", find_message(d));
         } else if (!d.words.empty()) {
             action.emplace_back("node", parse_value(d.words[0]));
-            if (d.name == "fire" && d.words.size() > 1) {
-                action.emplace_back("timer", d.words[1]);
+            if ((d.name == "fire" || d.name == "command") && d.words.size() > 1) {
+                action.emplace_back(d.name == "fire" ? "timer" : "command", d.words[1]);
             }
         }
         for (const auto& [key, value] : d.entries) {
@@ -302,7 +302,8 @@ private:
         for (const KindInfo& kind : cluster_->description().messages) {
             messages.push_back(kind.name);
         }
-        const ActionScope scope{cluster_->actors(), &cluster_->description().timers, &messages};
+        const ActionScope scope{cluster_->actors(), &cluster_->description().timers, &messages,
+                                &cluster_->description()};
         cluster_->apply(action_from_value(action, scope));
     }
 

@@ -18,7 +18,8 @@
 //     run for_ms=T | until_ms=T | leader | agreement | violation   [within_ms=T, 60000]
 //     ACTION [NODE] [entries]  any action: crash 3 | partition groups=[[1,2],[3]] | heal | ...
 //     deliver KIND A->B        also drop, duplicate, delay (by_ms=): the earliest such message
-//     fire NODE TIMER          an armed timer expires now
+//     fire NODE TIMER [about=N]        an armed timer expires now
+//     command NODE NAME [fields={...}] a client asks a node for something its protocol knows
 //     tell [brief]             the rows since the last tell; brief: without sends, writes and views
 //     nodes                    role, leader and epoch of each node
 //     leaders                  who acts as leader, and whether all live nodes agree

@@ -7,15 +7,19 @@
 //         EL_FIELDS(VoteReply, term, granted)
 //     };
 //
-// `check_fields<VoteReply>()` fails to compile when a member is missing from the list.
+// `check_fields<VoteReply>()` fails to compile when a member is missing from the list, or is of a
+// type that a field cannot have. A field is a whole number, a truth value, an enumeration with
+// names, a `Duration` or `Instant`, an `IdList` or `NodeSet`, text (`std::string`), another struct
+// with EL_FIELDS, or a `std::optional` or `std::vector` of any of these.
 #pragma once
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -68,11 +72,36 @@ concept NamedEnum = std::is_enum_v<E> && requires(E e) {
     { enum_name(e) } -> std::convertible_to<std::string_view>;
 };
 
+template <class T>
+concept NodeIds = std::same_as<T, IdList> || std::same_as<T, std::vector<NodeId>> ||
+                  requires(const T& set) { set.words(); set.for_each([](NodeId) {}); };
+
+/// A duration or an instant.
+template <class T>
+concept TimeField = std::same_as<T, Duration> || std::same_as<T, Instant>;
+
+/// A value that brings its own hash and plain form: a Python object.
+template <class T>
+concept OpaqueField = requires(const T& value) {
+    { value.hash() } -> std::same_as<std::uint64_t>;
+    { value.to_value() } -> std::same_as<Value>;
+};
+
 namespace detail {
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+template <class T>
+inline constexpr bool is_list = false;
+template <class T>
+inline constexpr bool is_list<std::vector<T>> = !std::same_as<T, NodeId> && !std::same_as<T, bool>;
 
 struct AnyField {
     template <class T>
-    constexpr operator T() const;  // NOLINT: the conversion only exists in unevaluated code
+    operator T() const;  // NOLINT: the conversion only exists in unevaluated code
 };
 template <std::size_t>
 using AnyFieldAt = AnyField;
@@ -93,13 +122,43 @@ constexpr std::size_t member_count() {
 
 }  // namespace detail
 
-/// Fails to compile unless the field list of T names every member of T.
+/// What a field of a message or of a state may be.
+template <class T>
+concept FieldValue = HasFields<T> || NamedEnum<T> || std::integral<T> || TimeField<T> ||
+                     NodeIds<T> || std::same_as<T, std::string> || OpaqueField<T> ||
+                     detail::is_optional<T> || detail::is_list<T>;
+
+/// Fails to compile when T cannot be the type of a field, or has members that cannot.
+template <class T>
+constexpr bool check_field();
+
+/// Fails to compile unless the field list of T names every member of T, and each can be a field.
 template <HasFields T>
 constexpr bool check_fields() {
     static_assert(std::is_aggregate_v<T>);
     static_assert(detail::member_count<T>() == T::field_total,
                   "EL_FIELDS must name every member: a field left out is not compared or hashed");
+    constexpr auto check = [](std::string_view, const auto& field) {
+        static_assert(check_field<std::remove_cvref_t<decltype(field)>>());
+    };
+    // Naming the function instantiates it, and with it the check of every field.
+    [[maybe_unused]] constexpr auto checked = &T::template for_each_field<const T, decltype(check)&>;
     return true;
+}
+
+template <class T>
+constexpr bool check_field() {
+    static_assert(FieldValue<T>,
+                  "a field must be a whole number, bool, an enumeration with enum_name, Duration, "
+                  "Instant, IdList, NodeSet, std::string, a struct with EL_FIELDS, or a "
+                  "std::optional or std::vector of these; see the type of check_field above");
+    if constexpr (HasFields<T>) {
+        return check_fields<T>();
+    } else if constexpr (detail::is_optional<T> || detail::is_list<T>) {
+        return check_field<typename T::value_type>();
+    } else {
+        return true;
+    }
 }
 
 // --- hashing: one 64-bit word after the other, equal on every platform ----------------------
@@ -117,14 +176,24 @@ void hash_into(std::uint64_t& hash, const T& value) {
         T::for_each_field(value, [&](std::string_view, const auto& f) { hash_into(hash, f); });
     } else if constexpr (std::is_enum_v<T> || std::integral<T>) {
         hash_word(hash, static_cast<std::uint64_t>(value));
-    } else if constexpr (requires { value.ns; }) {
+    } else if constexpr (TimeField<T>) {
         hash_word(hash, static_cast<std::uint64_t>(value.ns));
+    } else if constexpr (OpaqueField<T>) {
+        hash_word(hash, value.hash());
+    } else if constexpr (std::same_as<T, std::string>) {
+        hash_word(hash, value.size());
+        for (const char c : value) {
+            hash_word(hash, static_cast<unsigned char>(c));
+        }
+    } else if constexpr (detail::is_optional<T>) {
+        hash_word(hash, value.has_value() ? 1 : 0);
+        if (value) {
+            hash_into(hash, *value);
+        }
     } else if constexpr (requires { value.words(); }) {
         for (const std::uint64_t word : value.words()) {
             hash_word(hash, word);
         }
-    } else if constexpr (requires { value.hash(); }) {
-        hash_word(hash, value.hash());
     } else {  // a list: its length first, so that neighbours cannot be confused
         hash_word(hash, value.size());
         for (const auto& item : value) {
@@ -145,7 +214,7 @@ std::uint64_t hash_of(const T& value) {
 
 template <class T>
 Value to_value(const T& value) {
-    if constexpr (std::same_as<T, Value>) {
+    if constexpr (std::same_as<T, Value> || std::same_as<T, std::string>) {
         return value;
     } else if constexpr (requires { value.to_value(); }) {
         return value.to_value();
@@ -163,6 +232,8 @@ Value to_value(const T& value) {
         return static_cast<std::int64_t>(value);
     } else if constexpr (requires { value.to_ms(); }) {
         return value.to_ms();
+    } else if constexpr (detail::is_optional<T>) {
+        return value ? to_value(*value) : Value();
     } else if constexpr (requires { value.for_each([](NodeId) {}); }) {
         Value::List list;
         value.for_each([&](NodeId node) { list.emplace_back(node); });
@@ -176,91 +247,60 @@ Value to_value(const T& value) {
     }
 }
 
-// --- the trace's form: a few whole numbers, read back with the field types -------------------
+// --- reading: what a user gives for a command -------------------------------------------------
 
-enum class FieldType : std::uint8_t { integer, boolean, enumeration, duration, node_list, record, json };
-
-struct FieldInfo {
-    std::string name;
-    FieldType type = FieldType::integer;
-    std::vector<std::string> names{};  ///< of an enumeration's values, counted from 0
-    std::vector<FieldInfo> fields{};   ///< of a record
-
-    friend bool operator==(const FieldInfo&, const FieldInfo&) = default;
-};
-
-template <HasFields T>
-std::vector<FieldInfo> field_infos();
-
+/// Reads a field that `check_value` has let pass; what is not given keeps its default.
+/// (Not inlined: GCC 12 would warn of the inside of an empty `std::optional`.)
 template <class T>
-FieldInfo field_info(std::string_view name) {
-    FieldInfo info{std::string(name)};
+#if defined(__GNUC__)
+[[gnu::noinline]]
+#endif
+void from_value(const Value& value, T& field) {
     if constexpr (HasFields<T>) {
-        info.type = FieldType::record;
-        info.fields = field_infos<T>();
-    } else if constexpr (std::same_as<T, bool>) {
-        info.type = FieldType::boolean;
+        T::for_each_field(field, [&](std::string_view name, auto& inner) {
+            if (const Value* given = value.find(name)) {
+                from_value(*given, inner);
+            }
+        });
     } else if constexpr (NamedEnum<T>) {
-        info.type = FieldType::enumeration;
         for (int v = 0; !enum_name(static_cast<T>(v)).empty(); ++v) {
-            info.names.emplace_back(enum_name(static_cast<T>(v)));
+            field = enum_name(static_cast<T>(v)) == *value.get_if<std::string>() ? static_cast<T>(v)
+                                                                                 : field;
         }
+    } else if constexpr (std::same_as<T, bool> || std::same_as<T, std::string>) {
+        field = *value.get_if<T>();
     } else if constexpr (std::integral<T>) {
-        info.type = FieldType::integer;
-    } else if constexpr (requires(T t) { t.to_ms(); }) {
-        info.type = FieldType::duration;
-    } else {
-        info.type = FieldType::node_list;
-    }
-    return info;
-}
-
-template <HasFields T>
-std::vector<FieldInfo> field_infos() {
-    std::vector<FieldInfo> infos;
-    const T sample{};
-    T::for_each_field(sample, [&](std::string_view name, const auto& field) {
-        infos.push_back(field_info<std::remove_cvref_t<decltype(field)>>(name));
-    });
-    return infos;
-}
-
-template <HasFields T, class Sink>
-void encode_fields(const T& value, Sink& sink) {
-    T::for_each_field(value, [&](std::string_view, const auto& field) {
-        using Field = std::remove_cvref_t<decltype(field)>;
-        if constexpr (HasFields<Field>) {
-            encode_fields(field, sink);
-        } else if constexpr (std::integral<Field> || std::is_enum_v<Field>) {
-            sink.push_back(static_cast<std::int64_t>(field));
-        } else if constexpr (requires { field.ns; }) {
-            sink.push_back(field.ns);
-        } else if constexpr (requires { field.for_each([](NodeId) {}); }) {
-            sink.push_back(static_cast<std::int64_t>(field.size()));
-            field.for_each([&](NodeId node) { sink.push_back(node); });
+        field = static_cast<T>(*value.get_if<std::int64_t>());
+    } else if constexpr (TimeField<T>) {
+        const auto* whole = value.get_if<std::int64_t>();
+        const double ms = whole != nullptr ? static_cast<double>(*whole) : *value.get_if<double>();
+        field.ns = static_cast<std::int64_t>(ms * 1e6 + 0.5);
+    } else if constexpr (detail::is_optional<T>) {
+        field.reset();
+        if (!value.is_null()) {
+            from_value(value, field.emplace());
+        }
+    } else if constexpr (NodeIds<T>) {
+        std::vector<NodeId> ids;
+        for (const Value& item : *value.get_if<Value::List>()) {
+            ids.push_back(static_cast<NodeId>(*item.get_if<std::int64_t>()));
+        }
+        if constexpr (std::same_as<T, IdList>) {
+            field = IdList(std::span<const NodeId>(ids));
+        } else if constexpr (std::same_as<T, std::vector<NodeId>>) {
+            field = std::move(ids);
         } else {
-            sink.push_back(static_cast<std::int64_t>(field.size()));
-            for (const NodeId node : field) {
-                sink.push_back(node);
+            field.clear();
+            for (const NodeId id : ids) {
+                field.insert(id);
             }
         }
-    });
-}
-
-/// Text as a count of bytes and then eight bytes a word: fields of type `json`.
-template <class Sink>
-void encode_text(std::string_view text, Sink& sink) {
-    sink.push_back(static_cast<std::int64_t>(text.size()));
-    for (std::size_t i = 0; i < text.size(); i += 8) {
-        std::uint64_t word = 0;
-        for (std::size_t k = 0; k < 8 && i + k < text.size(); ++k) {
-            word |= std::uint64_t{static_cast<unsigned char>(text[i + k])} << (8 * k);
+    } else {
+        field.clear();
+        for (const Value& item : *value.get_if<Value::List>()) {
+            from_value(item, field.emplace_back());
         }
-        sink.push_back(static_cast<std::int64_t>(word));
     }
 }
-
-/// The dictionary that `encode_fields` wrote, given the field types; moves `at` past it.
-Value decode_fields(const std::vector<FieldInfo>& infos, const std::int64_t*& at);
 
 }  // namespace electionlab

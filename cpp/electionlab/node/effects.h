@@ -35,6 +35,7 @@ public:
     };
     struct TimerChange {
         std::uint32_t timer;
+        NodeId about;  ///< the peer, of a timer that there is one of for each; else `no_node`
         bool set;
         TimerSpec spec;
     };
@@ -49,11 +50,20 @@ public:
     /// (Re-)arm a timer; a timer already armed starts anew.
     template <class Timer>
     void set_timer(Timer timer, TimerSpec spec) {
-        timers_.push_back({static_cast<std::uint32_t>(timer), true, spec});
+        timers_.push_back({static_cast<std::uint32_t>(timer), no_node, true, spec});
     }
     template <class Timer>
     void cancel_timer(Timer timer) {
-        timers_.push_back({static_cast<std::uint32_t>(timer), false, {}});
+        timers_.push_back({static_cast<std::uint32_t>(timer), no_node, false, {}});
+    }
+    /// The same for the timer of this name about one peer; see `per_peer` in protocol.h.
+    template <class Timer>
+    void set_timer(Timer timer, NodeId about, TimerSpec spec) {
+        timers_.push_back({static_cast<std::uint32_t>(timer), about, true, spec});
+    }
+    template <class Timer>
+    void cancel_timer(Timer timer, NodeId about) {
+        timers_.push_back({static_cast<std::uint32_t>(timer), about, false, {}});
     }
     /// Why the handler did what it did, for people; `text` must live for ever (a literal).
     void note(const char* text, std::int64_t first = 0, std::int64_t second = 0) {

@@ -16,6 +16,7 @@
 
 #include "electionlab/core/distribution.h"
 #include "electionlab/core/errors.h"
+#include "electionlab/core/encoding.h"
 #include "electionlab/core/fields.h"
 #include "electionlab/core/time.h"
 #include "electionlab/core/value.h"
@@ -25,7 +26,7 @@ namespace electionlab {
 /// One option as documentation and Python see it.
 struct OptionInfo {
     std::string name;                  ///< with its unit: election_timeout_ms
-    std::string type;                  ///< range_ms, ms, integer, number, boolean, choice, list
+    std::string type;                  ///< range_ms, ms, integer, number, boolean, choice, list, quorum
     Value default_value;
     std::string doc;
     std::vector<std::string> choices;  ///< of a choice
@@ -35,7 +36,9 @@ namespace detail {
 
 template <class T>
 std::string option_type() {
-    if constexpr (std::same_as<T, DurationRange>) {
+    if constexpr (requires { T::option_type; }) {
+        return std::string(T::option_type);
+    } else if constexpr (std::same_as<T, DurationRange>) {
         return "range_ms";
     } else if constexpr (std::same_as<T, Duration>) {
         return "ms";
@@ -69,6 +72,8 @@ void read_option(T& option, const Value& value, std::string_view name) {
         option = range_from_ms(value, name);
     } else if constexpr (std::same_as<T, Duration>) {
         option = duration_from_ms(value, name);
+    } else if constexpr (requires { T::from_value(value, name); }) {
+        option = T::from_value(value, name);
     } else if constexpr (std::same_as<T, bool>) {
         const auto* b = value.get_if<bool>();
         if (b == nullptr) {

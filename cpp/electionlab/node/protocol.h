@@ -11,7 +11,7 @@
 //     P::initial_disk(options, node)             what is on the disk before the first start
 //     P::on_start  (state, context, effects)     first start of a node
 //     P::on_message(state, context, from, message, effects)
-//     P::on_timer  (state, context, timer, effects)
+//     P::on_timer  (state, context, timer, effects)      or (state, context, timer, about, effects)
 //     P::on_restart(state, context, effects)     start after a crash: memory is new, disk is kept
 //     P::view(state, self)                       role, believed leader, epoch
 //     P::about()                                 name, source, assumptions, in words
@@ -20,37 +20,36 @@
 // stepping, replay, undo, sweeps and exhaustive checking from the same code.
 //
 // Optional:
+//     P::per_peer(timer)                         which timers are about one peer each: a failure
+//                                                detector's; on_timer then gets the peer, `about`
+//     P::Command, P::on_command(state, context, command, effects)
+//                                                what a client or user asks of a node from outside:
+//                                                a variant of structs, as for messages
+//     P::empty_disk(options, node)               the disk after it was lost; Disk{} if not given
 //     P::invariants()                            promises about one node before and after an event
+//     P::properties()                            what holds of all nodes together at any moment
 //     P::actors(options, nodes)                  actors beyond the members (services, resources)
 #pragma once
 
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
-#include <utility>
-#include <variant>
 #include <vector>
 
+#include "electionlab/core/encoding.h"
 #include "electionlab/core/fields.h"
 #include "electionlab/core/quorum.h"
 #include "electionlab/node/effects.h"
+#include "electionlab/node/message.h"
 #include "electionlab/node/options.h"
+#include "electionlab/node/properties.h"
+#include "electionlab/node/state.h"
 #include "electionlab/node/view.h"
 
 namespace electionlab {
-
-/// A node's state: a plain value. `disk` survives a crash as far as it was persisted.
-template <class P>
-struct State {
-    typename P::Disk disk;
-    typename P::Memory memory;
-
-    EL_FIELDS(State, disk, memory)
-};
 
 /// Where a handler runs: which node it is, and what it may know without being told by a message.
 template <class Options>
@@ -77,26 +76,27 @@ struct About {
     bool majority = false;         ///< it elects only with more than half of all members
 };
 
-/// A node as the outside knows it: what its messages may depend on, and its view.
-template <class P>
-struct Known {
-    const typename P::Disk& disk;
-    const View& view;
-};
-
-/// A promise about one node across one event, crashes and restarts included. It must hold between
-/// equal states, so that nothing needs checking where nothing changed.
-template <class P>
-struct Promise {
-    std::string_view name;
-    bool (*holds)(const Known<P>& before, const Known<P>& after);
-};
-
 /// Actors beyond the members: a coordination service, a resource that leaders write to.
 struct ActorKind {
     std::string_view name;
     NodeId count = 0;
 };
+
+/// A protocol with timers about single peers: its `on_timer` is told which, `no_node` for others.
+template <class P>
+concept HasPeerTimers =
+    requires(State<P>& state, const Context<typename P::Options>& context, NodeId about,
+             typename P::Timer timer, Effects<typename P::Message>& effects) {
+        P::on_timer(state, context, timer, about, effects);
+    };
+
+/// A protocol that can be asked for something from outside.
+template <class P>
+concept HasCommands =
+    requires(State<P>& state, const Context<typename P::Options>& context,
+             const typename P::Command& command, Effects<typename P::Message>& effects) {
+        P::on_command(state, context, command, effects);
+    };
 
 template <class P>
 concept Protocol = requires(State<P>& state, const Context<typename P::Options>& context, NodeId node,
@@ -105,16 +105,30 @@ concept Protocol = requires(State<P>& state, const Context<typename P::Options>&
     { P::initial_disk(context.options, node) } -> std::convertible_to<typename P::Disk>;
     P::on_start(state, context, effects);
     P::on_message(state, context, node, message, effects);
-    P::on_timer(state, context, timer, effects);
     P::on_restart(state, context, effects);
     { P::view(state, context) } -> std::convertible_to<View>;
     { P::about() } -> std::convertible_to<About>;
-};
+} && (HasPeerTimers<P> || requires(State<P>& state, const Context<typename P::Options>& context,
+                                   typename P::Timer timer, Effects<typename P::Message>& effects) {
+    P::on_timer(state, context, timer, effects);
+});
 
+/// An expired timer reaches its handler; `about` is the peer of a timer that is about one.
 template <class P>
-std::vector<Promise<P>> promises_of() {
-    if constexpr (requires { P::invariants(); }) {
-        return P::invariants();
+void expire(State<P>& state, const Context<typename P::Options>& context, typename P::Timer timer,
+            NodeId about, Effects<typename P::Message>& effects) {
+    if constexpr (HasPeerTimers<P>) {
+        P::on_timer(state, context, timer, about, effects);
+    } else {
+        P::on_timer(state, context, timer, effects);
+    }
+}
+
+/// What a node finds after its disk was lost.
+template <class P>
+typename P::Disk empty_disk(const typename P::Options& options, NodeId node) {
+    if constexpr (requires { P::empty_disk(options, node); }) {
+        return P::empty_disk(options, node);
     } else {
         return {};
     }
@@ -130,54 +144,20 @@ std::vector<ActorKind> actor_kinds(const typename P::Options& options, NodeId me
     }
 }
 
-// --- messages: kinds and names, from the variant -------------------------------------------
-
-/// A kind of message, or a kind of state, with its fields.
-struct KindInfo {
-    std::string name;
-    std::vector<FieldInfo> fields;
-};
-
-/// How to read the messages of a type: specialised for variants; a protocol whose messages are
-/// made at run time (Python) provides its own.
-template <class Message>
-struct MessageTraits;
-
-template <class... Kinds>
-struct MessageTraits<std::variant<Kinds...>> {
-    static_assert((check_fields<Kinds>() && ...));
-
-    static std::size_t kind(const std::variant<Kinds...>& message) { return message.index(); }
-    template <class Sink>
-    static void encode(const std::variant<Kinds...>& message, Sink& sink) {
-        std::visit([&](const auto& m) { encode_fields(m, sink); }, message);
-    }
-    static Value to_value(const std::variant<Kinds...>& message) {
-        return std::visit([](const auto& m) { return electionlab::to_value(m); }, message);
-    }
-    static std::uint64_t hash(const std::variant<Kinds...>& message) {
-        std::uint64_t hash = mix64(message.index() + 1);
-        std::visit([&](const auto& m) { hash_into(hash, m); }, message);
-        return hash;
-    }
-};
-
 /// All that is fixed about a protocol at run time: names, fields, options. Everything that is
 /// printed, recorded or read back goes through it.
 struct Description {
     About about{};
     std::vector<KindInfo> messages{};
+    std::vector<KindInfo> commands{};
     std::vector<std::string> timers{};
+    std::vector<bool> per_peer{};         ///< of each timer: one for each peer
     std::vector<FieldInfo> disk{};
     std::vector<FieldInfo> memory{};
     std::vector<OptionInfo> options{};
     std::vector<std::string> promises{};
+    std::vector<std::string> properties{};
 };
-
-template <class... Kinds>
-std::vector<KindInfo> message_kinds(std::type_identity<std::variant<Kinds...>>) {
-    return {KindInfo{std::string(Kinds::type_name), field_infos<Kinds>()}...};
-}
 
 /// The description of a protocol written in C++, read off its types; made once.
 template <class P>
@@ -188,12 +168,26 @@ const Description& describe() {
         Description d;
         d.about = P::about();
         d.messages = message_kinds(std::type_identity<typename P::Message>{});
+        if constexpr (HasCommands<P>) {
+            d.commands = message_kinds(std::type_identity<typename P::Command>{});
+        }
         d.timers = field_info<typename P::Timer>("").names;
+        for (std::size_t timer = 0; timer < d.timers.size(); ++timer) {
+            if constexpr (requires { P::per_peer(typename P::Timer{}); }) {
+                static_assert(HasPeerTimers<P>, "on_timer must take the peer that a timer is about");
+                d.per_peer.push_back(P::per_peer(static_cast<typename P::Timer>(timer)));
+            } else {
+                d.per_peer.push_back(false);
+            }
+        }
         d.disk = field_infos<typename P::Disk>();
         d.memory = field_infos<typename P::Memory>();
         d.options = option_infos<typename P::Options>();
         for (const auto& promise : promises_of<P>()) {
             d.promises.emplace_back(promise.name);
+        }
+        for (const auto& property : properties_of<P>()) {
+            d.properties.emplace_back(property.name);
         }
         return d;
     }();

@@ -162,7 +162,8 @@ bool has_target(ActionKind kind) {
         case ActionKind::clock:
         case ActionKind::slow:
         case ActionKind::disk:
-        case ActionKind::fire: return true;
+        case ActionKind::fire:
+        case ActionKind::command: return true;
         default: return false;
     }
 }
@@ -227,6 +228,24 @@ void read_specifics(Action& action, Reader& in, const ActionScope& scope) {
         case ActionKind::fire:
             action.timer = read_name(in, "timer", *scope.timers);
             action.timer_name = (*scope.timers)[action.timer];
+            action.about = static_cast<NodeId>(in.integer("about", 0, 0, scope.actors));
+            if (scope.protocol != nullptr) {
+                const bool per_peer = scope.protocol->per_peer[action.timer];
+                if (per_peer != (action.about != no_node)) {
+                    invalid(in.name("about"), std::to_string(action.about),
+                            per_peer ? "must be a node: there is such a timer about each peer"
+                                     : "there is one such timer, about nobody");
+                }
+            }
+            break;
+        case ActionKind::command:
+            action.command = in.text("command", "");
+            action.fields = in.take("fields");
+            if (action.fields.is_null()) {
+                action.fields = Value::Dict{};
+            }
+            check_command(scope.protocol == nullptr ? std::vector<KindInfo>{} : scope.protocol->commands,
+                          action.command, action.fields);
             break;
         case ActionKind::at:
             action.at = Instant{} + duration_from_ms(in.take("at_ms"), "at.at_ms");
@@ -321,7 +340,16 @@ Value Action::to_value() const {
         case ActionKind::slow: add("processing_ms", distribution.to_value()); break;
         case ActionKind::disk: add("write_delay_ms", distribution.to_value()); break;
         case ActionKind::delay: add("by_ms", duration.to_ms()); break;
-        case ActionKind::fire: add("timer", timer_name); break;
+        case ActionKind::fire:
+            add("timer", timer_name);
+            if (about != no_node) {
+                add("about", about);
+            }
+            break;
+        case ActionKind::command:
+            add("command", command);
+            add("fields", fields);
+            break;
         case ActionKind::at:
             add("at_ms", at.to_ms());
             add("do", inner->to_value());

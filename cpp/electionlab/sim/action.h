@@ -17,7 +17,7 @@
 #include "electionlab/core/ids.h"
 #include "electionlab/core/time.h"
 #include "electionlab/core/value.h"
-#include "electionlab/node/view.h"
+#include "electionlab/node/protocol.h"
 #include "electionlab/sim/network.h"
 
 namespace electionlab {
@@ -46,16 +46,17 @@ enum class ActionKind : std::uint8_t {
     at,         ///< an action at a time
     when,       ///< an action at a condition
     plan,       ///< actions at random
+    command,    ///< a client or user asks a node for something that its protocol knows
 };
 
 /// How many kinds there are: one more than the last.
-inline constexpr std::size_t action_kinds = static_cast<std::size_t>(ActionKind::plan) + 1;
+inline constexpr std::size_t action_kinds = static_cast<std::size_t>(ActionKind::command) + 1;
 
 constexpr std::string_view enum_name(ActionKind kind) {
     constexpr std::string_view names[] = {
         "crash", "restart", "pause", "resume", "partition", "cut",   "mend",
         "heal",  "link",    "clock", "slow",   "disk",      "deliver", "drop",
-        "duplicate", "delay", "fire", "at",    "when",      "plan"};
+        "duplicate", "delay", "fire", "at",    "when",      "plan",    "command"};
     static_assert(std::size(names) == action_kinds);
     return static_cast<std::size_t>(kind) < action_kinds ? names[static_cast<std::size_t>(kind)] : "";
 }
@@ -109,6 +110,9 @@ struct Action {
     std::int64_t message = 0;                   ///< deliver, drop, duplicate, delay: its number
     std::uint32_t timer = 0;                    ///< fire
     std::string timer_name{};                   ///< fire: the same timer, by name
+    NodeId about = no_node;                     ///< fire: whom the timer is about
+    std::string command{};                      ///< command: its name
+    Value fields{};                             ///< command: what it says
     Duration duration{};                        ///< delay: by how much
     std::optional<Duration> clock_offset{};     ///< clock: set to so much ahead of true time
     std::optional<std::int64_t> drift_ppb{};    ///< clock: from now on so much faster
@@ -127,6 +131,7 @@ struct ActionScope {
     NodeId actors = 0;
     const std::vector<std::string>* timers = nullptr;
     const std::vector<std::string>* messages = nullptr;
+    const Description* protocol = nullptr;  ///< for commands, and timers about peers
 };
 
 /// Reads {"action": "crash", "node": 3} and the like; `InvalidArgument` names the bad entry.

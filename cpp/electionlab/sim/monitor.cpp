@@ -122,21 +122,13 @@ void Monitor::begin_leadership(NodeId node, const View& after, Instant now, std:
 void Monitor::check_uniqueness(NodeId node, const View& after, Instant now, std::int64_t step,
                                std::span<const View> views) {
     if (checks_.one_leader_at_a_time && acting_ > 1) {
-        NodeId other = no_node;
-        for (NodeId i = 1; i <= members_; ++i) {
-            other = i != node && views[i - 1].leads() ? i : other;
-        }
-        add_violation({step, now, "one_leader_at_a_time", node, other, after.epoch});
+        add_violation({step, now, one_leader_at_a_time, node, other_leader(views, node), after.epoch});
     }
     if (!checks_.one_leader_per_epoch) {
         return;
     }
-    const auto place = std::lower_bound(leader_of_epoch_.begin(), leader_of_epoch_.end(), after.epoch,
-                                        [](const auto& entry, Epoch e) { return entry.first < e; });
-    if (place == leader_of_epoch_.end() || place->first != after.epoch) {
-        leader_of_epoch_.insert(place, {after.epoch, node});
-    } else if (place->second != node) {
-        add_violation({step, now, "one_leader_per_epoch", node, place->second, after.epoch});
+    if (const NodeId other = leader_of_epoch_.claim(after.epoch, node); other != no_node) {
+        add_violation({step, now, one_leader_per_epoch, node, other, after.epoch});
     }
 }
 

@@ -12,6 +12,7 @@
 #include "electionlab/core/ids.h"
 #include "electionlab/core/time.h"
 #include "electionlab/core/value.h"
+#include "electionlab/node/uniqueness.h"
 #include "electionlab/node/view.h"
 
 namespace electionlab {
@@ -102,7 +103,7 @@ private:
     Measures measures_;
     std::vector<Failover> failovers_;
     std::vector<Violation> violations_;
-    std::vector<std::pair<Epoch, NodeId>> leader_of_epoch_;  // ascending
+    EpochLeaders leader_of_epoch_;
     std::vector<NodeId> believers_;                          // live nodes that name node i
     NodeId acting_ = 0;
     NodeId live_ = 0;

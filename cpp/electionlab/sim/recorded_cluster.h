@@ -82,11 +82,16 @@ public:
     bool run(Instant until, std::int64_t max_steps, StopWhen stop,
              const std::function<bool(const Event&)>& watch) override {
         need_whole();
-        forget_future();
         const std::size_t violations = simulation_.monitor().violations().size();
         if (stop != StopWhen::never && stop != StopWhen::violation && holds(stop, violations)) {
             return true;
         }
+        // Nothing happens, and no time passes: what was undone can still be sought.
+        const bool lets_time_pass = until != Instant::never() && until > simulation_.now();
+        if (max_steps <= 0 || (simulation_.next_time() > until && !lets_time_pass)) {
+            return false;
+        }
+        forget_future();
         bool stopped = false;
         while (max_steps > 0 && !stopped && simulation_.next_time() <= until) {
             const std::int64_t before = simulation_.steps();
@@ -185,11 +190,11 @@ public:
         const auto& state = simulation_.state(node);
         const View& view = simulation_.view(node);
         Value::Dict timers;
-        for (std::uint32_t t = 0; t < description_->timers.size(); ++t) {
-            if (simulation_.timer_armed(node, t)) {
-                timers.emplace_back(description_->timers[t], simulation_.timer_due(node, t).to_ms());
-            }
-        }
+        simulation_.for_each_timer(node, [&](std::uint32_t timer, NodeId about, Instant due) {
+            timers.emplace_back(description_->timers[timer] +
+                                    (about == no_node ? "" : " about " + std::to_string(about)),
+                                due.to_ms());
+        });
         return Value::Dict{{"node", node},
                            {"kind", actor_kind(node)},
                            {"role", enum_name(view.role)},

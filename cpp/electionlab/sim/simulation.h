@@ -17,6 +17,7 @@
 #include "electionlab/core/errors.h"
 #include "electionlab/core/random.h"
 #include "electionlab/node/protocol.h"
+#include "electionlab/node/timer_layout.h"
 #include "electionlab/sim/action.h"
 #include "electionlab/sim/config.h"
 #include "electionlab/sim/event.h"
@@ -52,12 +53,14 @@ public:
           config_(std::move(config)),
           description_(&description),
           promises_(promises_of<P>()),
+          properties_(properties_of<P>()),
           members_(members),
           actors_(members),
-          timer_count_(static_cast<std::uint32_t>(description.timers.size())) {
+          layout_(description.per_peer, members) {
         for (const ActorKind& kind : actor_kinds<P>(*options_, members)) {
             actors_ += kind.count;
         }
+        layout_ = Layout(description.per_peer, actors_);
         reset(config_->seed, config_->trial);
     }
 
@@ -134,11 +137,16 @@ public:
     [[nodiscard]] Instant next_time();
     /// Everything that may happen next, in the order in which it will if nobody interferes.
     [[nodiscard]] std::vector<PendingEvent> pending() const;
-    [[nodiscard]] Instant timer_due(NodeId node, std::uint32_t timer) const {
-        return Instant{timers_.at(slot_of(node, timer)).at};
-    }
-    [[nodiscard]] bool timer_armed(NodeId node, std::uint32_t timer) const {
-        return timers_.armed(slot_of(node, timer));
+    /// Calls visit(timer, about, due) for every armed timer of a node, in the order of their names.
+    template <class Visit>
+    void for_each_timer(NodeId node, Visit&& visit) const {
+        for (std::size_t i = 0; i < layout_.per_node(); ++i) {
+            const std::size_t slot = first_slot(node) + i;
+            if (timers_.armed(slot)) {
+                const auto place = layout_.place(slot);
+                visit(place.timer, place.about, Instant{timers_.at(slot).at});
+            }
+        }
     }
     /// A node's own clock.
     [[nodiscard]] Instant clock(NodeId node) const {
@@ -259,9 +267,9 @@ private:
     void call_first(NodeId node);
     void forget_turn(NodeId node);
     void tell_wait(std::uint32_t slot, WaitReason why);
-    void lapse(NodeId node, std::uint32_t timer);
+    void lapse(NodeId node, std::uint32_t timer, NodeId about);
     void handle_message(std::uint32_t slot);
-    void handle_timer(NodeId node, std::uint32_t timer);
+    void handle_timer(NodeId node, std::uint32_t timer, NodeId about);
     void handle_start(NodeId node);
     EL_HOT void finish(NodeId node);
     EL_COLD void record_input(const Pending* message);
@@ -272,14 +280,14 @@ private:
     EL_HOT View current_view(const Context<Options>& ctx) const;
     EL_HOT void begin_event(RowKind kind, NodeId node);
     void expire(std::size_t timer_slot);
-    EL_COLD void expire_later(NodeId node, std::uint32_t timer);
+    EL_COLD void expire_later(NodeId node, std::uint32_t timer, NodeId about);
 
     // --- effects ---
     Instant write(NodeId node);
     void settle_writes(Instant t);
-    EL_HOT void arm(NodeId node, std::uint32_t timer, const TimerSpec& spec);
-    EL_COLD Duration draw_timeout(NodeId node, std::uint32_t timer, const TimerSpec& spec,
-                                  std::uint32_t draws);
+    EL_HOT void arm(NodeId node, std::uint32_t timer, NodeId about, const TimerSpec& spec);
+    EL_COLD Duration draw_timeout(NodeId node, std::uint32_t timer, NodeId about,
+                                  const TimerSpec& spec, std::uint32_t draws);
     void send_out(NodeId from, typename Effects<Message>::Outgoing& outgoing, Instant leaves);
     EL_HOT void send_one(NodeId from, NodeId to, const Message& message, Instant leaves);
     EL_HOT void put_in_flight(NodeId from, NodeId to, const Message& message, Instant leaves, Instant arrives,
@@ -296,6 +304,8 @@ private:
     EL_COLD void drop_at_arrival(std::uint32_t slot, DropReason reason);
     void lose(std::uint32_t slot, DropReason reason);
     EL_HOT void check_promises(NodeId node, const View& before, const View& after);
+    void check_properties(NodeId node);
+    EL_COLD void report_violation(std::string_view name, NodeId node);
 
     // --- actions ---
     bool carry_out(const Action& action, NodeId trigger, const std::uint64_t* word = nullptr);
@@ -314,7 +324,8 @@ private:
     bool change_links(const Action& action);
     bool set_clock(NodeId node, const Action& action);
     bool touch_message(const Action& action);
-    bool fire(NodeId node, std::uint32_t timer);
+    bool fire(NodeId node, std::uint32_t timer, NodeId about);
+    bool command(NodeId node, const Action& action);
     bool later(const Action& action);
     void pass_over(ActionKind kind, NodeId node, std::string_view why);
     void run_plan(int number);
@@ -334,8 +345,20 @@ private:
     [[nodiscard]] bool has_left(std::uint32_t slot) const { return bodies_[slot].sent <= now_; }
 
     // --- small things ---
-    [[nodiscard]] std::size_t slot_of(NodeId node, std::uint32_t timer) const {
-        return std::size_t{node - 1} * timer_count_ + timer;
+    [[nodiscard]] std::size_t slot_of(NodeId node, std::uint32_t timer, NodeId about) const {
+        return layout_.slot(node, timer, about);
+    }
+    [[nodiscard]] std::size_t first_slot(NodeId node) const {
+        return std::size_t{node - 1} * layout_.per_node();
+    }
+    // A stream of draws of its own for each timer.
+    [[nodiscard]] RandomStream timer_stream(Purpose purpose, NodeId node, std::uint32_t timer,
+                                            NodeId about) const {
+        std::uint64_t key = key_;
+        if (HasPeerTimers<P> && about != no_node) {
+            key = mix64(key ^ about * golden_gamma);
+        }
+        return random_stream(key, node, purpose, timer);
     }
     /// a * b / c, rounded down (or up by `more` = c - 1), for a >= 0; does not overflow for a up to
     /// 2^60 and b, c from 0.5e9 to 1.5e9, as they are here.
@@ -352,6 +375,8 @@ private:
     [[nodiscard]] Instant after_local(NodeId node, Duration local) const;
     [[nodiscard]] std::int64_t configured_drift(NodeId node) const;
     static constexpr bool has_promises = requires { P::invariants(); };
+    static constexpr bool has_properties = requires { P::properties(); };
+    using Layout = TimerLayout<HasPeerTimers<P>>;
     static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
     static constexpr std::int64_t billion = 1'000'000'000;
     EL_HOT Context<Options> context(NodeId node) const {
@@ -368,9 +393,11 @@ private:
     std::shared_ptr<const SimulationConfig> config_;
     const Description* description_;
     std::vector<Promise<P>> promises_;
+    std::vector<Property<P>> properties_;
+    std::vector<std::uint8_t> broken_;       // which properties: each is reported once
     NodeId members_;
     NodeId actors_;
-    std::uint32_t timer_count_;
+    TimerLayout<HasPeerTimers<P>> layout_;
 
     std::uint64_t key_ = 0;  // of this trial's random streams
     Instant now_;

@@ -23,9 +23,12 @@ const Event& Simulation<P>::apply(const Action& action) {
             }
             break;
         case ActionKind::fire:
-            if (action.target == Target::node && !timers_.armed(slot_of(action.node, action.timer))) {
+            if (action.target == Target::node &&
+                (!layout_.has(action.node, action.timer, action.about) ||
+                 !timers_.armed(slot_of(action.node, action.timer, action.about)))) {
                 invalid("timer", "'" + description_->timers[action.timer] + "'",
-                        "is not armed at node " + std::to_string(action.node));
+                        (action.about == no_node ? "" : "about " + std::to_string(action.about) + " ") +
+                            "is not armed at node " + std::to_string(action.node));
             }
             break;
         case ActionKind::at:
@@ -44,6 +47,11 @@ const Event& Simulation<P>::apply(const Action& action) {
 
 // What a line about an action says besides its kind and its node.
 inline std::string details_of(const Action& action) {
+    if (action.kind == ActionKind::command) {
+        const auto* fields = action.fields.get_if<Value::Dict>();
+        return action.command +
+               (fields == nullptr || fields->empty() ? "" : "(" + in_words(action.fields) + ")");
+    }
     Value::Dict rest;
     const Value whole = action.to_value();
     for (const auto& [name, value] : *whole.get_if<Value::Dict>()) {
@@ -66,13 +74,13 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger, const std::u
     }
     const bool needs_node = action.kind <= ActionKind::resume || action.kind == ActionKind::clock ||
                             action.kind == ActionKind::slow || action.kind == ActionKind::disk ||
-                            action.kind == ActionKind::fire;
+                            action.kind == ActionKind::fire || action.kind == ActionKind::command;
     if (trace_ && step_ > 0) {
         TraceRow r = row_of(RowKind::action, node, no_node);
         r.detail = static_cast<std::uint8_t>(action.kind);
         r.message = action.message > 0 ? action.message : -1;
         if (const std::string details = details_of(action); !details.empty()) {
-            r.text = trace_->intern(details);
+            r.text = trace_->intern(unfilled(details));
         }
         trace_->append(r);
     }
@@ -110,7 +118,8 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger, const std::u
             case ActionKind::drop:
             case ActionKind::duplicate:
             case ActionKind::delay: effective = touch_message(action); break;
-            case ActionKind::fire: effective = fire(node, action.timer); break;
+            case ActionKind::fire: effective = fire(node, action.timer, action.about); break;
+            case ActionKind::command: effective = command(node, action); break;
             case ActionKind::at:
             case ActionKind::when:
             case ActionKind::plan: effective = later(action); break;
@@ -174,14 +183,39 @@ NodeId Simulation<P>::resolve(const Action& action, NodeId trigger, const std::u
 }
 
 template <class P>
-bool Simulation<P>::fire(NodeId node, std::uint32_t timer) {
-    const std::size_t slot = slot_of(node, timer);
-    if (!timers_.armed(slot)) {
+bool Simulation<P>::fire(NodeId node, std::uint32_t timer, NodeId about) {
+    if (!layout_.has(node, timer, about) || !timers_.armed(slot_of(node, timer, about))) {
         return false;
     }
     --step_;
-    expire(slot);
+    expire(slot_of(node, timer, about));
     return true;
+}
+
+// A node that is down or paused does not hear who asks; one that is busy does when it is free.
+template <class P>
+bool Simulation<P>::command(NodeId node, const Action& action) {
+    if constexpr (HasCommands<P>) {
+        const Slot& slot = slots_[node - 1];
+        if (!slot.up || slot.paused) {
+            return false;
+        }
+        if (slot.busy_until > now_) {
+            Action when_free = action;
+            when_free.target = Target::node;
+            when_free.node = node;
+            schedule(slot.busy_until, std::make_shared<const Action>(std::move(when_free)));
+            --counts_.asked[static_cast<std::size_t>(ActionKind::command)];  // counted when it is taken up
+            return false;
+        }
+        const auto asked = CommandTraits<typename P::Command>::make(action.command, action.fields);
+        effects_.clear();
+        P::on_command(slots_[node - 1].state, context(node), asked, effects_);
+        finish(node);
+        return true;
+    } else {
+        return false;
+    }
 }
 
 }  // namespace electionlab

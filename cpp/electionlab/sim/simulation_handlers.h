@@ -31,12 +31,14 @@ void Simulation<P>::handle_message(std::uint32_t place) {
 }
 
 template <class P>
-void Simulation<P>::handle_timer(NodeId node, std::uint32_t timer) {
+void Simulation<P>::handle_timer(NodeId node, std::uint32_t timer, NodeId about) {
     begin_event(RowKind::timer, node);
     last_.timer = static_cast<std::int8_t>(timer);
+    last_.peer = about;
     effects_.clear();
     const Context<Options> ctx = context(node);
-    P::on_timer(slots_[node - 1].state, ctx, static_cast<typename P::Timer>(timer), effects_);
+    electionlab::expire<P>(slots_[node - 1].state, ctx, static_cast<typename P::Timer>(timer), about,
+                           effects_);
     last_.view = current_view(ctx);
     if (trace_) {
         record_input(nullptr);
@@ -105,6 +107,9 @@ void Simulation<P>::finish(NodeId node) {
             check_promises(node, before, after);
         }
     }
+    if constexpr (has_properties) {
+        check_properties(node);
+    }
     carry_out_effects(node);
 }
 
@@ -126,10 +131,11 @@ void Simulation<P>::carry_out_effects(NodeId node) {
         }
     }
     for (const auto& change : effects_.timers()) {
+        EL_ASSERT(layout_.has(node, change.timer, change.about));
         if (change.set) {
-            arm(node, change.timer, change.spec);
+            arm(node, change.timer, change.about, change.spec);
         } else {
-            timers_.cancel(slot_of(node, change.timer));
+            timers_.cancel(slot_of(node, change.timer, change.about));
         }
     }
     for (auto& outgoing : effects_.sends()) {
@@ -182,16 +188,38 @@ void Simulation<P>::check_promises(NodeId node, const View& before, const View& 
     if (same_disk && before == after) {
         return;
     }
+    bool broken = false;
     for (const Promise<P>& promise : promises_) {
         if (!promise.holds({slot.visible, before}, {slot.state.disk, after})) {
-            monitor_.add_violation({step_, now_, promise.name, node, no_node, after.epoch});
-            if (trace_) {
-                TraceRow r = row_of(RowKind::violation, node, no_node);
-                r.text = trace_->intern(promise.name);
-                trace_->append(r);
-            }
-            slot.visible = slot.state.disk;  // reported once
+            report_violation(promise.name, node);
+            broken = true;
         }
+    }
+    if (broken) {
+        slot.visible = slot.state.disk;  // each is reported once
+    }
+}
+
+// What holds of all nodes together; a property that breaks is reported once until it holds again.
+template <class P>
+void Simulation<P>::check_properties(NodeId node) {
+    const AllNodes<P> all(&slots_[0].state, sizeof(Slot), {views_.data(), actors_}, members_);
+    for (std::size_t i = 0; i < properties_.size(); ++i) {
+        const bool broken = !properties_[i].holds(all);
+        if (broken && broken_[i] == 0) {
+            report_violation(properties_[i].name, node);
+        }
+        broken_[i] = broken ? 1 : 0;
+    }
+}
+
+template <class P>
+void Simulation<P>::report_violation(std::string_view name, NodeId node) {
+    monitor_.add_violation({step_, now_, name, node, no_node, views_[node - 1].epoch});
+    if (trace_) {
+        TraceRow r = row_of(RowKind::violation, node, no_node);
+        r.text = trace_->intern(name);
+        trace_->append(r);
     }
 }
 
@@ -240,13 +268,13 @@ void Simulation<P>::settle_writes(Instant t) {
 }
 
 template <class P>
-void Simulation<P>::arm(NodeId node, std::uint32_t timer, const TimerSpec& spec) {
-    const std::size_t slot = slot_of(node, timer);
+void Simulation<P>::arm(NodeId node, std::uint32_t timer, NodeId about, const TimerSpec& spec) {
+    const std::size_t slot = slot_of(node, timer, about);
     Duration wait = spec.min;
     if (const std::uint32_t draw = ++timer_draws_[slot]; spec.policy != TimeoutPolicy::redrawn) {
-        wait = draw_timeout(node, timer, spec, draw);
+        wait = draw_timeout(node, timer, about, spec, draw);
     } else if (spec.min != spec.max) {
-        const auto stream = random_stream(key_, node, Purpose::timer, timer);
+        const auto stream = timer_stream(Purpose::timer, node, timer, about);
         wait = {uniform_integer(stream.word(draw), spec.min.ns, spec.max.ns)};
     }
     if (!slots_[node - 1].plain) {
@@ -257,7 +285,7 @@ void Simulation<P>::arm(NodeId node, std::uint32_t timer, const TimerSpec& spec)
             ++counts_.timers_on_odd_clocks;
         }
         if (!config.timer_lateness.is_zero()) {
-            const auto stream = random_stream(key_, node, Purpose::timer_lateness, timer);
+            const auto stream = timer_stream(Purpose::timer_lateness, node, timer, about);
             wait += config.timer_lateness.draw(stream.word(timer_draws_[slot]));
         }
     }
@@ -266,12 +294,12 @@ void Simulation<P>::arm(NodeId node, std::uint32_t timer, const TimerSpec& spec)
 
 // A span of the node's own clock, drawn by the less common policies.
 template <class P>
-Duration Simulation<P>::draw_timeout(NodeId node, std::uint32_t timer, const TimerSpec& spec,
-                                     std::uint32_t draws) {
-    const auto stream = random_stream(key_, node, Purpose::timer, timer);
+Duration Simulation<P>::draw_timeout(NodeId node, std::uint32_t timer, NodeId about,
+                                     const TimerSpec& spec, std::uint32_t draws) {
+    const auto stream = timer_stream(Purpose::timer, node, timer, about);
     switch (spec.policy) {
         case TimeoutPolicy::drawn_once: {
-            const auto once = random_stream(key_, node, Purpose::timer, timer + 128);
+            const auto once = timer_stream(Purpose::timer, node, timer + 128, about);
             return {uniform_integer(once.word(slots_[node - 1].incarnation), spec.min.ns, spec.max.ns)};
         }
         case TimeoutPolicy::quantised: {

@@ -39,6 +39,7 @@ std::vector<PendingEvent> Simulation<P>::pending() const {
             e.kind = p.kind == PendingKind::start ? PendingEvent::Kind::start
                                                   : PendingEvent::Kind::timer;
             e.timer = p.kind == PendingKind::timer ? static_cast<std::int8_t>(p.timer) : std::int8_t{-1};
+            e.peer = p.kind == PendingKind::timer ? p.from : no_node;
         }
         return e;
     };
@@ -79,8 +80,10 @@ std::vector<PendingEvent> Simulation<P>::pending() const {
             PendingEvent e;
             e.kind = PendingEvent::Kind::timer;
             e.at = Instant{timers_.at(slot).at};
-            e.node = static_cast<NodeId>(slot / timer_count_) + 1;
-            e.timer = static_cast<std::int8_t>(slot % timer_count_);
+            const auto place = layout_.place(slot);
+            e.node = place.node;
+            e.peer = place.about;
+            e.timer = static_cast<std::int8_t>(place.timer);
             all.push_back({std::move(e), timers_.at(slot).order});
         }
     }
@@ -126,7 +129,8 @@ std::uint64_t Simulation<P>::fingerprint() const {
             word(p.sent.ns);
             word(p.doomed);
         } else if (p.kind == PendingKind::timer) {  // that waits: only whether it is stale matters
-            const std::size_t timer = slot_of(p.to, p.timer);
+            const std::size_t timer = slot_of(p.to, p.timer, p.from);
+            word(p.from);
             word(p.timer * 2 + (timers_.generation(timer) == p.number ? 1 : 0));
         }
     };
@@ -168,6 +172,9 @@ std::uint64_t Simulation<P>::fingerprint() const {
     }
     for (const std::uint32_t draws : timer_draws_) {
         word(draws);
+    }
+    for (const std::uint8_t broken : broken_) {
+        word(broken);
     }
 
     // What is due, in the order in which it is.

@@ -34,7 +34,8 @@ void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
     std::fill(std::begin(drops_), std::end(drops_), 0);
     last_ = {};
 
-    timers_.reset(std::size_t{actors_} * timer_count_);
+    broken_.assign(properties_.size(), 0);
+    timers_.reset(actors_ * layout_.per_node());
     timer_draws_.assign(timers_.size(), 0);
     slots_.assign(actors_, Slot{});
     views_.assign(actors_, View{Role::down, no_node, 0});
@@ -156,27 +157,27 @@ void Simulation<P>::begin_event(RowKind kind, NodeId node) {
 // A timer has run out: its handler runs, unless its node is paused or busy; then it waits its turn.
 template <class P>
 void Simulation<P>::expire(std::size_t timer_slot) {
-    const auto node = static_cast<NodeId>(timer_slot / timer_count_) + 1;
+    const auto [node, timer, about] = layout_.place(timer_slot);
     const Slot& slot = slots_[node - 1];
-    const auto timer = static_cast<std::uint32_t>(timer_slot % timer_count_);
     timers_.cancel(timer_slot);
     if (slot.plain && slot.busy_until <= now_) {
-        return handle_timer(node, timer);
+        return handle_timer(node, timer, about);
     }
-    expire_later(node, timer);
+    expire_later(node, timer, about);
 }
 
 template <class P>
-void Simulation<P>::expire_later(NodeId node, std::uint32_t timer) {
+void Simulation<P>::expire_later(NodeId node, std::uint32_t timer, NodeId about) {
     const std::uint32_t place = take_slot();
     Pending& expiry = bodies_[place];
     expiry.kind = PendingKind::timer;
+    expiry.from = about;
     expiry.to = node;
     expiry.timer = timer;
-    expiry.number = timers_.generation(slot_of(node, timer));
+    expiry.number = timers_.generation(slot_of(node, timer, about));
     if (!wait_for_turn(place)) {
         free_slot(place);
-        handle_timer(node, timer);
+        handle_timer(node, timer, about);
     }
 }
 

@@ -33,8 +33,8 @@ bool Simulation<P>::crash(NodeId node) {
     slot.state.memory = {};
     slot.up = false;
     slot.busy_until = slot.disk_ready = now_;
-    for (std::uint32_t timer = 0; timer < timer_count_; ++timer) {
-        timers_.cancel(slot_of(node, timer));
+    for (std::size_t i = 0; i < layout_.per_node(); ++i) {
+        timers_.cancel(first_slot(node) + i);
     }
     hold_unsent(node);
     std::erase_if(stopped_, [&](const QueueKey& key) {
@@ -46,6 +46,9 @@ bool Simulation<P>::crash(NodeId node) {
         return true;
     });
     change_view(node, current_view(node));
+    if constexpr (has_properties) {
+        check_properties(node);
+    }
     return true;
 }
 
@@ -56,7 +59,7 @@ bool Simulation<P>::restart(NodeId node, bool lose_disk) {
         return false;
     }
     if (lose_disk) {
-        const typename P::Disk empty{};
+        const typename P::Disk empty = empty_disk<P>(*options_, node);
         counts_.disks_lost += slot.stable == empty ? 0 : 1;
         slot.stable = slot.state.disk = empty;
     }
@@ -150,8 +153,8 @@ bool Simulation<P>::set_clock(NodeId node, const Action& action) {
     const std::int64_t old_rate = clock_rate(node);
     config.clock_drift_ppb = drift;
     slot.clock_offset = local + jump - now_;
-    for (std::uint32_t timer = 0; timer < timer_count_; ++timer) {
-        const std::size_t place = slot_of(node, timer);
+    for (std::size_t i = 0; i < layout_.per_node(); ++i) {
+        const std::size_t place = first_slot(node) + i;
         if (timers_.armed(place)) {
             const std::int64_t left =
                 scaled(timers_.at(place).at - since.ns, old_rate, billion) -

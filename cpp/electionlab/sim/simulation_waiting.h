@@ -62,14 +62,15 @@ void Simulation<P>::take_turn(NodeId node) {
         handle_message(slot);
     } else {
         const std::uint32_t timer = bodies_[slot].timer;
+        const NodeId about = bodies_[slot].from;
         const std::int64_t generation = bodies_[slot].number;
         free_slot(slot);
         if (kind == PendingKind::start) {
             handle_start(node);
-        } else if (timers_.generation(slot_of(node, timer)) == generation) {
-            handle_timer(node, timer);
+        } else if (timers_.generation(slot_of(node, timer, about)) == generation) {
+            handle_timer(node, timer, about);
         } else {
-            lapse(node, timer);
+            lapse(node, timer, about);
         }
     }
     call_first(node);
@@ -118,6 +119,7 @@ void Simulation<P>::tell_wait(std::uint32_t slot, WaitReason why) {
         last_.message_kind = static_cast<std::int8_t>(Traits::kind(what.message));
     } else if (what.kind == PendingKind::timer) {
         last_.timer = static_cast<std::int8_t>(what.timer);
+        last_.peer = what.from;
     }
     if (trace_) {
         TraceRow r = row_of(RowKind::wait, what.to, last_.peer);
@@ -133,12 +135,13 @@ void Simulation<P>::tell_wait(std::uint32_t slot, WaitReason why) {
 
 // An expiry that had to wait, and whose timer was set anew or cancelled meanwhile.
 template <class P>
-void Simulation<P>::lapse(NodeId node, std::uint32_t timer) {
+void Simulation<P>::lapse(NodeId node, std::uint32_t timer, NodeId about) {
     begin_event(RowKind::lapse, node);
     last_.timer = static_cast<std::int8_t>(timer);
+    last_.peer = about;
     last_.view = views_[node - 1];
     if (trace_) {
-        TraceRow r = row_of(RowKind::lapse, node, no_node);
+        TraceRow r = row_of(RowKind::lapse, node, about);
         r.timer = last_.timer;
         trace_->append(r);
     }

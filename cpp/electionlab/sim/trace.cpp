@@ -100,7 +100,7 @@ Value Trace::message_of(const TraceRow& row) const {
         return {};
     }
     const std::int64_t* at = bodies_.storage().words.data() + row.body;
-    return decode_fields(description_->messages[static_cast<std::size_t>(row.message_kind)].fields, at);
+    return description_->messages[static_cast<std::size_t>(row.message_kind)].decode(at);
 }
 
 std::int32_t Trace::intern(std::string_view words) {
@@ -130,6 +130,13 @@ std::string fill(std::string_view text, std::int64_t first, std::int64_t second)
         }
     }
     return out;
+}
+
+std::string unfilled(std::string text) {
+    for (std::size_t at = 0; (at = text.find("{}", at)) != std::string::npos; at += 4) {
+        text.replace(at, 2, "{{}}");
+    }
+    return text;
 }
 
 std::string Trace::text_of(const TraceRow& row) const {
@@ -176,6 +183,10 @@ std::string Trace::line(const TraceRow& row) const {
         return out;
     };
     const std::string sender = "node " + std::to_string(row.peer);
+    const auto its_timer = [&] {
+        return "its " + description_->timers[static_cast<std::size_t>(row.timer)] + " timer" +
+               (row.peer == no_node ? "" : " about " + sender);
+    };
     std::string what;
     switch (row.kind) {
         case RowKind::start: what = who + " starts"; break;
@@ -185,8 +196,7 @@ std::string Trace::line(const TraceRow& row) const {
                    std::string(in_words(static_cast<DropReason>(row.detail)));
             break;
         case RowKind::timer:
-            what = who + ": its " + description_->timers[static_cast<std::size_t>(row.timer)] +
-                   " timer expires";
+            what = who + ": " + its_timer() + " expires";
             break;
         case RowKind::send: what = "  " + who + " sends " + describe_message() + " to " + sender; break;
         case RowKind::view:
@@ -206,9 +216,8 @@ std::string Trace::line(const TraceRow& row) const {
         case RowKind::wait:
             what = who + ": " +
                    (row.message >= 0 ? describe_message() + " from " + sender
-                    : row.timer >= 0
-                        ? "its " + description_->timers[static_cast<std::size_t>(row.timer)] + " timer"
-                        : std::string("its start")) +
+                    : row.timer >= 0  ? its_timer()
+                                      : std::string("its start")) +
                    std::string(in_words(static_cast<WaitReason>(row.detail)));
             break;
         case RowKind::lapse:

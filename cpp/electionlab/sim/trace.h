@@ -76,7 +76,7 @@ struct TraceRow {
     Instant at;
     RowKind kind = RowKind::start;
     NodeId node = no_node;        ///< where it happens; of a message: the receiver, of `send`: sender
-    NodeId peer = no_node;        ///< the other end
+    NodeId peer = no_node;        ///< the other end; of a timer, whom it is about
     std::int64_t message = -1;    ///< number of the message: equal in its send and its arrival
     std::int8_t message_kind = -1;
     std::int8_t timer = -1;
@@ -240,5 +240,8 @@ private:
 /// "refuses: its vote of term 3 went to node 2": the note with its numbers filled in for each {};
 /// {{}} gives {}.
 std::string fill(std::string_view text, std::int64_t first, std::int64_t second);
+
+/// The text with {} that `fill` gives back as it is.
+std::string unfilled(std::string text);
 
 }  // namespace electionlab

@@ -1,6 +1,9 @@
+#include "electionlab/core/encoding.h"
 #include "electionlab/core/fields.h"
 
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +35,32 @@ struct Whole {
 struct Nothing {
     EL_FIELDS(Nothing)
 };
+
+// What Paxos' promise, Zab's notification and a service's table need.
+struct Accepted {
+    std::int64_t ballot = 0;
+    std::string value;
+    EL_FIELDS(Accepted, ballot, value)
+};
+
+struct Promise {
+    std::int64_t ballot = 0;
+    std::optional<Accepted> accepted;
+    std::optional<NodeId> leader;
+    std::vector<Accepted> log;
+    std::vector<std::int64_t> numbers;
+    std::vector<std::optional<Duration>> waits;
+    std::string path;
+    EL_FIELDS(Promise, ballot, accepted, leader, log, numbers, waits, path)
+};
+static_assert(check_fields<Promise>());
+static_assert(FieldValue<std::vector<std::vector<IdList>>> && FieldValue<std::string>);
+static_assert(!FieldValue<double> && !FieldValue<const char*> && !FieldValue<void*> &&
+              !FieldValue<std::vector<bool>>);
+
+inline Promise promise() {
+    return {7, Accepted{5, "blue"}, std::nullopt, {{1, "a"}, {2, ""}}, {-1, 4}, {ms(3), {}}, "/n-1"};
+}
 
 static_assert(check_fields<Inner>() && check_fields<Whole>() && check_fields<Nothing>());
 static_assert(Whole::field_total == 7);
@@ -113,7 +142,89 @@ TEST_CASE("fields: text travels in words of eight bytes", "[core][fields][format
     std::vector<std::int64_t> words;
     encode_text(text, words);
     const std::int64_t* at = words.data();
-    const Value decoded = decode_fields({FieldInfo{"t", FieldType::json}}, at);
+    const Value decoded = decode_fields({FieldInfo{"t", FieldType::text}}, at);
     CHECK(decoded == Value(Value::Dict{{"t", text}}));
+    CHECK(at == words.data() + words.size());
+}
+
+TEST_CASE("fields: optional values, text and lists of structs compare, hash, print and travel",
+          "[core][fields][format]") {
+    const Promise original = promise();
+    CHECK(original == promise());
+    CHECK(hash_of(original) == hash_of(promise()));
+    const auto differs = [&](auto&& change) {
+        Promise other = promise();
+        change(other);
+        return !(other == original) && hash_of(other) != hash_of(original);
+    };
+    CHECK(differs([](Promise& p) { p.accepted.reset(); }));
+    CHECK(differs([](Promise& p) { p.accepted->value = "red"; }));
+    CHECK(differs([](Promise& p) { p.leader = 1; }));
+    CHECK(differs([](Promise& p) { p.log[1].value = "b"; }));
+    CHECK(differs([](Promise& p) { p.log.pop_back(); }));
+    CHECK(differs([](Promise& p) { p.numbers[0] = 1; }));
+    CHECK(differs([](Promise& p) { p.waits[1] = ms(0); }));
+    CHECK(differs([](Promise& p) { p.path = ""; }));
+
+    const std::string printed =
+        R"({"ballot": 7, "accepted": {"ballot": 5, "value": "blue"}, "leader": null, "log": )"
+        R"([{"ballot": 1, "value": "a"}, {"ballot": 2, "value": ""}], "numbers": [-1, 4], )"
+        R"("waits": [3.0, null], "path": "/n-1"})";
+    CHECK(to_value(original).to_json() == printed);
+    std::vector<std::int64_t> words;
+    encode_fields(original, words);
+    encode_fields(Promise{}, words);
+    const std::int64_t* at = words.data();
+    CHECK(decode_fields(field_infos<Promise>(), at).to_json() == printed);
+    CHECK(decode_fields(field_infos<Promise>(), at) == to_value(Promise{}));
+    CHECK(at == words.data() + words.size());
+
+    Promise read;
+    from_value(to_value(original), read);
+    CHECK(read == original);
+    Whole whole;
+    from_value(to_value(example()), whole);
+    CHECK(whole == example());
+}
+
+TEST_CASE("fields: a value that does not fit a field is refused by name", "[core][fields]") {
+    const FieldInfo info = field_info<Promise>("promise");
+    const auto refused = [&](const Value& value) {
+        std::string text;
+        try {
+            check_value(info, value, "promise");
+        } catch (const std::invalid_argument& error) {
+            text = error.what();
+        }
+        return text;
+    };
+    CHECK(refused(to_value(promise())).empty());
+    CHECK(refused(Value::Dict{}).empty());
+    CHECK(refused(Value::Dict{{"ballot", "x"}}).find("promise.ballot='x': must be a whole") == 0);
+    CHECK(refused(Value::Dict{{"leader", -1}}).find("promise.leader=-1: must be a whole") == 0);
+    CHECK(refused(Value::Dict{{"accepted", Value::Dict{{"value", 3}}}}) ==
+          "promise.accepted.value=3: must be text");
+    CHECK(refused(Value::Dict{{"log", 3}}) == "promise.log=3: must be a list");
+    CHECK(refused(Value::Dict{{"ballit", 3}}).find("promise.ballit=3: is not known here") == 0);
+    CHECK(refused(3).find("must be a dictionary") != std::string::npos);
+    CHECK_THROWS_AS(check_value(field_info<NodeSet<70>>("set"), Value::List{71}, "set"),
+                    std::invalid_argument);
+    CHECK_THROWS_AS(check_value(field_info<Role>("role"), "king", "role"), std::invalid_argument);
+    CHECK_THROWS_AS(check_value(field_info<Duration>("span"), -1, "span"), std::invalid_argument);
+    CHECK_THROWS_AS(check_value(field_info<bool>("flag"), 1, "flag"), std::invalid_argument);
+}
+
+TEST_CASE("fields: a value of any make is encoded and decoded to the same",
+          "[core][fields][format]") {
+    const Value value = Value::Dict{{"none", Value()},
+                                    {"yes", true},
+                                    {"n", std::numeric_limits<std::int64_t>::min()},
+                                    {"x", -0.1},
+                                    {"text", "twelve bytes"},
+                                    {"list", Value::List{1, Value::List{}, Value::Dict{}}}};
+    std::vector<std::int64_t> words;
+    encode_any(value, words);
+    const std::int64_t* at = words.data();
+    CHECK(decode_field(FieldInfo{"", FieldType::any}, at) == value);
     CHECK(at == words.data() + words.size());
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "electionlab/core/random.h"
@@ -53,8 +54,8 @@ public:
                     std::advance(chosen, next(0, static_cast<std::int64_t>(timers.size()) - 1));
                     at(node).timers.erase(chosen->first);
                     handle(node, [&](auto& s, const auto& ctx) {
-                        P::on_timer(s, ctx, static_cast<typename P::Timer>(chosen->first),
-                                    effects_);
+                        expire<P>(s, ctx, static_cast<typename P::Timer>(chosen->first.first),
+                                  chosen->first.second, effects_);
                     });
                 }
             } else if (at(node).up) {
@@ -83,7 +84,7 @@ private:
     struct Node {
         State<P> state{};
         typename P::Disk durable{};
-        std::map<std::uint32_t, bool> timers;
+        std::map<std::pair<std::uint32_t, NodeId>, bool> timers;  // by name, and about whom
         bool up = true;
     };
 
@@ -124,9 +125,9 @@ private:
             if (change.set) {
                 REQUIRE(change.spec.min.ns > 0);
                 REQUIRE(change.spec.min <= change.spec.max);
-                n.timers[change.timer] = true;
+                n.timers[{change.timer, change.about}] = true;
             } else {
-                n.timers.erase(change.timer);
+                n.timers.erase({change.timer, change.about});
             }
         }
         for (const auto& outgoing : first.sends()) {
