@@ -111,7 +111,7 @@ class Event:
         """
 class PendingEvent:
     """
-    Something that may happen next: a message in flight, an armed timer, a scheduled action, a node about to start.
+    Something that may happen next: a message in flight, an armed timer, a scheduled action, a node about to start; or something that waits for its turn.
     """
     def __eq__(self, arg0: object) -> bool:
         ...
@@ -120,9 +120,9 @@ class PendingEvent:
     def __repr__(self) -> str:
         ...
     @property
-    def at_ms(self) -> float:
+    def at_ms(self) -> typing.Any:
         """
-        When it is due if nobody interferes, in ms since the start.
+        When it is due if nobody interferes, in ms since the start; of what waits, the earliest moment; None while a pause holds it.
         """
     @property
     def fields(self) -> typing.Any:
@@ -132,7 +132,7 @@ class PendingEvent:
     @property
     def kind(self) -> str:
         """
-        'message', 'timer', 'action' or 'start'.
+        'message', 'timer', 'action', 'start' or 'waiting'.
         """
     @property
     def message(self) -> int:
@@ -163,6 +163,11 @@ class PendingEvent:
     def timer(self) -> str:
         """
         The timer's name; empty when it is none.
+        """
+    @property
+    def waits(self) -> str:
+        """
+        Why something of kind 'waiting' waits. At its node: 'paused', 'writing' (the node writes to its disk, and this is next), 'busy' (the node is at something else, or others came first) or 'handled' (a slow node is at it); 'sender_paused': it has not left. Empty for others.
         """
 class Cluster:
     """

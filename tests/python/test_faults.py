@@ -269,7 +269,7 @@ def test_faults_before_the_start() -> None:
     assert cluster.live_members == 3
     assert whole_state(cluster.trace.replay()) == whole_state(cluster)
     for action in (el.crash("leader"), el.pause("random"), el.fire(1, "election"), el.restart(1)):
-        with pytest.raises(ValueError, match="actions=.*before the first event"):
+        with pytest.raises(ValueError, match=r"actions=.*before the first event"):
             el.Cluster(el.Raft(3), actions=[action])
 
 

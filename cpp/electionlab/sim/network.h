@@ -90,6 +90,9 @@ template <class T>
 class PerLink {
 public:
     void reset(NodeId actors) {
+        if (actors == 0 && actors_ == 0) {
+            return;  // nothing was ever kept: as it is
+        }
         actors_ = actors;
         dense_.assign(actors <= dense_limit ? std::size_t{actors} * actors : 0, T{});
         sparse_.clear();

@@ -211,7 +211,7 @@ void Simulation<P>::handle_unusual(std::uint32_t slot) {
     if (bodies_[slot].kind == PendingKind::turn) {
         return take_turn(node);
     }
-    if (!wait_for_turn(slot)) {
+    if (!slots_[node - 1].paused || !wait_for_turn(slot)) {
         free_slot(slot);
         handle_start(node);
     }
