@@ -80,7 +80,7 @@ def _is_routine(trace: Trace, kinds: list[str], first: int, end: int) -> bool:
 
 
 def _is_follower(trace: Trace, row: int) -> bool:
-    return trace.roles[trace.columns["role"][row]] == "follower"
+    return str(trace.roles[trace.columns["role"][row]]) == "follower"
 
 
 def _together(lines: Iterable[str]) -> Iterator[str]:
