@@ -83,7 +83,7 @@ def _is_routine(trace: Trace, kinds: list[str], first: int, end: int) -> bool:
 
 
 def _is_follower(trace: Trace, row: int) -> bool:
-    return bool(trace.roles[trace.columns["role"][row]] == "follower")
+    return str(trace.roles[trace.columns["role"][row]]) == "follower"
 
 
 def _together(lines: Iterable[str]) -> Iterator[str]:

@@ -1,5 +1,8 @@
 #include "electionlab/catalog/catalog.h"
 
+#include "electionlab/catalog/entry.h"
+#include "electionlab/protocols/bully.h"
+
 #include "catch_shim.h"
 #include "story.h"
 
@@ -31,8 +34,22 @@ TEST_CASE("catalog: a cluster's size is checked", "[catalog][errors]") {
     const char* name = GENERATE("raft", "bully", "ring");
     const CatalogEntry& entry = find_protocol(name);
     CHECK_THROWS_WITH(entry.make_cluster(Dict{}, 0, Dict{}, true), contains("nodes=0"));
-    CHECK_THROWS_WITH(entry.make_cluster(Dict{}, 10'001, Dict{}, true),
+    const NodeId most = entry.max_nodes;
+    CHECK(most == 10'000);
+    CHECK_THROWS_WITH(entry.make_cluster(Dict{}, most + 1, Dict{}, true),
                       contains("nodes=10001") && contains("1 to 10000"));
+    CHECK_THROWS_WITH(entry.check_options(Dict{}, most + 1), contains("nodes=10001"));
+    CHECK_THROWS_WITH(entry.make_trials(Dict{}, most + 1, Dict{}, {}), contains("nodes=10001"));
+    CHECK(entry.make_cluster(Dict{}, most, Dict{}, false)->members() == most);
+}
+
+TEST_CASE("catalog: two entries of one protocol keep limits of their own", "[catalog]") {
+    const CatalogEntry small = catalog_entry<Bully, Bully, 2, 4>();
+    const CatalogEntry large = catalog_entry<Bully, Bully, 2, 9>();
+    CHECK(small.max_nodes == 4);
+    CHECK(large.max_nodes == 9);
+    CHECK_THROWS_WITH(small.make_cluster(Dict{}, 5, Dict{}, true), contains("1 to 4"));
+    CHECK(large.make_cluster(Dict{}, 5, Dict{}, true)->members() == 5);
 }
 
 TEST_CASE("catalog: a bad configuration is refused by name", "[catalog][errors]") {

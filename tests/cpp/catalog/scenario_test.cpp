@@ -59,6 +59,8 @@ TEST_CASE("scenario: a bad directive is refused with its line", "[scenario][form
                          "cluster raft nodes=3\nstep 0\n----\n",
                          "cluster raft nodes=3\ndeliver VoteRequest 1->2\n----\n",
                          "cluster raft nodes=3\ncount Nothing\n----\n",
+                         "cluster raft nodes=3\ncommand 1 Write\n----\n",
+                         "cluster raft nodes=3\nstep 3\nfire 1 election about=2\n----\n",
                          "cluster raft nodes=3 logs=[[1,2\n----\n"};
     for (const char* text : bad) {
         CAPTURE(text);
