@@ -3,10 +3,12 @@
 // It sees changes of views only (and the faults that explain them), never a protocol's state.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "electionlab/core/ids.h"
@@ -23,7 +25,8 @@ struct Failover {
     Instant lost;       ///< the last acting leader crashed, was paused or stepped down
     NodeId leader = no_node;               ///< who it was
     bool by_fault = false;                 ///< it crashed or was paused
-    Instant detected = Instant::never();   ///< a live node first stands for election afterwards
+    /// A live node first stands for election, or begins to act without: at `lost` if one stood.
+    Instant detected = Instant::never();
     Instant elected = Instant::never();    ///< a live node first acts as leader again
     Instant followed = Instant::never();   ///< and a majority of all members names it
     Instant agreed = Instant::never();     ///< and every live node names it
@@ -53,8 +56,9 @@ struct Measures {
     std::int64_t unexplained_changes = 0;  ///< ... with no fault since the last change
     std::int64_t candidacies = 0;    ///< a node stands for election (a new role or a new epoch)
     std::int64_t epochs_stood = 0;   ///< epochs in which somebody stood
-    std::int64_t epochs_won = 0;     ///< epochs in which somebody came to lead
-    std::int64_t split_votes = 0;    ///< epochs that ended, by a later one, without a winner
+    std::int64_t epochs_won = 0;     ///< ... and somebody came to lead
+    std::int64_t split_votes = 0;    ///< ... and nobody did so far, and somebody stood in a later one
+    std::int64_t failures_survived = 0;  ///< leaders lost to a fault, with agreement since
 };
 
 class Monitor {
@@ -70,7 +74,10 @@ public:
     void on_view(NodeId node, const View& before, const View& after, Instant now, std::int64_t step,
                  std::span<const View> views);
     /// A fault was injected now: it explains the next change of leader.
-    void on_fault() { fault_since_change_ = true; }
+    void on_fault(Instant now) {
+        fault_since_change_ = true;
+        last_fault_ = now;
+    }
     /// Brings the sums of time up to `now`.
     void advance(Instant now);
 
@@ -83,10 +90,26 @@ public:
     [[nodiscard]] NodeId live_members() const { return live_; }
     /// One acting leader, every live member names it, and every member has started once.
     [[nodiscard]] bool agreed() const { return agreed_; }
+    /// From the last fault (or the start) to the agreement that holds now; none if none holds.
+    [[nodiscard]] std::optional<Duration> recovery() const {
+        return agreed_ ? std::optional(std::max(Duration{}, agreed_since_ - last_fault_))
+                       : std::nullopt;
+    }
     /// The last node that began to act as leader and still does, of the highest epoch.
     [[nodiscard]] NodeId leader(std::span<const View> views) const;
 
+    /// So many of the highest epochs are known one by one. A node that stands or leads in a lower
+    /// one, thousands of elections too late, is not held against it.
+    static constexpr std::size_t most_epochs_kept = 65536;
+    [[nodiscard]] std::size_t epochs_kept() const { return epochs_.size(); }
+
 private:
+    struct EpochRecord {
+        Epoch epoch = 0;
+        NodeId leader = no_node;  ///< who came to lead in it
+        bool stood = false;       ///< somebody stood in it
+    };
+
     static bool live(const View& v) { return v.role != Role::down && v.role != Role::paused; }
     void count_believer(const View& view, int by);
     void check_uniqueness(NodeId node, const View& after, Instant now, std::int64_t step,
@@ -94,7 +117,8 @@ private:
     void begin_leadership(NodeId node, const View& after, Instant now, std::int64_t step,
                           std::span<const View> views);
     void note_candidacy(const View& before, const View& after, Instant now);
-    void note_loss(NodeId node, const View& after, Instant now);
+    void note_loss(NodeId node, const View& after, Instant now, std::span<const View> views);
+    EpochRecord* record_of(Epoch epoch);
     void judge_agreement(std::span<const View> views, Instant now);
 
     NodeId members_ = 0;
@@ -102,15 +126,18 @@ private:
     Measures measures_;
     std::vector<Failover> failovers_;
     std::vector<Violation> violations_;
-    std::vector<std::pair<Epoch, NodeId>> leader_of_epoch_;  // ascending
-    std::vector<NodeId> believers_;                          // live nodes that name node i
+    std::vector<EpochRecord> epochs_;   // ascending
+    std::vector<NodeId> believers_;     // live nodes that name node i
     NodeId acting_ = 0;
     NodeId live_ = 0;
-    NodeId started_ = 0;                                     // members that were ever live
+    NodeId started_ = 0;                // members that were ever live
     std::vector<std::uint8_t> was_live_;
     NodeId last_leader_ = no_node;
-    Epoch last_epoch_stood_ = 0;
-    bool last_epoch_won_ = true;
+    Epoch last_epoch_stood_ = 0;        // the highest
+    Epoch forgotten_ = 0;               // epochs up to this one are no longer known
+    std::int64_t failures_open_ = 0;    // leaders lost to a fault, with no agreement since
+    Instant last_fault_;
+    Instant agreed_since_;
     bool fault_since_change_ = false;
     bool agreed_ = false;
     bool majority_ = false;

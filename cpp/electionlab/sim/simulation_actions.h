@@ -116,7 +116,7 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger) {
     // A restart and a resume explain a change of leader within them: they have said so before it.
     if (effective && action.kind < ActionKind::deliver && action.kind != ActionKind::restart &&
         action.kind != ActionKind::resume) {
-        monitor_.on_fault();
+        monitor_.on_fault(now_);
     }
     if (effective && action.repair_after) {
         repair_later(action, node, *action.repair_after);
@@ -241,7 +241,7 @@ bool Simulation<P>::restart(NodeId node, bool lose_disk) {
         slot.stable = slot.state.disk = empty;
     }
     slot.up = true;
-    monitor_.on_fault();
+    monitor_.on_fault(now_);
     effects_.clear();
     P::on_restart(slot.state, context(node), effects_);
     finish(node);
@@ -267,7 +267,7 @@ bool Simulation<P>::resume(NodeId node) {
         return false;
     }
     slot.paused = false;
-    monitor_.on_fault();
+    monitor_.on_fault(now_);
     change_view(node, current_view(node));
     std::erase_if(held_, [&](std::uint32_t index) {
         if (bodies_[index].to != node) {
