@@ -51,9 +51,12 @@ public:
         }
     }
 
+    /// Also of a timer that is not armed: an expiry of it that still waits becomes stale.
     void cancel(std::size_t slot) {
         if (armed(slot)) {
             set(slot, Instant::never(), 0);
+        } else {
+            ++generations_[slot];
         }
     }
 
@@ -62,7 +65,7 @@ public:
     }
     [[nodiscard]] const Slot& at(std::size_t slot) const { return slots_[slot]; }
     [[nodiscard]] std::size_t size() const { return slots_.size(); }
-    /// Counts the armings of a slot: an expiry that was held up is stale when this has moved on.
+    /// Counts what was done to a slot: an expiry that was held up is stale when this has moved on.
     [[nodiscard]] std::uint32_t generation(std::size_t slot) const { return generations_[slot]; }
 
     /// The slot that expires first; an unarmed one (at = never) when none is armed.
