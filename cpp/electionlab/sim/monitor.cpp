@@ -15,6 +15,7 @@ void Monitor::reset(NodeId members, Checks checks) {
     measures_ = {};
     failovers_.clear();
     violations_.clear();
+    leader_of_epoch_.clear();
     epochs_.clear();
     believers_.assign(members + 1, 0);
     was_live_.assign(members + 1, 0);
@@ -101,7 +102,7 @@ void Monitor::note_candidacy(const View& before, const View& after, Instant now)
     }
     record->stood = true;
     ++measures_.epochs_stood;
-    if (record->leader != no_node) {
+    if (record->won) {
         ++measures_.epochs_won;
     } else if (after.epoch < last_epoch_stood_) {
         ++measures_.split_votes;
@@ -109,8 +110,21 @@ void Monitor::note_candidacy(const View& before, const View& after, Instant now)
     if (after.epoch > last_epoch_stood_) {
         const EpochRecord* const last =
             last_epoch_stood_ > 0 ? record_of(last_epoch_stood_) : nullptr;
-        measures_.split_votes += last != nullptr && last->leader == no_node ? 1 : 0;
+        measures_.split_votes += last != nullptr && !last->won ? 1 : 0;
         last_epoch_stood_ = after.epoch;
+    }
+}
+
+// Early or late: an epoch that is won was no split vote.
+void Monitor::note_win(Epoch epoch) {
+    EpochRecord* const record = epoch > 0 ? record_of(epoch) : nullptr;
+    if (record == nullptr || record->won) {
+        return;
+    }
+    record->won = true;
+    if (record->stood) {
+        ++measures_.epochs_won;
+        measures_.split_votes -= epoch < last_epoch_stood_ ? 1 : 0;
     }
 }
 
@@ -127,7 +141,7 @@ Monitor::EpochRecord* Monitor::record_of(Epoch epoch) {
     if (epoch <= forgotten_) {
         return nullptr;
     }
-    place = epochs_.insert(place, {epoch, no_node, false});
+    place = epochs_.insert(place, {epoch, false, false});
     if (epochs_.size() < most_epochs_kept) {
         return &*place;
     }
@@ -149,6 +163,7 @@ void Monitor::begin_leadership(NodeId node, const View& after, Instant now, std:
     }
     fault_since_change_ = false;
     last_leader_ = node;
+    note_win(after.epoch);
     if (!failovers_.empty() && failovers_.back().elected == Instant::never()) {
         Failover& last = failovers_.back();
         last.detected = std::min(last.detected, now);
@@ -166,18 +181,15 @@ void Monitor::check_uniqueness(NodeId node, const View& after, Instant now, std:
         }
         add_violation({step, now, "one_leader_at_a_time", node, other, after.epoch});
     }
-    EpochRecord* const record = record_of(after.epoch);
-    if (record == nullptr) {
+    if (!checks_.one_leader_per_epoch) {
         return;
     }
-    if (record->leader == no_node) {
-        record->leader = node;
-        if (record->stood) {  // won, if late: it was no split vote
-            ++measures_.epochs_won;
-            measures_.split_votes -= after.epoch < last_epoch_stood_ ? 1 : 0;
-        }
-    } else if (record->leader != node && checks_.one_leader_per_epoch) {
-        add_violation({step, now, "one_leader_per_epoch", node, record->leader, after.epoch});
+    const auto place = std::lower_bound(leader_of_epoch_.begin(), leader_of_epoch_.end(), after.epoch,
+                                        [](const auto& entry, Epoch e) { return entry.first < e; });
+    if (place == leader_of_epoch_.end() || place->first != after.epoch) {
+        leader_of_epoch_.insert(place, {after.epoch, node});
+    } else if (place->second != node) {
+        add_violation({step, now, "one_leader_per_epoch", node, place->second, after.epoch});
     }
 }
 

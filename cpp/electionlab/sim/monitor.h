@@ -9,6 +9,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "electionlab/core/ids.h"
@@ -98,16 +99,16 @@ public:
     /// The last node that began to act as leader and still does, of the highest epoch.
     [[nodiscard]] NodeId leader(std::span<const View> views) const;
 
-    /// So many of the highest epochs are known one by one. A node that stands or leads in a lower
-    /// one, thousands of elections too late, is not held against it.
+    /// Of so many of the highest epochs it is known one by one whether they were stood in and won;
+    /// a node that stands in a lower one, thousands of elections too late, counts in no epoch.
     static constexpr std::size_t most_epochs_kept = 65536;
     [[nodiscard]] std::size_t epochs_kept() const { return epochs_.size(); }
 
 private:
     struct EpochRecord {
         Epoch epoch = 0;
-        NodeId leader = no_node;  ///< who came to lead in it
-        bool stood = false;       ///< somebody stood in it
+        bool stood = false;  ///< somebody stood in it
+        bool won = false;    ///< somebody came to lead in it
     };
 
     static bool live(const View& v) { return v.role != Role::down && v.role != Role::paused; }
@@ -118,6 +119,7 @@ private:
                           std::span<const View> views);
     void note_candidacy(const View& before, const View& after, Instant now);
     void note_loss(NodeId node, const View& after, Instant now, std::span<const View> views);
+    void note_win(Epoch epoch);
     EpochRecord* record_of(Epoch epoch);
     void judge_agreement(std::span<const View> views, Instant now);
 
@@ -126,16 +128,17 @@ private:
     Measures measures_;
     std::vector<Failover> failovers_;
     std::vector<Violation> violations_;
-    std::vector<EpochRecord> epochs_;   // ascending
-    std::vector<NodeId> believers_;     // live nodes that name node i
+    std::vector<std::pair<Epoch, NodeId>> leader_of_epoch_;  // ascending
+    std::vector<NodeId> believers_;                          // live nodes that name node i
     NodeId acting_ = 0;
     NodeId live_ = 0;
-    NodeId started_ = 0;                // members that were ever live
+    NodeId started_ = 0;                                     // members that were ever live
     std::vector<std::uint8_t> was_live_;
     NodeId last_leader_ = no_node;
-    Epoch last_epoch_stood_ = 0;        // the highest
-    Epoch forgotten_ = 0;               // epochs up to this one are no longer known
-    std::int64_t failures_open_ = 0;    // leaders lost to a fault, with no agreement since
+    std::vector<EpochRecord> epochs_;  // ascending
+    Epoch last_epoch_stood_ = 0;       // the highest
+    Epoch forgotten_ = 0;              // epochs up to this one are no longer known
+    std::int64_t failures_open_ = 0;   // leaders lost to a fault, with no agreement since
     Instant last_fault_;
     Instant agreed_since_;
     bool fault_since_change_ = false;
