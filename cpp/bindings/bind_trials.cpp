@@ -59,6 +59,7 @@ py::dict run(const std::string& protocol, std::int64_t nodes, const py::dict& op
     add("rounds", table->rounds);
     add("messages", table->messages);
     add("events", table->events);
+    add("crashed", table->crashed);
     add("censored", table->censored);
     add("violated", table->violated);
     return columns;
@@ -74,7 +75,8 @@ void bind_trials(py::module_& m) {
           "Trials in which the leader crashes at a uniformly random moment of window_ms.\n\n"
           "Args:\n    progress: Called about ten times a second with the number of finished trials; "
           "returning a false value cancels.\n\nReturns:\n    One read-only array per measure, an "
-          "entry per trial; times in ms since the crash, NaN where the trial ended before.");
+          "entry per trial; times in ms since the crash, NaN where the trial ended before. `crashed` "
+          "is 0 where the crash took no leader away: no measurement.");
 }
 
 }  // namespace electionlab::bindings

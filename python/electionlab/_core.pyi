@@ -382,7 +382,7 @@ def run_leader_crash(protocol: str, nodes: typing.SupportsInt | typing.SupportsI
         progress: Called about ten times a second with the number of finished trials; returning a false value cancels.
 
     Returns:
-        One read-only array per measure, an entry per trial; times in ms since the crash, NaN where the trial ended before.
+        One read-only array per measure, an entry per trial; times in ms since the crash, NaN where the trial ended before. `crashed` is 0 where the crash took no leader away: no measurement.
     """
 def run_scenario(text: str) -> str:
     """

@@ -103,7 +103,7 @@ class Ring(Protocol):
     Args:
         nodes: How many members, 1 to 10000.
         ack_timeout_ms: Wait for the successor's acknowledgement, then it is skipped; must exceed two one-way delays. Default 40.
-        round_timeout_ms: Wait for the end of an election this node takes part in, then it starts one; must exceed two rounds with every dead node skipped. Default 600.
+        round_timeout_ms: Wait for the end of an election this node takes part in, then it starts one; at least 2 n ack_timeout_ms is waited, two rounds with every other node skipped. Default 600.
         heartbeat_interval_ms: Time between a leader's heartbeats; above 0. Default 50.
         leader_timeout_ms: Silence after which a node takes its leader for dead; above the heartbeat interval and the spread of the delay. Default 200.
 

@@ -21,7 +21,7 @@ class PythonBully(el.UserProtocol):
         self.options = el.Bully(nodes).options
 
     def memory(self, node: int) -> dict[str, Any]:
-        return {"phase": "idle", "leader": 0}
+        return {"phase": "idle", "leader": 0, "missed": 0}
 
     def view(self, ctx: el.NodeContext) -> tuple[str, int, int]:
         if ctx.memory["phase"] != "idle":
@@ -31,7 +31,7 @@ class PythonBully(el.UserProtocol):
 
     def on_start(self, ctx: el.NodeContext) -> None:
         if ctx.initial_leader == 0:
-            self.hold_election(ctx)
+            self.hold_election(ctx, 0)
         elif ctx.initial_leader == ctx.node:
             ctx.memory["leader"] = ctx.node
             ctx.set_timer("heartbeat", self.options["heartbeat_interval_ms"])
@@ -39,7 +39,7 @@ class PythonBully(el.UserProtocol):
             self.follow(ctx, ctx.initial_leader)
 
     def on_restart(self, ctx: el.NodeContext) -> None:
-        self.hold_election(ctx)
+        self.hold_election(ctx, 0)
 
     def on_timer(self, ctx: el.NodeContext, timer: str) -> None:
         if timer == "answer":
@@ -47,45 +47,48 @@ class PythonBully(el.UserProtocol):
         elif timer == "heartbeat":
             ctx.broadcast("Heartbeat")
             ctx.set_timer("heartbeat", self.options["heartbeat_interval_ms"])
+        elif timer == "leader":
+            self.hold_election(ctx, ctx.memory["leader"])
         else:
-            self.hold_election(ctx)
+            self.hold_election(ctx, ctx.memory["missed"])
 
     def on_message(self, ctx: el.NodeContext, sender: int, message: el.Message) -> None:
         if message.kind == "Election":
             ctx.send(sender, "Ok")
-            self.challenge(ctx)
+            idle, leader = ctx.memory["phase"] == "idle", ctx.memory["leader"]
+            if idle and leader == ctx.node:
+                ctx.send(sender, "Coordinator")
+            elif idle and leader == message.missed != ctx.memory["missed"]:
+                self.hold_election(ctx, leader)
         elif message.kind == "Ok":
             if ctx.memory["phase"] == "awaits_answer":
                 ctx.memory["phase"] = "awaits_coordinator"
                 ctx.cancel_timer("answer")
                 ctx.set_timer("coordinator", self.options["coordinator_timeout_ms"])
         elif sender < ctx.node:
-            self.challenge(ctx)
-        elif (
-            message.kind == "Coordinator"
-            or ctx.memory["phase"] != "idle"
-            or sender >= ctx.memory["leader"]
-        ):
+            if message.kind == "Heartbeat" and self.view(ctx)[0] == "leader":
+                ctx.send(sender, "Coordinator")
+        elif message.kind == "Coordinator" or ctx.memory["phase"] != "idle":
             self.follow(ctx, sender)
+        else:
+            ctx.memory["missed"] = 0
+            if sender >= ctx.memory["leader"]:
+                self.follow(ctx, sender)
 
-    def challenge(self, ctx: el.NodeContext) -> None:
-        if ctx.memory["phase"] == "idle":
-            self.hold_election(ctx)
-
-    def hold_election(self, ctx: el.NodeContext) -> None:
+    def hold_election(self, ctx: el.NodeContext, missed: int) -> None:
         for timer in ("leader", "heartbeat", "coordinator"):
             ctx.cancel_timer(timer)
-        ctx.memory["leader"] = 0
+        ctx.memory.update(leader=0, missed=missed)
         if ctx.node == ctx.members:
             return self.become_leader(ctx)
         ctx.memory["phase"] = "awaits_answer"
         for higher in range(ctx.node + 1, ctx.members + 1):
-            ctx.send(higher, "Election")
+            ctx.send(higher, "Election", missed=missed)
         ctx.set_timer("answer", self.options["answer_timeout_ms"])
         return None
 
     def become_leader(self, ctx: el.NodeContext) -> None:
-        ctx.memory.update(phase="idle", leader=ctx.node)
+        ctx.memory.update(phase="idle", leader=ctx.node, missed=0)
         for lower in range(1, ctx.node):
             ctx.send(lower, "Coordinator")
         ctx.set_timer("heartbeat", self.options["heartbeat_interval_ms"])
@@ -94,6 +97,8 @@ class PythonBully(el.UserProtocol):
         for timer in ("answer", "coordinator", "heartbeat"):
             ctx.cancel_timer(timer)
         ctx.memory.update(phase="idle", leader=leader)
+        if ctx.memory["missed"] != leader:
+            ctx.memory["missed"] = 0
         ctx.set_timer("leader", self.options["leader_timeout_ms"])
 
 

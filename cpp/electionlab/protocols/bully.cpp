@@ -32,7 +32,8 @@ View Bully::view(const State& s, const Context& ctx) {
 
 void Bully::on_start(State& s, const Context& ctx, Effects& effects) {
     if (ctx.initial_leader == no_node) {
-        hold_election(s, ctx, effects);
+        effects.note("does not know who leads: holds an election");
+        hold_election(s, ctx, no_node, effects);
     } else if (ctx.initial_leader == ctx.self) {
         s.memory.leader = ctx.self;
         effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
@@ -45,7 +46,7 @@ void Bully::on_start(State& s, const Context& ctx, Effects& effects) {
 // top if it is the highest.
 void Bully::on_restart(State& s, const Context& ctx, Effects& effects) {
     effects.note("is back and holds an election");
-    hold_election(s, ctx, effects);
+    hold_election(s, ctx, no_node, effects);
 }
 
 void Bully::on_timer(State& s, const Context& ctx, Timer timer, Effects& effects) {
@@ -53,13 +54,13 @@ void Bully::on_timer(State& s, const Context& ctx, Timer timer, Effects& effects
         case Timer::leader:
             effects.note("has not heard leader {} for the leader timeout: holds an election",
                          s.memory.leader);
-            return hold_election(s, ctx, effects);
+            return hold_election(s, ctx, s.memory.leader, effects);
         case Timer::answer:
             effects.note("hears no answer from a higher node: it leads");
             return become_leader(s, ctx, effects);
         case Timer::coordinator:
             effects.note("was answered by a higher node, but none announced itself: starts again");
-            return hold_election(s, ctx, effects);
+            return hold_election(s, ctx, s.memory.missed, effects);
         case Timer::heartbeat:
             effects.broadcast(Heartbeat{});
             effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
@@ -72,9 +73,21 @@ void Bully::on_message(State& s, const Context& ctx, NodeId from, const Message&
     std::visit([&](const auto& m) { on(s, ctx, from, m, effects); }, message);
 }
 
-void Bully::on(State& s, const Context& ctx, NodeId from, const Election&, Effects& effects) {
+void Bully::on(State& s, const Context& ctx, NodeId from, const Election& m, Effects& effects) {
     effects.send(from, Ok{});
-    challenge(s, ctx, from, effects);
+    if (s.memory.phase != Phase::idle) {
+        effects.note("answers node {}, and holds an election already", from);
+    } else if (s.memory.leader == ctx.self) {
+        effects.note("answers node {}, and tells it who leads", from);
+        effects.send(from, Coordinator{});
+    } else if (m.missed == s.memory.leader && s.memory.missed != s.memory.leader) {
+        effects.note("answers node {}, and follows the same lost leader: holds its own election",
+                     from);
+        hold_election(s, ctx, m.missed, effects);
+    } else {
+        effects.note("answers node {}, and sees no reason to leave its leader {}", from,
+                     s.memory.leader);
+    }
 }
 
 void Bully::on(State& s, const Context& ctx, NodeId from, const Ok&, Effects& effects) {
@@ -89,7 +102,8 @@ void Bully::on(State& s, const Context& ctx, NodeId from, const Ok&, Effects& ef
 
 void Bully::on(State& s, const Context& ctx, NodeId from, const Coordinator&, Effects& effects) {
     if (from < ctx.self) {
-        return challenge(s, ctx, from, effects);
+        effects.note("is higher than node {}: does not follow it", from);
+        return;
     }
     effects.note("accepts node {} as its leader", from);
     follow(s, ctx, from, effects);
@@ -97,33 +111,33 @@ void Bully::on(State& s, const Context& ctx, NodeId from, const Coordinator&, Ef
 
 void Bully::on(State& s, const Context& ctx, NodeId from, const Heartbeat&, Effects& effects) {
     if (from < ctx.self) {
-        return challenge(s, ctx, from, effects);
+        if (view(s, ctx).leads()) {
+            effects.note("is higher than node {}, which believes that it leads: corrects it", from);
+            effects.send(from, Coordinator{});
+        }
+        return;  // a node that does not lead has its own time-outs for a leader that is silent
+    }
+    if (s.memory.phase == Phase::idle) {
+        s.memory.missed = no_node;
     }
     if (s.memory.phase != Phase::idle || from >= s.memory.leader) {
         follow(s, ctx, from, effects);
     }
 }
 
-// A lower node wants to lead, or believes that it does: hold an election, unless one is held.
-void Bully::challenge(State& s, const Context& ctx, NodeId lower, Effects& effects) {
-    if (s.memory.phase == Phase::idle) {
-        effects.note("is higher than node {}: holds its own election", lower);
-        hold_election(s, ctx, effects);
-    }
-}
-
-void Bully::hold_election(State& s, const Context& ctx, Effects& effects) {
+void Bully::hold_election(State& s, const Context& ctx, NodeId missed, Effects& effects) {
     effects.cancel_timer(Timer::leader);
     effects.cancel_timer(Timer::heartbeat);
     effects.cancel_timer(Timer::coordinator);
     s.memory.leader = no_node;
+    s.memory.missed = missed;
     if (ctx.self == ctx.members) {
         effects.note("has no higher node to ask: it leads");
         return become_leader(s, ctx, effects);
     }
     s.memory.phase = Phase::awaits_answer;
     for (NodeId higher = ctx.self + 1; higher <= ctx.members; ++higher) {
-        effects.send(higher, Election{});
+        effects.send(higher, Election{missed});
     }
     effects.set_timer(Timer::answer, TimerSpec::fixed(ctx.options.answer_timeout));
 }
@@ -131,6 +145,7 @@ void Bully::hold_election(State& s, const Context& ctx, Effects& effects) {
 void Bully::become_leader(State& s, const Context& ctx, Effects& effects) {
     s.memory.phase = Phase::idle;
     s.memory.leader = ctx.self;
+    s.memory.missed = no_node;
     for (NodeId lower = 1; lower < ctx.self; ++lower) {
         effects.send(lower, Coordinator{});
     }
@@ -145,6 +160,9 @@ void Bully::follow(State& s, const Context& ctx, NodeId leader, Effects& effects
     }
     s.memory.phase = Phase::idle;
     s.memory.leader = leader;
+    if (s.memory.missed != leader) {
+        s.memory.missed = no_node;
+    }
     effects.set_timer(Timer::leader, TimerSpec::fixed(ctx.options.leader_timeout));
 }
 

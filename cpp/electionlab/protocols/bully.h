@@ -7,9 +7,13 @@
 //              the two, no second election while one is held, a recovered node takes over if it is
 //              the highest; a leader's heartbeats and a time-out for them, which detect its crash.
 // Left out:    the 1982 paper's node states, its task reorganisation and group numbers.
-// Deviations:  a heartbeat of a higher node counts as a repeated COORDINATOR, so that a node that
-//              missed the announcement still learns its leader; a heartbeat of a lower node is
-//              answered like an ELECTION's rival: by holding one's own.
+// Deviations:  ELECTION names the leader that is missed, and only a node that follows the same one,
+//              and has not just heard it come forward, holds an election of its own; any other
+//              merely answers OK, and a leader adds a COORDINATOR for the sender. Else each late
+//              ELECTION would start elections all over.
+//              A heartbeat of a higher node counts as a repeated COORDINATOR, so that a node that
+//              missed the announcement still learns its leader; a leader answers a heartbeat of a
+//              lower one with COORDINATOR.
 // Assumptions: every message arrives within a known time, nodes crash but never pause, no partitions.
 //              Dropped any of them, two nodes may lead at once: nothing here counts a majority.
 // Cost:        best n-2 COORDINATOR messages (the next highest detects), worst O(n^2): with the
@@ -53,13 +57,14 @@ struct Bully {
     // --- messages ---
     /// "I hold an election": to every higher node.
     struct Election {
-        EL_FIELDS(Election)
+        NodeId missed = no_node;  ///< the leader that the sender missed; none after a (re)start
+        EL_FIELDS(Election, missed)
     };
     /// "I am alive and higher; leave it to me."
     struct Ok {
         EL_FIELDS(Ok)
     };
-    /// "I lead": to every lower node.
+    /// "I lead": to every lower node, and again to one that does not know.
     struct Coordinator {
         EL_FIELDS(Coordinator)
     };
@@ -82,7 +87,10 @@ struct Bully {
     struct Memory {
         NodeId leader = no_node;
         Phase phase = Phase::idle;  ///< of the election this node holds
-        EL_FIELDS(Memory, leader, phase)
+        /// The leader whose silence began it. Kept after it if this leader itself came forward, until
+        /// its next heartbeat: what is still said about its silence is out of date.
+        NodeId missed = no_node;
+        EL_FIELDS(Memory, leader, phase, missed)
     };
     using State = electionlab::State<Bully>;
     using Context = electionlab::Context<Options>;
@@ -106,15 +114,14 @@ struct Bully {
     static About about();
 
 private:
-    static void on(State& s, const Context& ctx, NodeId from, const Election&, Effects& effects);
+    static void on(State& s, const Context& ctx, NodeId from, const Election& m, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const Ok&, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const Coordinator&, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const Heartbeat&, Effects& effects);
 
-    static void hold_election(State& s, const Context& ctx, Effects& effects);
+    static void hold_election(State& s, const Context& ctx, NodeId missed, Effects& effects);
     static void become_leader(State& s, const Context& ctx, Effects& effects);
     static void follow(State& s, const Context& ctx, NodeId leader, Effects& effects);
-    static void challenge(State& s, const Context& ctx, NodeId lower, Effects& effects);
 };
 
 }  // namespace electionlab

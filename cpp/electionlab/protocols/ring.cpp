@@ -47,6 +47,7 @@ View Ring::view(const State& s, const Context& ctx) {
 
 void Ring::on_start(State& s, const Context& ctx, Effects& effects) {
     if (ctx.initial_leader == no_node) {
+        effects.note("does not know who leads: starts an election");
         start_election(s, ctx, effects);
     } else if (ctx.initial_leader == ctx.self) {
         s.memory.leader = ctx.self;
@@ -139,7 +140,7 @@ void Ring::take_part(State& s, const Context& ctx, Effects& effects) {
     s.memory.leader = no_node;
     effects.cancel_timer(Timer::leader);
     effects.cancel_timer(Timer::heartbeat);
-    effects.set_timer(Timer::round, TimerSpec::fixed(ctx.options.round_timeout));
+    effects.set_timer(Timer::round, TimerSpec::fixed(ctx.options.round_wait(ctx.members)));
 }
 
 // The list has been all round. Its highest node leads; the initiator, if it died, is not counted.

@@ -17,6 +17,7 @@
 // Scenarios:   tests/scenarios/ring/
 #pragma once
 
+#include <algorithm>
 #include <variant>
 #include <vector>
 
@@ -37,8 +38,8 @@ struct RingOptions {
                "Wait for the successor's acknowledgement, then it is skipped; must exceed two "
                "one-way delays.");
         option("round_timeout_ms", self.round_timeout,
-               "Wait for the end of an election this node takes part in, then it starts one; must "
-               "exceed two rounds with every dead node skipped.");
+               "Wait for the end of an election this node takes part in, then it starts one; at "
+               "least 2 n ack_timeout_ms is waited, two rounds with every other node skipped.");
         option("heartbeat_interval_ms", self.heartbeat_interval,
                "Time between a leader's heartbeats; above 0.");
         option("leader_timeout_ms", self.leader_timeout,
@@ -46,6 +47,11 @@ struct RingOptions {
                "and the spread of the delay.");
     }
     void validate(NodeId nodes) const;
+
+    /// Shorter than two rounds, elections would be started anew before they can end, for ever.
+    [[nodiscard]] Duration round_wait(NodeId members) const {
+        return std::max(round_timeout, ack_timeout * (2 * std::int64_t{members}));
+    }
 };
 
 struct Ring {
@@ -80,7 +86,7 @@ struct Ring {
     struct Disk {
         EL_FIELDS(Disk)
     };
-    /// A message sent on and not yet acknowledged. `told` is COORDINATOR's list, else ELECTION's.
+    /// A message sent on and not yet acknowledged; `ids` is the list that it carries.
     struct Unacknowledged {
         NodeId leader = no_node;  ///< `no_node`: an ELECTION
         IdList ids;
@@ -92,6 +98,9 @@ struct Ring {
         NodeId leader = no_node;
         bool electing = false;           ///< takes part in an election that has not ended
         NodeId target = no_node;         ///< the live successor, as far as known; while sending
+        /// Of the next message: one more for each, and 1 again after a crash. An acknowledgement
+        /// from before the crash may then pass for a new message's: that one is not repeated, and
+        /// if it was lost as well, the round timeout starts the election anew.
         std::int64_t next_number = 1;
         std::vector<Unacknowledged> outbox;
         EL_FIELDS(Memory, leader, electing, target, next_number, outbox)

@@ -1,6 +1,9 @@
 #include "electionlab/sim/monitor.h"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
+#include <utility>
 
 #include "electionlab/core/quorum.h"
 
@@ -13,6 +16,7 @@ void Monitor::reset(NodeId members, Checks checks) {
     failovers_.clear();
     violations_.clear();
     leader_of_epoch_.clear();
+    epochs_.clear();
     believers_.assign(members + 1, 0);
     was_live_.assign(members + 1, 0);
     started_ = 0;
@@ -20,7 +24,10 @@ void Monitor::reset(NodeId members, Checks checks) {
     live_ = 0;
     last_leader_ = no_node;
     last_epoch_stood_ = 0;
-    last_epoch_won_ = true;
+    forgotten_ = std::numeric_limits<Epoch>::min();
+    failures_open_ = 0;
+    last_fault_ = {};
+    agreed_since_ = {};
     fault_since_change_ = false;
     agreed_ = false;
     majority_ = false;
@@ -75,7 +82,7 @@ void Monitor::on_view(NodeId node, const View& before, const View& after, Instan
     if (after.leads() && (!before.leads() || before.epoch != after.epoch)) {
         begin_leadership(node, after, now, step, views);
     } else if (before.leads() && !after.leads() && acting_ == 0) {
-        note_loss(node, after, now);
+        note_loss(node, after, now, views);
     }
     judge_agreement(views, now);
 }
@@ -89,12 +96,59 @@ void Monitor::note_candidacy(const View& before, const View& after, Instant now)
     if (!failovers_.empty() && failovers_.back().detected == Instant::never()) {
         failovers_.back().detected = now;
     }
-    if (after.epoch > last_epoch_stood_) {
-        measures_.split_votes += last_epoch_won_ ? 0 : 1;
-        ++measures_.epochs_stood;
-        last_epoch_stood_ = after.epoch;
-        last_epoch_won_ = false;
+    EpochRecord* const record = after.epoch > 0 ? record_of(after.epoch) : nullptr;
+    if (record == nullptr || record->stood) {
+        return;
     }
+    record->stood = true;
+    ++measures_.epochs_stood;
+    if (record->won) {
+        ++measures_.epochs_won;
+    } else if (after.epoch < last_epoch_stood_) {
+        ++measures_.split_votes;
+    }
+    if (after.epoch > last_epoch_stood_) {
+        const EpochRecord* const last =
+            last_epoch_stood_ > 0 ? record_of(last_epoch_stood_) : nullptr;
+        measures_.split_votes += last != nullptr && !last->won ? 1 : 0;
+        last_epoch_stood_ = after.epoch;
+    }
+}
+
+// Early or late: an epoch that is won was no split vote.
+void Monitor::note_win(Epoch epoch) {
+    EpochRecord* const record = epoch > 0 ? record_of(epoch) : nullptr;
+    if (record == nullptr || record->won) {
+        return;
+    }
+    record->won = true;
+    if (record->stood) {
+        ++measures_.epochs_won;
+        measures_.split_votes -= epoch < last_epoch_stood_ ? 1 : 0;
+    }
+}
+
+// The record of an epoch, made if there is none; null for an epoch too old to be known.
+Monitor::EpochRecord* Monitor::record_of(Epoch epoch) {
+    auto place = epochs_.end();
+    if (!epochs_.empty() && epochs_.back().epoch >= epoch) {
+        place = std::lower_bound(epochs_.begin(), epochs_.end(), epoch,
+                                 [](const EpochRecord& r, Epoch e) { return r.epoch < e; });
+    }
+    if (place != epochs_.end() && place->epoch == epoch) {
+        return &*place;
+    }
+    if (epoch <= forgotten_) {
+        return nullptr;
+    }
+    place = epochs_.insert(place, {epoch, false, false});
+    if (epochs_.size() < most_epochs_kept) {
+        return &*place;
+    }
+    const auto half = epochs_.begin() + most_epochs_kept / 2;
+    forgotten_ = std::prev(half)->epoch;
+    epochs_.erase(epochs_.begin(), half);
+    return record_of(epoch);
 }
 
 void Monitor::begin_leadership(NodeId node, const View& after, Instant now, std::int64_t step,
@@ -109,13 +163,12 @@ void Monitor::begin_leadership(NodeId node, const View& after, Instant now, std:
     }
     fault_since_change_ = false;
     last_leader_ = node;
-    if (after.epoch == last_epoch_stood_ && !last_epoch_won_) {
-        last_epoch_won_ = true;
-        ++measures_.epochs_won;
-    }
+    note_win(after.epoch);
     if (!failovers_.empty() && failovers_.back().elected == Instant::never()) {
-        failovers_.back().elected = now;
-        failovers_.back().successor = node;
+        Failover& last = failovers_.back();
+        last.detected = std::min(last.detected, now);
+        last.elected = now;
+        last.successor = node;
     }
 }
 
@@ -132,12 +185,15 @@ void Monitor::check_uniqueness(NodeId node, const View& after, Instant now, std:
     }
 }
 
-void Monitor::note_loss(NodeId node, const View& after, Instant now) {
+void Monitor::note_loss(NodeId node, const View& after, Instant now,
+                        std::span<const View> views) {
     Failover failover;
     failover.lost = now;
     failover.leader = node;
     failover.by_fault = !live(after);
-    if (after.role == Role::candidate) {
+    failures_open_ += failover.by_fault ? 1 : 0;
+    const auto stands = [](const View& v) { return v.role == Role::candidate; };
+    if (std::any_of(views.begin(), views.begin() + members_, stands)) {
         failover.detected = now;
     }
     failovers_.push_back(failover);
@@ -158,8 +214,13 @@ void Monitor::judge_agreement(std::span<const View> views, Instant now) {
         }
     }
     majority_ = named != no_node && has_quorum(believers_[named], members_);
+    const bool agreed_before = agreed_;
     agreed_ = named != no_node && acting_ == 1 && believers_[named] == live_ &&
               started_ == members_;
+    if (agreed_ && !agreed_before) {
+        agreed_since_ = now;
+        measures_.failures_survived += std::exchange(failures_open_, 0);
+    }
     if (agreed_ && measures_.first_agreement == Instant::never()) {
         measures_.first_agreement = now;
     }

@@ -3,7 +3,10 @@
 // It sees changes of views only (and the faults that explain them), never a protocol's state.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -24,7 +27,8 @@ struct Failover {
     Instant lost;       ///< the last acting leader crashed, was paused or stepped down
     NodeId leader = no_node;               ///< who it was
     bool by_fault = false;                 ///< it crashed or was paused
-    Instant detected = Instant::never();   ///< a live node first stands for election afterwards
+    /// A live node first stands for election, or begins to act without: at `lost` if one stood.
+    Instant detected = Instant::never();
     Instant elected = Instant::never();    ///< a live node first acts as leader again
     Instant followed = Instant::never();   ///< and a majority of all members names it
     Instant agreed = Instant::never();     ///< and every live node names it
@@ -54,8 +58,9 @@ struct Measures {
     std::int64_t unexplained_changes = 0;  ///< ... with no fault since the last change
     std::int64_t candidacies = 0;    ///< a node stands for election (a new role or a new epoch)
     std::int64_t epochs_stood = 0;   ///< epochs in which somebody stood
-    std::int64_t epochs_won = 0;     ///< epochs in which somebody came to lead
-    std::int64_t split_votes = 0;    ///< epochs that ended, by a later one, without a winner
+    std::int64_t epochs_won = 0;     ///< ... and somebody came to lead
+    std::int64_t split_votes = 0;    ///< ... and nobody did so far, and somebody stood in a later one
+    std::int64_t failures_survived = 0;  ///< leaders lost to a fault, with agreement since
 };
 
 class Monitor {
@@ -71,7 +76,10 @@ public:
     void on_view(NodeId node, const View& before, const View& after, Instant now, std::int64_t step,
                  std::span<const View> views);
     /// A fault was injected now: it explains the next change of leader.
-    void on_fault() { fault_since_change_ = true; }
+    void on_fault(Instant now) {
+        fault_since_change_ = true;
+        last_fault_ = now;
+    }
     /// Brings the sums of time up to `now`.
     void advance(Instant now);
 
@@ -84,10 +92,26 @@ public:
     [[nodiscard]] NodeId live_members() const { return live_; }
     /// One acting leader, every live member names it, and every member has started once.
     [[nodiscard]] bool agreed() const { return agreed_; }
+    /// From the last fault (or the start) to the agreement that holds now; none if none holds.
+    [[nodiscard]] std::optional<Duration> recovery() const {
+        return agreed_ ? std::optional(std::max(Duration{}, agreed_since_ - last_fault_))
+                       : std::nullopt;
+    }
     /// The last node that began to act as leader and still does, of the highest epoch.
     [[nodiscard]] NodeId leader(std::span<const View> views) const;
 
+    /// Of so many of the highest epochs it is known one by one whether they were stood in and won;
+    /// a node that stands in a lower one, thousands of elections too late, counts in no epoch.
+    static constexpr std::size_t most_epochs_kept = 65536;
+    [[nodiscard]] std::size_t epochs_kept() const { return epochs_.size(); }
+
 private:
+    struct EpochRecord {
+        Epoch epoch = 0;
+        bool stood = false;  ///< somebody stood in it
+        bool won = false;    ///< somebody came to lead in it
+    };
+
     static bool live(const View& v) { return v.role != Role::down && v.role != Role::paused; }
     void count_believer(const View& view, int by);
     void check_uniqueness(NodeId node, const View& after, Instant now, std::int64_t step,
@@ -95,7 +119,9 @@ private:
     void begin_leadership(NodeId node, const View& after, Instant now, std::int64_t step,
                           std::span<const View> views);
     void note_candidacy(const View& before, const View& after, Instant now);
-    void note_loss(NodeId node, const View& after, Instant now);
+    void note_loss(NodeId node, const View& after, Instant now, std::span<const View> views);
+    void note_win(Epoch epoch);
+    EpochRecord* record_of(Epoch epoch);
     void judge_agreement(std::span<const View> views, Instant now);
 
     NodeId members_ = 0;
@@ -110,8 +136,12 @@ private:
     NodeId started_ = 0;                                     // members that were ever live
     std::vector<std::uint8_t> was_live_;
     NodeId last_leader_ = no_node;
-    Epoch last_epoch_stood_ = 0;
-    bool last_epoch_won_ = true;
+    std::vector<EpochRecord> epochs_;  // ascending
+    Epoch last_epoch_stood_ = 0;       // the highest
+    Epoch forgotten_ = 0;              // epochs up to this one are no longer known
+    std::int64_t failures_open_ = 0;   // leaders lost to a fault, with no agreement since
+    Instant last_fault_;
+    Instant agreed_since_;
     bool fault_since_change_ = false;
     bool agreed_ = false;
     bool majority_ = false;

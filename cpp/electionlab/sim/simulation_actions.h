@@ -129,7 +129,7 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger, const std::u
     // A restart and a resume explain a change of leader within them: they have said so before it.
     if (effective && action.kind < ActionKind::deliver && action.kind != ActionKind::restart &&
         action.kind != ActionKind::resume) {
-        monitor_.on_fault();
+        monitor_.on_fault(now_);
     }
     if (effective && action.repair_after) {
         repair_later(action, node, *action.repair_after);

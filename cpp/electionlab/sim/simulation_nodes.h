@@ -64,7 +64,7 @@ bool Simulation<P>::restart(NodeId node, bool lose_disk) {
         slot.stable = slot.state.disk = empty;
     }
     slot.up = true;
-    monitor_.on_fault();
+    monitor_.on_fault(now_);
     effects_.clear();
     P::on_restart(slot.state, context(node), effects_);
     finish(node);
@@ -102,7 +102,7 @@ bool Simulation<P>::resume(NodeId node) {
     slot.paused = false;
     refresh_plain(node);
     if (slot.up) {
-        monitor_.on_fault();
+        monitor_.on_fault(now_);
         change_view(node, current_view(node));
     }
     if (const Line& line = lines_[node - 1]; line.taken_up) {

@@ -16,6 +16,7 @@ void TrialTable::resize(std::size_t trials) {
     for (auto* column : {&candidacies, &rounds, &messages, &events}) {
         column->resize(trials);
     }
+    crashed.resize(trials);
     censored.resize(trials);
     violated.resize(trials);
 }

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -27,17 +28,19 @@ struct LeaderCrash {
 };
 
 /// One array per measure, an entry per trial. Times are milliseconds since the crash; NaN where
-/// the trial ended before.
+/// the trial ended before. A crash that took no leader away (nobody acted as leader, or another one
+/// went on) ends its trial at once: `crashed` is 0, times are NaN and counts 0.
 struct TrialTable {
     std::vector<double> crash_ms;         ///< since the start
     std::vector<double> detection_ms;     ///< first survivor that stands for election
     std::vector<double> elected_ms;       ///< first survivor that acts as leader
-    std::vector<double> followed_ms;      ///< a majority of all members names it
-    std::vector<double> agreed_ms;        ///< every live node names it
+    std::vector<double> followed_ms;      ///< a majority of all members names one
+    std::vector<double> agreed_ms;        ///< every live node names one
     std::vector<std::int64_t> candidacies;  ///< times a survivor stood
-    std::vector<std::int64_t> rounds;     ///< epochs in which somebody stood; 0 without epochs
+    std::vector<std::int64_t> rounds;     ///< epochs first stood in since; 0 without epochs
     std::vector<std::int64_t> messages;   ///< sent after the crash until the end of the trial
     std::vector<std::int64_t> events;     ///< handled in the whole trial
+    std::vector<std::uint8_t> crashed;    ///< 1: the crash left nobody who acts as leader
     std::vector<std::uint8_t> censored;   ///< 1: the horizon came first
     std::vector<std::uint8_t> violated;   ///< 1: an invariant broke
 
@@ -73,29 +76,37 @@ std::int64_t run_trials(Simulation<P>& simulation, const LeaderCrash& experiment
         }
         const std::int64_t candidacies_before = simulation.monitor().measures().candidacies;
         const std::int64_t rounds_before = simulation.monitor().measures().epochs_stood;
+        const std::size_t earlier = simulation.monitor().failovers().size();
         simulation.apply(crash);
+        const bool crashed = simulation.monitor().failovers().size() > earlier;
         const bool agreed = experiment.until_agreed;
-        const bool found = simulation.run(at + experiment.horizon, INT64_MAX, [&](const auto& s) {
+        const bool found = !crashed || simulation.run(at + experiment.horizon, INT64_MAX, [&](const auto& s) {
             return agreed ? s.monitor().agreed() : s.monitor().acting_leaders() > 0;
         });
         const Monitor& monitor = simulation.monitor();
-        const Failover failover = monitor.failovers().empty() ? Failover{} : monitor.failovers().back();
-        const auto since = [&](Instant t) {
-            return t == Instant::never() ? std::numeric_limits<double>::quiet_NaN() : (t - at).to_ms();
+        // A successor may be lost before all name it: a later failover then has the later stages.
+        const auto since_crash = [&](Instant Failover::*stage) {
+            for (const Failover& failover : monitor.failovers().subspan(earlier)) {
+                if (failover.*stage != Instant::never()) {
+                    return (failover.*stage - at).to_ms();
+                }
+            }
+            return std::numeric_limits<double>::quiet_NaN();
         };
         std::int64_t sent = 0;
         for (const auto& traffic : simulation.traffic_by_kind()) {
             sent += traffic.sent;
         }
         table.crash_ms[row] = at.to_ms();
-        table.detection_ms[row] = since(failover.detected);
-        table.elected_ms[row] = since(failover.elected);
-        table.followed_ms[row] = since(failover.followed);
-        table.agreed_ms[row] = since(failover.agreed);
+        table.detection_ms[row] = since_crash(&Failover::detected);
+        table.elected_ms[row] = since_crash(&Failover::elected);
+        table.followed_ms[row] = since_crash(&Failover::followed);
+        table.agreed_ms[row] = since_crash(&Failover::agreed);
         table.candidacies[row] = monitor.measures().candidacies - candidacies_before;
         table.rounds[row] = monitor.measures().epochs_stood - rounds_before;
         table.messages[row] = sent - sent_before;
         table.events[row] = simulation.steps();
+        table.crashed[row] = crashed ? 1 : 0;
         table.censored[row] = found ? 0 : 1;
         table.violated[row] = monitor.violations().empty() ? 0 : 1;
         if (++unreported == 64) {

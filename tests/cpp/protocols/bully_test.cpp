@@ -78,17 +78,135 @@ TEST_CASE("bully: holds no second election while it holds one", "[bully]") {
     BullyNode node(2, 4);
     node.initial_leader = 4;
     node.start();
-    node.receive(1, Bully::Election{});
+    node.receive(1, Bully::Election{4});
     CHECK(node.sent<Bully::Ok>().size() == 1);
     CHECK(node.sent<Bully::Election>().size() == 2);  // to 3 and 4
     CHECK(node.sets(Bully::Timer::answer));
-    node.receive(1, Bully::Election{});
+    node.receive(1, Bully::Election{4});
     CHECK(node.sent<Bully::Ok>().size() == 1);
     CHECK(node.sent<Bully::Election>().empty());
     CHECK_FALSE(node.sets(Bully::Timer::answer));  // and its time-out goes on
     node.receive(3, Bully::Ok{});
-    node.receive(1, Bully::Election{});
+    node.receive(1, Bully::Election{4});
     CHECK(node.sent<Bully::Election>().empty());
+}
+
+TEST_CASE("bully: a leader answers OK and tells the sender alone who leads", "[bully]") {
+    const bool top = GENERATE(true, false);
+    BullyNode node(4, top ? 4 : 5);
+    node.start();
+    if (!top) {
+        node.expire(Bully::Timer::answer);
+    }
+    REQUIRE(node.view().leads());
+    // A node that starts, and one that missed this leader's heartbeats.
+    for (const NodeId missed : {no_node, NodeId{4}, NodeId{5}}) {
+        node.receive(2, Bully::Election{missed});
+        REQUIRE(node.sent<Bully::Ok>().size() == 1);
+        const auto told = node.sent<Bully::Coordinator>();
+        REQUIRE(told.size() == 1);
+        CHECK(told[0].first == 2);
+        CHECK(node.sent<Bully::Election>().empty());
+        CHECK(node.view().leads());
+        CHECK_FALSE(node.sets(Bully::Timer::heartbeat));  // and its heartbeats go on
+    }
+    node.receive(3, Bully::Heartbeat{});  // a rival: corrected
+    REQUIRE(node.sent<Bully::Coordinator>().size() == 1);
+    CHECK(node.sent<Bully::Coordinator>()[0].first == 3);
+}
+
+TEST_CASE("bully: a follower holds an election only if the leader that is missed is its own",
+          "[bully]") {
+    BullyNode node(2, 4);
+    node.start();
+    node.receive(3, Bully::Coordinator{});
+    REQUIRE(node.view() == View{Role::follower, 3, 0});
+    for (const NodeId missed : {no_node, NodeId{4}, NodeId{2}}) {
+        node.receive(1, Bully::Election{missed});
+        CHECK(node.sent<Bully::Ok>().size() == 1);
+        CHECK(node.sent<Bully::Election>().empty());
+        CHECK(node.view() == View{Role::follower, 3, 0});
+        CHECK_FALSE(node.sets(Bully::Timer::leader));  // no heartbeat: its patience is not renewed
+    }
+    node.receive(1, Bully::Heartbeat{});  // a lower node believes that it leads: not followed
+    CHECK(node.view() == View{Role::follower, 3, 0});
+    node.receive(1, Bully::Election{3});
+    CHECK(node.sent<Bully::Ok>().size() == 1);
+    const auto asked = node.sent<Bully::Election>();
+    REQUIRE(asked.size() == 2);
+    CHECK(asked[0].second.missed == 3);  // and tells those above whom it is about
+    CHECK(node.view().role == Role::candidate);
+    node.receive(3, Bully::Ok{});
+    node.expire(Bully::Timer::coordinator);
+    REQUIRE(node.sent<Bully::Election>().size() == 2);
+    CHECK(node.sent<Bully::Election>()[0].second.missed == 3);
+    node.receive(3, Bully::Coordinator{});  // it lives: late news of its silence are old
+    node.receive(1, Bully::Election{3});
+    CHECK(node.sent<Bully::Ok>().size() == 1);
+    CHECK(node.view() == View{Role::follower, 3, 0});
+    node.receive(3, Bully::Heartbeat{});  // what is missed from now on is missed anew
+    node.receive(1, Bully::Election{3});
+    CHECK(node.view().role == Role::candidate);
+}
+
+TEST_CASE("bully: a cold start costs O(n^2) messages, however late they arrive", "[bully][cost]") {
+    const NodeId n = GENERATE(2u, 3u, 5u, 10u, 20u, 50u, 100u);
+    for (std::int64_t seed = 0; seed < seeds(20); ++seed) {
+        Story s("bully", n, Dict{}, Dict{{"seed", seed}}, false);
+        s.until(1000);
+        const std::int64_t pairs = std::int64_t{n} * (n - 1) / 2;
+        CAPTURE(n, seed, pairs);
+        REQUIRE(s.all_follow(n));
+        REQUIRE(s.sent("Election") == pairs);
+        REQUIRE(s.sent("Ok") == pairs);
+        // One round of announcements, and at most one more to each node that asked.
+        REQUIRE(s.sent("Coordinator") >= n - 1);
+        REQUIRE(s.sent("Coordinator") <= 2 * (n - 1));
+    }
+}
+
+TEST_CASE("bully: nodes that recover, or miss a live leader, start no storm", "[bully][cost]") {
+    const NodeId n = GENERATE(5u, 20u, 50u, 100u);
+    for (std::int64_t seed = 0; seed < seeds(10); ++seed) {
+        Story s("bully", n, Dict{}, Dict{{"seed", seed}, {"initial_leader", n}}, false);
+        s.until(100);
+        CAPTURE(n, seed);
+        s.crash(1);
+        s.until(200);
+        s.restart(1);
+        s.until(400);
+        REQUIRE(s.all_follow(n));
+        REQUIRE(s.sent("Election") == n - 1);
+        REQUIRE(s.sent("Ok") == n - 1);
+        REQUIRE(s.sent("Coordinator") == 1);
+        // Node 1 misses the leader for no reason: all above it look into it.
+        s.fire(1, "leader");
+        s.until(1000);
+        REQUIRE(s.all_follow(n));
+        // Once each, and once more if a heartbeat came in between.
+        REQUIRE(s.sent("Election") <= n - 1 + std::int64_t{2} * (n * (n - 1) / 2));
+    }
+}
+
+TEST_CASE("bully: lost messages delay a leader, and no more", "[bully][liveness][fault]") {
+    const NodeId n = GENERATE(2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u);
+    for (std::int64_t seed = 0; seed < seeds(200); ++seed) {
+        Story s("bully", n, Dict{},
+                Dict{{"seed", seed}, {"network", network(8, Dict{{"loss_probability", 0.3}})}}, false);
+        CAPTURE(n, seed);
+        REQUIRE(s.until_agreement(20'000));
+        s.until(3000 + 10 * static_cast<double>(seed % 100));
+        s.crash(n);
+        REQUIRE(s.until_agreement(30'000));
+        // From now on nothing is lost any more: L, C, A and two delays later all is well, for good.
+        s.act(Dict{{"action", "link"}, {"link", Dict{{"loss_probability", 0}}}});
+        s.for_ms(2 * (200 + 150 + 50 + 20));
+        REQUIRE(s.all_follow(n - 1));
+        const auto changes = s.measures().leaderships;
+        s.for_ms(2000);
+        REQUIRE(s.all_follow(n - 1));
+        REQUIRE(s.measures().leaderships == changes);
+    }
 }
 
 TEST_CASE("bully: asks higher nodes only, tells lower nodes only", "[bully]") {

@@ -142,6 +142,31 @@ TEST_CASE("ring: a node that is alone leads itself", "[ring]") {
     CHECK(s.all_follow(1));
 }
 
+TEST_CASE("ring: large rings elect with a third of their nodes dead, without a storm",
+          "[ring][liveness][cost]") {
+    const NodeId n = GENERATE(20u, 50u, 100u);
+    // A round of the largest takes longer than 200 ms, and who leads is told within one only.
+    const double leader_timeout = n == 100 ? 4000 : 200;
+    Story s("ring", n, Dict{{"leader_timeout_ms", leader_timeout}}, Dict{{"seed", 5}}, false);
+    s.until(3000);
+    const std::int64_t all = n;
+    CAPTURE(n);
+    REQUIRE(s.all_follow(n));
+    CHECK(rounds(s) == 2 * all * all);  // everybody is an initiator at a cold start
+    CHECK(s.sent("Ack") == 2 * all * all);
+    for (NodeId node = 2; node <= n / 3; ++node) {
+        s.crash(node);
+    }
+    s.crash(n);
+    const NodeId live = n - n / 3, dead = n / 3;
+    // The bound of the documentation, as no election is under way.
+    REQUIRE(s.until_agreement(leader_timeout + 10 + 2 * (live * 10 + dead * 40)));
+    s.for_ms(10'000);
+    REQUIRE(s.all_follow(n - 1));
+    CHECK(circulating(s) == 0);
+    CHECK(rounds(s) <= 2 * all * all + 2 * std::int64_t{live} * live + 4 * all * live);
+}
+
 TEST_CASE("ring: skips dead successors, and tries the next one again later", "[ring]") {
     RingNode node(2, 5);
     node.initial_leader = 5;

@@ -59,6 +59,70 @@ TEST_CASE("trials: detection in Raft takes as long as theory says", "[sweep][raf
     CHECK(mean > 180 - 17.5 - 5 - 4 * error);
 }
 
+TEST_CASE("trials: a crash that hits nobody is no measurement", "[sweep]") {
+    // A cold start: the first leader comes after 150 ms at the earliest, in some trials later than
+    // the crash.
+    LeaderCrash early;
+    early.window = {ms(150), ms(250)};
+    const auto make = find_protocol("raft").make_trials(Dict{}, 5, Dict{{"seed", 3}}, early);
+    const TrialTable table = run_parallel(make, 0, 400, 1, {});
+    std::int64_t hits = 0;
+    for (std::size_t i = 0; i < table.size(); ++i) {
+        const double at = table.crash_ms[i];
+        CAPTURE(i, at);
+        // The same trial by hand: who acts at that moment?
+        Story s("raft", 5, Dict{}, Dict{{"seed", 3}, {"trial", i}}, false);
+        s.until(at);
+        REQUIRE(table.crashed[i] == (s.leader() != no_node ? 1 : 0));
+        hits += table.crashed[i];
+        if (table.crashed[i] == 0) {
+            REQUIRE(std::isnan(table.detection_ms[i]));
+            REQUIRE(std::isnan(table.elected_ms[i]));
+            REQUIRE(std::isnan(table.agreed_ms[i]));
+            REQUIRE(table.candidacies[i] == 0);
+            REQUIRE(table.messages[i] == 0);
+            REQUIRE(table.censored[i] == 0);
+        } else {
+            REQUIRE(table.elected_ms[i] > 0);
+            REQUIRE(table.agreed_ms[i] > 0);
+        }
+    }
+    CHECK(hits > 40);
+    CHECK(hits < 360);
+}
+
+TEST_CASE("trials: the stages of the crash are measured, not those of a later loss", "[sweep]") {
+    // Many messages are lost, so that successors are lost before everybody names them.
+    LeaderCrash experiment;
+    experiment.window = {ms(1000), ms(1100)};
+    const Value lossy = Dict{{"network", network(5, Dict{{"loss_probability", 0.35}})}};
+    const TrialTable table = run_parallel(leader_crashes("raft", lossy, experiment), 0, 400, 1, {});
+    std::int64_t lost_again = 0, hits = 0;
+    for (std::size_t i = 0; i < table.size(); ++i) {
+        CAPTURE(i);
+        if (table.crashed[i] == 0 || table.censored[i] == 1) {
+            continue;
+        }
+        ++hits;
+        REQUIRE(table.detection_ms[i] >= 0);
+        REQUIRE(table.elected_ms[i] >= table.detection_ms[i]);
+        REQUIRE(table.followed_ms[i] >= table.elected_ms[i]);
+        REQUIRE(table.agreed_ms[i] >= table.elected_ms[i]);
+        Story s("raft", 5, Dict{}, merged(merged(Dict{{"seed", 3}, {"initial_leader", 5}}, lossy),
+                                          Dict{{"trial", i}}), false);
+        s.until(table.crash_ms[i]);
+        const auto earlier = s->monitor().failovers().size();
+        s.act(Dict{{"action", "crash"}, {"node", "leader"}});
+        REQUIRE(s.until_leader(60'000));
+        REQUIRE(std::abs(s.now_ms() - table.crash_ms[i] - table.elected_ms[i]) < 1e-6);
+        REQUIRE(s.until_agreement(60'000));
+        REQUIRE(std::abs(s.now_ms() - table.crash_ms[i] - table.agreed_ms[i]) < 1e-6);
+        lost_again += s->monitor().failovers().size() > earlier + 1 ? 1 : 0;
+    }
+    CHECK(hits > 100);
+    CHECK(lost_again > 0);
+}
+
 TEST_CASE("trials: without a majority every trial is censored, and says so with NaN", "[sweep]") {
     LeaderCrash experiment;
     experiment.horizon = seconds(2);
