@@ -1,4 +1,4 @@
-"""Runs every scenario under tests/scenarios and compares its output; --rewrite puts in the new one."""
+"""Runs every scenario under tests/scenarios and compares its output; --rewrite replaces it."""
 
 from __future__ import annotations
 
