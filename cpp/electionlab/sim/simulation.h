@@ -259,7 +259,7 @@ private:
     // --- the loop ---
     bool advance(Instant until);
     EL_COLD void advance_schedule();
-    void handle(std::uint32_t slot);
+    EL_HOT void handle(std::uint32_t slot);
     EL_COLD void handle_unusual(std::uint32_t slot);
     EL_COLD bool wait_for_turn(std::uint32_t slot);
     void take_turn(NodeId node);
@@ -268,7 +268,7 @@ private:
     void forget_turn(NodeId node);
     void tell_wait(std::uint32_t slot, WaitReason why);
     void lapse(NodeId node, std::uint32_t timer, NodeId about);
-    void handle_message(std::uint32_t slot);
+    EL_HOT void handle_message(std::uint32_t slot);
     void handle_timer(NodeId node, std::uint32_t timer, NodeId about);
     void handle_start(NodeId node);
     EL_HOT void finish(NodeId node);
