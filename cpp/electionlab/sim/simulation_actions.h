@@ -55,11 +55,14 @@ inline std::string details_of(const Action& action) {
     Value::Dict rest;
     const Value whole = action.to_value();
     for (const auto& [name, value] : *whole.get_if<Value::Dict>()) {
-        if (name != "action" && !(name == "node" && action.target == Target::node)) {
+        if (name != "action" && name != "node") {
             rest.emplace_back(name, value);
         }
     }
-    return rest.empty() ? "" : in_words(rest);
+    constexpr std::string_view chosen[] = {"", "(the leader)", "(a follower)", "(drawn at random)",
+                                           "(which met the condition)"};
+    const std::string who(chosen[static_cast<std::size_t>(action.target)]);
+    return who + (who.empty() || rest.empty() ? "" : " ") + (rest.empty() ? "" : in_words(rest));
 }
 
 // `word` decides whom a random target means, in place of the run's own stream.
