@@ -605,7 +605,7 @@ def test_control_c_in_a_program() -> None:
     program = """
         import signal
         import electionlab as el
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
         cluster = el.Cluster(el.Raft(5), seed=1, record=False)
         print("ready", flush=True)
         try:
