@@ -73,9 +73,22 @@ run_ctest() {
     report+=("$(grep -c ' Passed ' "build/$name/ctest.log") $name")
 }
 
+# A program of its own finds what `cmake --install` puts down, without Python or this checkout.
+run_install() {
+    local prefix=$root/build/installed
+    say "installation, and a program that uses it"
+    cmake --install "$1" --prefix "$prefix" >/dev/null
+    cmake -S tests/install -B build/install-user -G Ninja --log-level=WARNING \
+        -DCMAKE_CXX_COMPILER="$gcc" -DCMAKE_PREFIX_PATH="$prefix"
+    cmake --build build/install-user
+    build/install-user/elect
+    report+=("installed package")
+}
+
 stage_cpp() {
     setup_cpp_tests
     run_ctest gcc-O2 "$gcc" "-O2 -g"
+    run_install build/gcc-O2
 }
 
 stage_sanitize() {

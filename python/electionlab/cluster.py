@@ -254,13 +254,20 @@ class Cluster(Interventions, _core.Cluster):
 
     # --- doing ------------------------------------------------------------------------------------
 
-    def act(self, action: Mapping[str, Any]) -> Event:  # noqa: D102 (Interventions says it)
+    def act(self, action: Mapping[str, Any]) -> Event:
+        """Does something to the cluster now; a step of the run, with a place in the trace.
+
+        Args:
+            action: Made by the functions of `electionlab.settings`: ``el.crash(3)``.
+
+        Raises:
+            ValueError: The action is unknown, out of range, or names a message or timer that is
+                not there. Nothing has changed then.
+        """
         event = _core.Cluster.act(self, _checked_action(action))
         if self._observers:
             self._notify(event)
         return event
-
-    act.__doc__ = Interventions.act.__doc__
 
     # --- history ----------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from electionlab import settings
 from electionlab._core import Event, PendingEvent
@@ -16,17 +16,10 @@ class Interventions:
 
     actors: int
 
-    def act(self, action: Mapping[str, Any]) -> Event:
-        """Does something to the cluster now; a step of the run, with a place in the trace.
+    if TYPE_CHECKING:
 
-        Args:
-            action: Made by the functions of `electionlab.settings`: ``el.crash(3)``.
-
-        Raises:
-            ValueError: The action is unknown, out of range, or names a message or timer that is
-                not there. Nothing has changed then.
-        """
-        raise NotImplementedError
+        def act(self, action: Mapping[str, Any]) -> Event:
+            """See `electionlab.Cluster.act`."""
 
     def crash(
         self,
