@@ -268,31 +268,34 @@ private:
     void forget_turn(NodeId node);
     void tell_wait(std::uint32_t slot, WaitReason why);
     void lapse(NodeId node, std::uint32_t timer, NodeId about);
-    EL_HOT void handle_message(std::uint32_t slot);
+    EL_HOT void handle_message(std::uint32_t place, const Pending& what, Slot& slot);
     void handle_timer(NodeId node, std::uint32_t timer, NodeId about);
     void handle_start(NodeId node);
-    EL_HOT void finish(NodeId node);
+    EL_HOT void finish(NodeId node, Slot& slot);
     EL_COLD void record_input(const Pending* message);
     EL_COLD void record_notes(NodeId node);
-    EL_HOT void carry_out_effects(NodeId node);
+    EL_COLD void judge_change(NodeId node, Slot& slot);
     EL_COLD void change_view(NodeId node, const View& after);
-    View current_view(NodeId node) const { return current_view(context(node)); }
-    EL_HOT View current_view(const Context<Options>& ctx) const;
+    View current_view(NodeId node) const;
     EL_HOT void begin_event(RowKind kind, NodeId node);
     void expire(std::size_t timer_slot);
     EL_COLD void expire_later(NodeId node, std::uint32_t timer, NodeId about);
 
     // --- effects ---
+    EL_COLD Instant use_disk(NodeId node, Slot& slot);
     Instant write(NodeId node);
     void settle_writes(Instant t);
-    EL_HOT void arm(NodeId node, std::uint32_t timer, NodeId about, const TimerSpec& spec);
+    EL_HOT void arm(NodeId node, const Slot& owner, std::uint32_t timer, NodeId about,
+                    const TimerSpec& spec);
     EL_COLD Duration draw_timeout(NodeId node, std::uint32_t timer, NodeId about,
                                   const TimerSpec& spec, std::uint32_t draws);
-    void send_out(NodeId from, typename Effects<Message>::Outgoing& outgoing, Instant leaves);
-    EL_HOT void send_one(NodeId from, NodeId to, const Message& message, Instant leaves);
+    void broadcast(NodeId from, Slot& sender, const Message& message, Instant leaves);
+    EL_HOT void send_one(NodeId from, Slot& sender, NodeId to, const Message& message,
+                         Instant leaves);
     EL_HOT void put_in_flight(NodeId from, NodeId to, const Message& message, Instant leaves, Instant arrives,
                        std::int64_t number, std::int64_t body);
-    EL_HOT void send_quietly(NodeId from, NodeId to, const Message& message, Instant leaves);
+    EL_HOT void send_quietly(NodeId from, Slot& sender, NodeId to, const Message& message,
+                             Instant leaves);
     EL_HOT void count_sent(NodeId from, std::size_t kind, NodeId copies);
     [[nodiscard]] bool is_quiet() const {
         return network_.is_calm() && !trace_ && !message_triggers_;
@@ -303,7 +306,6 @@ private:
     void track_overtaking(const Pending& pending);
     EL_COLD void drop_at_arrival(std::uint32_t slot, DropReason reason);
     void lose(std::uint32_t slot, DropReason reason);
-    EL_HOT void check_promises(NodeId node, const View& before, const View& after);
     void check_properties(NodeId node);
     EL_COLD void report_violation(std::string_view name, NodeId node);
 
@@ -379,8 +381,7 @@ private:
     using Layout = TimerLayout<HasPeerTimers<P>>;
     static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
     static constexpr std::int64_t billion = 1'000'000'000;
-    EL_HOT Context<Options> context(NodeId node) const {
-        const Slot& slot = slots_[node - 1];
+    EL_HOT Context<Options> context(NodeId node, const Slot& slot) const {
         return {*options_, node, members_, actors_, config_->initial_leader,
                 slot.plain ? now_ + slot.clock_offset : clock(node)};
     }

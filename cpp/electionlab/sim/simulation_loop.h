@@ -189,7 +189,7 @@ void Simulation<P>::handle(std::uint32_t slot) {
         return handle_unusual(slot);
     }
     const NodeId node = what.to;
-    const Slot& receiver = slots_[node - 1];
+    Slot& receiver = slots_[node - 1];
     if (what.doomed || network_.is_cut(what.from, node)) {
         return drop_at_arrival(slot, DropReason::cut);
     }
@@ -202,7 +202,7 @@ void Simulation<P>::handle(std::uint32_t slot) {
     if ((!receiver.plain || receiver.busy_until > now_) && wait_for_turn(slot)) {
         return;
     }
-    handle_message(slot);
+    handle_message(slot, what, receiver);
 }
 
 template <class P>
