@@ -215,6 +215,9 @@ bool Simulation<P>::command(NodeId node, const Action& action) {
         effects_.clear();
         P::on_command(slot.state, context(node, slot), asked, effects_);
         last_.view = current_view(node);
+        if (trace_) {
+            record_notes(node);
+        }
         finish(node, slot);
         return true;
     } else {

@@ -60,7 +60,7 @@ void Simulation<P>::handle_start(NodeId node) {
     finish(node, slot);
 }
 
-// The row of an input shows the view after it.
+// The row of an input shows the view after it; then come the handler's reasons.
 template <class P>
 void Simulation<P>::record_input(const Pending* message) {
     TraceRow r = row_of(last_.kind, last_.node, last_.peer);
@@ -73,6 +73,7 @@ void Simulation<P>::record_input(const Pending* message) {
     r.body = message != nullptr ? message->body : -1;
     r.other_ns = message != nullptr ? message->sent.ns : -1;
     trace_->append(r);
+    record_notes(last_.node);
 }
 
 template <class P>
@@ -86,13 +87,10 @@ void Simulation<P>::record_notes(NodeId node) {
     }
 }
 
-// After a handler: its reasons, its new view, its promises, and then its effects, in the order of
-// duties: the disk is written, timers are set, messages leave.
+// After a handler: its new view, its promises, and then its effects, in the order of duties: the
+// disk is written, timers are set, messages leave.
 template <class P>
 void Simulation<P>::finish(NodeId node, Slot& slot) {
-    if (trace_) {
-        record_notes(node);
-    }
     const bool tells = !effects_.sends().empty();
     // What was not told to anybody yet is judged when a message tells it.
     bool tells_news = false;

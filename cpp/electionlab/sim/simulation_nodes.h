@@ -68,6 +68,9 @@ bool Simulation<P>::restart(NodeId node, bool lose_disk) {
     effects_.clear();
     P::on_restart(slot.state, context(node, slot), effects_);
     last_.view = current_view(node);
+    if (trace_) {
+        record_notes(node);
+    }
     finish(node, slot);
     return true;
 }
