@@ -4,10 +4,13 @@
 // take its place without changing a single run. Bodies stay where they are; only keys move.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "electionlab/core/inlining.h"
 #include "electionlab/core/time.h"
 
 namespace electionlab {
@@ -33,33 +36,32 @@ struct QueueKey {
 
 class EventQueue {
 public:
-    [[nodiscard]] bool empty() const { return heap_.empty(); }
-    [[nodiscard]] std::size_t size() const { return heap_.size(); }
+    [[nodiscard]] bool empty() const { return size_ == 0; }
+    [[nodiscard]] std::size_t size() const { return size_; }
     [[nodiscard]] const QueueKey& top() const { return heap_.front(); }
     /// All keys, in no particular order.
-    [[nodiscard]] const std::vector<QueueKey>& keys() const { return heap_; }
-    void clear() { heap_.clear(); }
+    [[nodiscard]] std::span<const QueueKey> keys() const { return {heap_.data(), size_}; }
+    void clear() { size_ = 0; }
 
-    void push(QueueKey key) {
-        heap_.push_back(key);
-        sift_up(heap_.size() - 1, key);
+    EL_HOT void push(QueueKey key) {
+        if (size_ == heap_.size()) {
+            grow();
+        }
+        sift_up(size_++, key);
     }
 
-    void pop() {
-        const QueueKey last = heap_.back();
-        heap_.pop_back();
-        if (!heap_.empty()) {
-            sift_down(0, last);
+    EL_HOT void pop() {
+        if (--size_ > 0) {
+            sift_down(0, heap_[size_]);
         }
     }
 
     /// Takes out the key of a body; linear, for what users do by hand.
-    bool remove(std::uint32_t slot) {
-        for (std::size_t i = 0; i < heap_.size(); ++i) {
+    EL_COLD bool remove(std::uint32_t slot) {
+        for (std::size_t i = 0; i < size_; ++i) {
             if (heap_[i].slot() == slot) {
-                const QueueKey last = heap_.back();
-                heap_.pop_back();
-                if (i < heap_.size()) {
+                const QueueKey last = heap_[--size_];
+                if (i < size_) {
                     if (i > 0 && last.before(heap_[(i - 1) / 4])) {
                         sift_up(i, last);
                     } else {
@@ -73,7 +75,9 @@ public:
     }
 
 private:
-    void sift_up(std::size_t hole, QueueKey key) {
+    EL_COLD void grow() { heap_.resize(std::max(2 * size_, std::size_t{16})); }
+
+    EL_HOT void sift_up(std::size_t hole, QueueKey key) {
         while (hole > 0) {
             const std::size_t parent = (hole - 1) / 4;
             if (!key.before(heap_[parent])) {
@@ -85,15 +89,14 @@ private:
         heap_[hole] = key;
     }
 
-    void sift_down(std::size_t hole, QueueKey key) {
-        const std::size_t size = heap_.size();
+    EL_HOT void sift_down(std::size_t hole, QueueKey key) {
         for (;;) {
             const std::size_t first = hole * 4 + 1;
-            if (first >= size) {
+            if (first >= size_) {
                 break;
             }
             std::size_t best = first;
-            const std::size_t end = first + 4 < size ? first + 4 : size;
+            const std::size_t end = first + 4 < size_ ? first + 4 : size_;
             for (std::size_t child = first + 1; child < end; ++child) {
                 best = heap_[child].before(heap_[best]) ? child : best;
             }
@@ -106,7 +109,8 @@ private:
         heap_[hole] = key;
     }
 
-    std::vector<QueueKey> heap_;
+    std::vector<QueueKey> heap_;  // the first `size_` of them; the others are room
+    std::size_t size_ = 0;
 };
 
 }  // namespace electionlab

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "electionlab/core/errors.h"
+#include "electionlab/core/inlining.h"
 #include "electionlab/core/random.h"
 #include "electionlab/node/protocol.h"
 #include "electionlab/node/timer_layout.h"
@@ -25,16 +26,6 @@
 #include "electionlab/sim/monitor.h"
 #include "electionlab/sim/timer_table.h"
 #include "electionlab/sim/trace.h"
-
-// Kept out of the loop's code is what happens rarely, or only while recording; kept in it is what
-// happens at every event.
-#if defined(__GNUC__)
-#define EL_COLD [[gnu::noinline]]
-#define EL_HOT [[gnu::always_inline]] inline
-#else
-#define EL_COLD
-#define EL_HOT inline
-#endif
 
 namespace electionlab {
 
@@ -69,7 +60,7 @@ public:
 
     /// The next event happens; an event with step 0 when nothing is left to happen.
     const Event& step() {
-        if (!advance(Instant::never())) {
+        if (!run(Instant::never(), 1, [](const Simulation&) { return true; })) {
             last_ = Event{};
             last_.at = now_;
         }
@@ -80,15 +71,12 @@ public:
     /// Runs until the next event would be later than `until`, or `max_steps` were made, or
     /// `stop(*this)` is true after an event. Returns whether `stop` ended it.
     template <class Stop>
-    bool run(Instant until, std::int64_t max_steps, Stop&& stop) {
+    bool run(Instant until, std::int64_t max_steps, const Stop& stop) {
         const std::int64_t last_step = step_ > INT64_MAX - max_steps ? INT64_MAX : step_ + max_steps;
-        while (step_ < last_step && advance(until)) {
-            whole_step_ = step_;
-            if (stop(*this)) {
-                return true;
-            }
-        }
-        return false;
+        const auto stops = [](const void* condition, const Simulation& simulation) {
+            return static_cast<bool>((*static_cast<const Stop*>(condition))(simulation));
+        };
+        return loop(until, last_step, stops, &stop);
     }
 
     /// Lets time pass without events; not past the next one.
@@ -204,21 +192,22 @@ private:
     };
     struct Slot {
         NodeState state{};
-        typename P::Disk stable{};   // what a crash leaves
         typename P::Disk visible{};  // what messages that left may depend on
         Instant busy_until;
         Instant disk_ready;
         Duration clock_offset;
         std::uint64_t network_key = 0;
         std::uint64_t messages = 0;  // drawn for so far
-        std::uint64_t writes = 0;
-        std::uint64_t services = 0;
-        std::uint32_t incarnation = 0;  // counts crashes
-        std::uint32_t pauses = 0;
         bool up = false;
+        bool plain = true;           // no processing time, lateness, drift, pause, and nothing waits
+        // From here on: what is looked at rarely.
         bool paused = false;
         bool started = false;        // or crashed before that
-        bool plain = true;           // no processing time, lateness, drift, pause, and nothing waits
+        std::uint32_t incarnation = 0;  // counts crashes
+        std::uint32_t pauses = 0;
+        std::uint64_t writes = 0;
+        std::uint64_t services = 0;
+        typename P::Disk stable{};   // what a crash leaves
     };
     struct Write {
         NodeId node;
@@ -257,10 +246,12 @@ private:
     };
 
     // --- the loop ---
-    bool advance(Instant until);
+    using Stops = bool (*)(const void* condition, const Simulation& simulation);
+    bool loop(Instant until, std::int64_t last_step, Stops stops, const void* condition);
+    EL_HOT bool advance(Instant until);
     EL_COLD void advance_schedule();
-    EL_HOT void handle(std::uint32_t slot);
-    EL_COLD void handle_unusual(std::uint32_t slot);
+    EL_HOT void handle(std::uint32_t place);
+    EL_COLD void handle_unusual(std::uint32_t place);
     EL_COLD bool wait_for_turn(std::uint32_t slot);
     void take_turn(NodeId node);
     void take_up_first(NodeId node);
@@ -268,31 +259,37 @@ private:
     void forget_turn(NodeId node);
     void tell_wait(std::uint32_t slot, WaitReason why);
     void lapse(NodeId node, std::uint32_t timer, NodeId about);
-    EL_HOT void handle_message(std::uint32_t slot);
+    EL_HOT void handle_message(std::uint32_t place, const Pending& what, Slot& slot);
+    EL_COLD void handle_late_message(std::uint32_t place) {
+        handle_message(place, bodies_[place], slots_[bodies_[place].to - 1]);
+    }
     void handle_timer(NodeId node, std::uint32_t timer, NodeId about);
     void handle_start(NodeId node);
-    EL_HOT void finish(NodeId node);
+    EL_HOT void finish(NodeId node, Slot& slot);
     EL_COLD void record_input(const Pending* message);
     EL_COLD void record_notes(NodeId node);
-    EL_HOT void carry_out_effects(NodeId node);
+    EL_COLD void judge_change(NodeId node, Slot& slot);
     EL_COLD void change_view(NodeId node, const View& after);
-    View current_view(NodeId node) const { return current_view(context(node)); }
-    EL_HOT View current_view(const Context<Options>& ctx) const;
+    View current_view(NodeId node) const;
     EL_HOT void begin_event(RowKind kind, NodeId node);
     void expire(std::size_t timer_slot);
     EL_COLD void expire_later(NodeId node, std::uint32_t timer, NodeId about);
 
     // --- effects ---
+    EL_COLD Instant use_disk(NodeId node, Slot& slot);
     Instant write(NodeId node);
     void settle_writes(Instant t);
-    EL_HOT void arm(NodeId node, std::uint32_t timer, NodeId about, const TimerSpec& spec);
+    EL_HOT void arm(NodeId node, const Slot& owner, std::uint32_t timer, NodeId about,
+                    const TimerSpec& spec);
     EL_COLD Duration draw_timeout(NodeId node, std::uint32_t timer, NodeId about,
                                   const TimerSpec& spec, std::uint32_t draws);
-    void send_out(NodeId from, typename Effects<Message>::Outgoing& outgoing, Instant leaves);
-    EL_HOT void send_one(NodeId from, NodeId to, const Message& message, Instant leaves);
+    void broadcast(NodeId from, Slot& sender, const Message& message, Instant leaves);
+    EL_HOT void send_one(NodeId from, Slot& sender, NodeId to, const Message& message,
+                         Instant leaves);
     EL_HOT void put_in_flight(NodeId from, NodeId to, const Message& message, Instant leaves, Instant arrives,
                        std::int64_t number, std::int64_t body);
-    EL_HOT void send_quietly(NodeId from, NodeId to, const Message& message, Instant leaves);
+    EL_HOT void send_quietly(NodeId from, Slot& sender, NodeId to, const Message& message,
+                             Instant leaves);
     EL_HOT void count_sent(NodeId from, std::size_t kind, NodeId copies);
     [[nodiscard]] bool is_quiet() const {
         return network_.is_calm() && !trace_ && !message_triggers_;
@@ -303,7 +300,6 @@ private:
     void track_overtaking(const Pending& pending);
     EL_COLD void drop_at_arrival(std::uint32_t slot, DropReason reason);
     void lose(std::uint32_t slot, DropReason reason);
-    EL_HOT void check_promises(NodeId node, const View& before, const View& after);
     void check_properties(NodeId node);
     EL_COLD void report_violation(std::string_view name, NodeId node);
 
@@ -379,8 +375,7 @@ private:
     using Layout = TimerLayout<HasPeerTimers<P>>;
     static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
     static constexpr std::int64_t billion = 1'000'000'000;
-    EL_HOT Context<Options> context(NodeId node) const {
-        const Slot& slot = slots_[node - 1];
+    EL_HOT Context<Options> context(NodeId node, const Slot& slot) const {
         return {*options_, node, members_, actors_, config_->initial_leader,
                 slot.plain ? now_ + slot.clock_offset : clock(node)};
     }

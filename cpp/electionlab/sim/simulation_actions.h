@@ -199,7 +199,7 @@ bool Simulation<P>::fire(NodeId node, std::uint32_t timer, NodeId about) {
 template <class P>
 bool Simulation<P>::command(NodeId node, const Action& action) {
     if constexpr (HasCommands<P>) {
-        const Slot& slot = slots_[node - 1];
+        Slot& slot = slots_[node - 1];
         if (!slot.up || slot.paused) {
             return false;
         }
@@ -213,8 +213,12 @@ bool Simulation<P>::command(NodeId node, const Action& action) {
         }
         const auto asked = CommandTraits<typename P::Command>::make(action.command, action.fields);
         effects_.clear();
-        P::on_command(slots_[node - 1].state, context(node), asked, effects_);
-        finish(node);
+        P::on_command(slot.state, context(node, slot), asked, effects_);
+        last_.view = current_view(node);
+        if (trace_) {
+            record_notes(node);
+        }
+        finish(node, slot);
         return true;
     } else {
         return false;

@@ -8,8 +8,7 @@
 namespace electionlab {
 
 template <class P>
-void Simulation<P>::handle_message(std::uint32_t place) {
-    const Pending& what = bodies_[place];  // stays where it is until the handler is done
+void Simulation<P>::handle_message(std::uint32_t place, const Pending& what, Slot& slot) {
     const NodeId node = what.to;
     begin_event(RowKind::deliver, node);
     const auto kind = Traits::kind(what.message);
@@ -20,47 +19,48 @@ void Simulation<P>::handle_message(std::uint32_t place) {
     ++by_node_[node].delivered;
     leader_traffic_ += views_[node - 1].leads() ? 1 : 0;
     effects_.clear();
-    const Context<Options> ctx = context(node);
-    P::on_message(slots_[node - 1].state, ctx, what.from, what.message, effects_);
-    last_.view = current_view(ctx);
+    const Context<Options> ctx = context(node, slot);
+    P::on_message(slot.state, ctx, what.from, what.message, effects_);
+    last_.view = P::view(slot.state, ctx);
     if (trace_) {
         record_input(&what);
     }
     free_slot(place);
-    finish(node);
+    finish(node, slot);
 }
 
 template <class P>
 void Simulation<P>::handle_timer(NodeId node, std::uint32_t timer, NodeId about) {
+    Slot& slot = slots_[node - 1];
     begin_event(RowKind::timer, node);
     last_.timer = static_cast<std::int8_t>(timer);
     last_.peer = about;
     effects_.clear();
-    const Context<Options> ctx = context(node);
-    electionlab::expire<P>(slots_[node - 1].state, ctx, static_cast<typename P::Timer>(timer), about,
-                           effects_);
-    last_.view = current_view(ctx);
+    const Context<Options> ctx = context(node, slot);
+    electionlab::expire<P>(slot.state, ctx, static_cast<typename P::Timer>(timer), about, effects_);
+    last_.view = P::view(slot.state, ctx);
     if (trace_) {
         record_input(nullptr);
     }
-    finish(node);
+    finish(node, slot);
 }
 
 template <class P>
 void Simulation<P>::handle_start(NodeId node) {
     begin_event(RowKind::start, node);
-    slots_[node - 1].up = slots_[node - 1].started = true;
+    Slot& slot = slots_[node - 1];
+    slot.up = slot.started = true;
     effects_.clear();
-    const Context<Options> ctx = context(node);
-    P::on_start(slots_[node - 1].state, ctx, effects_);
-    last_.view = current_view(ctx);
+    const Context<Options> ctx = context(node, slot);
+    P::on_start(slot.state, ctx, effects_);
+    last_.view = P::view(slot.state, ctx);
     if (trace_) {
         record_input(nullptr);
     }
-    finish(node);
+    finish(node, slot);
 }
 
-// The row of an input shows the view after it.
+// The row of an input shows the view after it; then come the handler's reasons.
 template <class P>
 void Simulation<P>::record_input(const Pending* message) {
     TraceRow r = row_of(last_.kind, last_.node, last_.peer);
@@ -73,6 +73,7 @@ void Simulation<P>::record_input(const Pending* message) {
     r.body = message != nullptr ? message->body : -1;
     r.other_ns = message != nullptr ? message->sent.ns : -1;
     trace_->append(r);
+    record_notes(last_.node);
 }
 
 template <class P>
@@ -86,43 +87,54 @@ void Simulation<P>::record_notes(NodeId node) {
     }
 }
 
-// After a handler: its reasons, its new view, its promises, and then its effects.
+// After a handler: its new view, its promises, and then its effects, in the order of duties: the
+// disk is written, timers are set, messages leave.
 template <class P>
-void Simulation<P>::finish(NodeId node) {
-    if (trace_) {
-        record_notes(node);
-    }
-    const View before = views_[node - 1];
-    if (last_.kind == RowKind::action) {
-        last_.view = current_view(node);
-    }
-    const View after = last_.view;
-    const bool changed = after != before;
-    if (changed) {
-        change_view(node, after);
-    }
+void Simulation<P>::finish(NodeId node, Slot& slot) {
+    const bool tells = !effects_.sends().empty();
     // What was not told to anybody yet is judged when a message tells it.
+    bool tells_news = false;
     if constexpr (has_promises) {
-        if (changed || !effects_.sends().empty()) {
-            check_promises(node, before, after);
-        }
+        tells_news = tells && slot.visible != slot.state.disk;
+    }
+    if (tells_news || last_.view != views_[node - 1]) {
+        judge_change(node, slot);
     }
     if constexpr (has_properties) {
         check_properties(node);
     }
-    carry_out_effects(node);
+    Instant leaves = std::max(now_, slot.disk_ready);
+    if (tells_news || effects_.persists() || !writes_.empty()) {
+        leaves = use_disk(node, slot);
+    }
+    for (const auto& change : effects_.timers()) {
+        EL_ASSERT(layout_.has(node, change.timer, change.about));
+        if (change.set) {
+            arm(node, slot, change.timer, change.about, change.spec);
+        } else {
+            timers_.cancel(slot_of(node, change.timer, change.about));
+        }
+    }
+    for (const auto& outgoing : effects_.sends()) {
+        if (outgoing.to != no_node) {
+            EL_ASSERT(outgoing.to <= actors_ && outgoing.to != node);
+            send_one(node, slot, outgoing.to, outgoing.message, leaves);
+        } else {
+            broadcast(node, slot, outgoing.message, leaves);
+        }
+    }
 }
 
-// The order of duties: the disk is written, timers are set, messages leave.
+// Writes the disk and keeps account of what is known of it; returns when messages may leave.
 template <class P>
-void Simulation<P>::carry_out_effects(NodeId node) {
-    Slot& slot = slots_[node - 1];
+Instant Simulation<P>::use_disk(NodeId node, Slot& slot) {
     const Instant leaves = effects_.persists() ? write(node) : std::max(now_, slot.disk_ready);
     if constexpr (has_promises) {
-        if (!effects_.sends().empty() && !writes_.empty()) {
-            settle_writes(now_);  // what was written before is known before this
+        if (effects_.sends().empty()) {
+            return leaves;
         }
-        if (!effects_.sends().empty() && slot.visible != slot.state.disk) {
+        settle_writes(now_);  // what was written before is known before this
+        if (slot.visible != slot.state.disk) {
             if (leaves == now_) {
                 slot.visible = slot.state.disk;
             } else if (!effects_.persists()) {
@@ -130,26 +142,16 @@ void Simulation<P>::carry_out_effects(NodeId node) {
             }
         }
     }
-    for (const auto& change : effects_.timers()) {
-        EL_ASSERT(layout_.has(node, change.timer, change.about));
-        if (change.set) {
-            arm(node, change.timer, change.about, change.spec);
-        } else {
-            timers_.cancel(slot_of(node, change.timer, change.about));
-        }
-    }
-    for (auto& outgoing : effects_.sends()) {
-        send_out(node, outgoing, leaves);
-    }
+    return leaves;
 }
 
 template <class P>
-View Simulation<P>::current_view(const Context<Options>& ctx) const {
-    const Slot& slot = slots_[ctx.self - 1];
+View Simulation<P>::current_view(NodeId node) const {
+    const Slot& slot = slots_[node - 1];
     if (!slot.up) {
         return {Role::down, no_node, 0};
     }
-    View view = P::view(slot.state, ctx);
+    View view = P::view(slot.state, context(node, slot));
     if (slot.paused) {
         view.role = Role::paused;
     }
@@ -181,22 +183,24 @@ void Simulation<P>::change_view(NodeId node, const View& after) {
     }
 }
 
+// A handler changed the node's view, or messages will tell of a change to its disk.
 template <class P>
-void Simulation<P>::check_promises(NodeId node, const View& before, const View& after) {
-    Slot& slot = slots_[node - 1];
-    const bool same_disk = slot.visible == slot.state.disk;
-    if (same_disk && before == after) {
-        return;
+void Simulation<P>::judge_change(NodeId node, Slot& slot) {
+    const View before = views_[node - 1], after = last_.view;
+    if (after != before) {
+        change_view(node, after);
     }
-    bool broken = false;
-    for (const Promise<P>& promise : promises_) {
-        if (!promise.holds({slot.visible, before}, {slot.state.disk, after})) {
-            report_violation(promise.name, node);
-            broken = true;
+    if constexpr (has_promises) {
+        bool broken = false;
+        for (const Promise<P>& promise : promises_) {
+            if (!promise.holds({slot.visible, before}, {slot.state.disk, after})) {
+                report_violation(promise.name, node);
+                broken = true;
+            }
         }
-    }
-    if (broken) {
-        slot.visible = slot.state.disk;  // each is reported once
+        if (broken) {
+            slot.visible = slot.state.disk;  // each is reported once
+        }
     }
 }
 
@@ -268,7 +272,8 @@ void Simulation<P>::settle_writes(Instant t) {
 }
 
 template <class P>
-void Simulation<P>::arm(NodeId node, std::uint32_t timer, NodeId about, const TimerSpec& spec) {
+void Simulation<P>::arm(NodeId node, const Slot& owner, std::uint32_t timer, NodeId about,
+                        const TimerSpec& spec) {
     const std::size_t slot = slot_of(node, timer, about);
     Duration wait = spec.min;
     if (const std::uint32_t draw = ++timer_draws_[slot]; spec.policy != TimeoutPolicy::redrawn) {
@@ -277,7 +282,7 @@ void Simulation<P>::arm(NodeId node, std::uint32_t timer, NodeId about, const Ti
         const auto stream = timer_stream(Purpose::timer, node, timer, about);
         wait = {uniform_integer(stream.word(draw), spec.min.ns, spec.max.ns)};
     }
-    if (!slots_[node - 1].plain) {
+    if (!owner.plain) {
         const NodeConfig& config = node_configs_[node - 1];
         if (config.clock_drift_ppb != 0) {  // the node counts on its own clock
             // At least a nanosecond: a timer that takes no time would stop the clock.

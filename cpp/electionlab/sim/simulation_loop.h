@@ -78,27 +78,31 @@ Instant Simulation<P>::next_time() {
     if (!queue_.empty()) {
         next = std::min(next, Instant{queue_.top().at});
     }
-    if (const std::size_t slot = timers_.earliest(); slot != TimerTable::none) {
-        next = std::min(next, Instant{timers_.at(slot).at});
+    return std::min(next, Instant{timers_.at(timers_.earliest()).at});
+}
+
+// All that usually happens at an event is in this one function, whatever the condition to stop.
+template <class P>
+bool Simulation<P>::loop(Instant until, std::int64_t last_step, Stops stops,
+                         const void* condition) {
+    while (step_ < last_step && advance(until)) {
+        whole_step_ = step_;
+        if (stops(condition, *this)) {
+            return true;
+        }
     }
-    return next;
+    return false;
 }
 
 // One event, whatever is due first; false when nothing is due up to `until`.
 template <class P>
 bool Simulation<P>::advance(Instant until) {
-    Instant at = Instant::never();
-    std::uint64_t order = 0;
     const std::size_t timer = timers_.earliest();
-    bool is_timer = false;
-    if (timer != TimerTable::none && timers_.armed(timer)) {
-        at = Instant{timers_.at(timer).at};
-        order = timers_.at(timer).order;
-        is_timer = true;
-    }
+    Instant at{timers_.at(timer).at};
+    bool is_timer = true;
     if (!queue_.empty()) {
         const QueueKey& top = queue_.top();
-        if (top.at < at.ns || (top.at == at.ns && top.order() < order)) {
+        if (top.at < at.ns || (top.at == at.ns && top.order() < timers_.at(timer).order)) {
             at = Instant{top.at};
             is_timer = false;
         }
@@ -183,37 +187,44 @@ void Simulation<P>::expire_later(NodeId node, std::uint32_t timer, NodeId about)
 
 // Something is due: a message arrives, a node starts, or goes on with what waits there.
 template <class P>
-void Simulation<P>::handle(std::uint32_t slot) {
-    const Pending& what = bodies_[slot];
-    if (what.kind != PendingKind::message) {
-        return handle_unusual(slot);
+void Simulation<P>::handle(std::uint32_t place) {
+    const Pending& what = bodies_[place];
+    Slot& receiver = slots_[what.to - 1];
+    const bool just_arrives = what.kind == PendingKind::message && !what.doomed &&
+                              network_.cuts() == 0 && !tracks_overtaking_;
+    if (just_arrives && receiver.up && receiver.plain && receiver.busy_until <= now_) {
+        handle_message(place, what, receiver);
+    } else {
+        handle_unusual(place);
     }
+}
+
+template <class P>
+void Simulation<P>::handle_unusual(std::uint32_t place) {
+    const Pending& what = bodies_[place];
     const NodeId node = what.to;
-    const Slot& receiver = slots_[node - 1];
+    Slot& receiver = slots_[node - 1];
+    if (what.kind == PendingKind::turn) {
+        return take_turn(node);
+    }
+    if (what.kind == PendingKind::start) {
+        if (!receiver.paused || !wait_for_turn(place)) {
+            free_slot(place);
+            handle_start(node);
+        }
+        return;
+    }
     if (what.doomed || network_.is_cut(what.from, node)) {
-        return drop_at_arrival(slot, DropReason::cut);
+        return drop_at_arrival(place, DropReason::cut);
     }
     if (!receiver.up) {
-        return drop_at_arrival(slot, DropReason::receiver_down);
+        return drop_at_arrival(place, DropReason::receiver_down);
     }
     if (tracks_overtaking_) {
         track_overtaking(what);
     }
-    if ((!receiver.plain || receiver.busy_until > now_) && wait_for_turn(slot)) {
-        return;
-    }
-    handle_message(slot);
-}
-
-template <class P>
-void Simulation<P>::handle_unusual(std::uint32_t slot) {
-    const NodeId node = bodies_[slot].to;
-    if (bodies_[slot].kind == PendingKind::turn) {
-        return take_turn(node);
-    }
-    if (!slots_[node - 1].paused || !wait_for_turn(slot)) {
-        free_slot(slot);
-        handle_start(node);
+    if (!wait_for_turn(place)) {
+        handle_late_message(place);
     }
 }
 

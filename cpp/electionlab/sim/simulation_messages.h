@@ -7,34 +7,29 @@
 namespace electionlab {
 
 template <class P>
-void Simulation<P>::send_out(NodeId from, typename Effects<Message>::Outgoing& outgoing,
-                             Instant leaves) {
-    if (outgoing.to != no_node) {
-        EL_ASSERT(outgoing.to <= actors_ && outgoing.to != from);
-        return send_one(from, outgoing.to, outgoing.message, leaves);
-    }
-    if (is_quiet()) {
-        const NodeId copies = from <= members_ ? members_ - 1 : members_;
-        count_sent(from, Traits::kind(outgoing.message), copies);
-        for (NodeId to = 1; to <= members_; ++to) {
-            if (to != from) {
-                send_quietly(from, to, outgoing.message, leaves);
-            }
-        }
-        return;
+void Simulation<P>::broadcast(NodeId from, Slot& sender, const Message& message, Instant leaves) {
+    const bool quiet = is_quiet();
+    if (quiet) {
+        count_sent(from, Traits::kind(message), from <= members_ ? members_ - 1 : members_);
     }
     for (NodeId to = 1; to <= members_; ++to) {
-        if (to != from) {
-            send_through_faults(from, to, outgoing.message, leaves);
+        if (to == from) {
+            continue;
+        }
+        if (quiet) {
+            send_quietly(from, sender, to, message, leaves);
+        } else {
+            send_through_faults(from, to, message, leaves);
         }
     }
 }
 
 template <class P>
-void Simulation<P>::send_one(NodeId from, NodeId to, const Message& message, Instant leaves) {
+void Simulation<P>::send_one(NodeId from, Slot& sender, NodeId to, const Message& message,
+                             Instant leaves) {
     if (is_quiet()) {
         count_sent(from, Traits::kind(message), 1);
-        send_quietly(from, to, message, leaves);
+        send_quietly(from, sender, to, message, leaves);
     } else {
         send_through_faults(from, to, message, leaves);
     }
@@ -49,8 +44,8 @@ void Simulation<P>::count_sent(NodeId from, std::size_t kind, NodeId copies) {
 
 // On a calm network, and with nobody watching, a message just takes its delay.
 template <class P>
-void Simulation<P>::send_quietly(NodeId from, NodeId to, const Message& message, Instant leaves) {
-    Slot& sender = slots_[from - 1];
+void Simulation<P>::send_quietly(NodeId from, Slot& sender, NodeId to, const Message& message,
+                                 Instant leaves) {
     const std::uint64_t draw = sender.messages++ * 8;
     const Duration delay =
         network_.everywhere().delay.draw(RandomStream{sender.network_key}.word(draw + 1));

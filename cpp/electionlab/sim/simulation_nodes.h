@@ -66,8 +66,12 @@ bool Simulation<P>::restart(NodeId node, bool lose_disk) {
     slot.up = true;
     monitor_.on_fault(now_);
     effects_.clear();
-    P::on_restart(slot.state, context(node), effects_);
-    finish(node);
+    P::on_restart(slot.state, context(node, slot), effects_);
+    last_.view = current_view(node);
+    if (trace_) {
+        record_notes(node);
+    }
+    finish(node, slot);
     return true;
 }
 

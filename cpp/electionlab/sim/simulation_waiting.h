@@ -59,7 +59,7 @@ void Simulation<P>::take_turn(NodeId node) {
     line.taken_up = false;
     refresh_plain(node);
     if (kind == PendingKind::message) {
-        handle_message(slot);
+        handle_late_message(slot);
     } else {
         const std::uint32_t timer = bodies_[slot].timer;
         const NodeId about = bodies_[slot].from;

@@ -20,35 +20,22 @@ public:
         std::int64_t at;
         std::uint64_t order;
     };
-    static constexpr std::size_t none = static_cast<std::size_t>(-1);
 
     void reset(std::size_t slots) {
+        slots = std::max(slots, std::size_t{1});  // there is always an earliest one
         slots_.assign(slots, Slot{Instant::never().ns, 0});
         generations_.assign(slots, 0);
-        blocks_.assign((slots + block_size - 1) / block_size, Block{});
-        earliest_ = none;
-        stale_ = false;
+        blocks_.assign((slots + block_size - 1) / block_size, unknown);
+        earliest_ = unknown;
     }
 
     void set(std::size_t slot, Instant at, std::uint64_t order) {
-        const Slot next{at.ns, order};
-        const bool later = before(slots_[slot], next);
-        slots_[slot] = next;
+        slots_[slot] = {at.ns, order};
         ++generations_[slot];
         if (blocks_.size() > 1) {
-            Block& block = blocks_[slot / block_size];
-            if (block.earliest == slot) {
-                block.stale = block.stale || later;
-            } else if (!block.stale &&
-                       (block.earliest == none || before(next, slots_[block.earliest]))) {
-                block.earliest = slot;
-            }
+            note_change(slot, blocks_[slot / block_size]);
         }
-        if (earliest_ == slot) {
-            stale_ = stale_ || later;
-        } else if (!stale_ && (earliest_ == none || before(next, slots_[earliest_]))) {
-            earliest_ = slot;
-        }
+        note_change(slot, earliest_);
     }
 
     /// Also of a timer that is not armed: an expiry of it that still waits becomes stale.
@@ -70,7 +57,7 @@ public:
 
     /// The slot that expires first; an unarmed one (at = never) when none is armed.
     [[nodiscard]] std::size_t earliest() {
-        if (stale_) {
+        if (earliest_ == unknown) {
             find_earliest();
         }
         return earliest_;
@@ -78,49 +65,51 @@ public:
 
 private:
     static constexpr std::size_t block_size = 64;
-    struct Block {
-        std::size_t earliest = none;
-        bool stale = false;
-    };
+    static constexpr std::size_t unknown = static_cast<std::size_t>(-1);  // to be looked for
 
     static bool before(const Slot& a, const Slot& b) {
         return a.at != b.at ? a.at < b.at : a.order < b.order;
     }
 
-    void find_earliest() {
-        stale_ = false;
-        if (blocks_.size() == 1) {
-            earliest_ = scan(0);
-            return;
-        }
-        earliest_ = none;
-        for (std::size_t b = 0; b < blocks_.size(); ++b) {
-            Block& block = blocks_[b];
-            if (block.stale) {
-                block = {scan(b), false};
-            }
-            if (block.earliest != none &&
-                (earliest_ == none || before(slots_[block.earliest], slots_[earliest_]))) {
-                earliest_ = block.earliest;
-            }
+    // When the earliest slot of a block, or of all, changes, it may be so no longer.
+    void note_change(std::size_t slot, std::size_t& earliest) const {
+        if (earliest == slot) {
+            earliest = unknown;
+        } else if (earliest != unknown && before(slots_[slot], slots_[earliest])) {
+            earliest = slot;
         }
     }
 
-    [[nodiscard]] std::size_t scan(std::size_t block) const {
-        const std::size_t begin = block * block_size;
-        const std::size_t end = std::min(begin + block_size, slots_.size());
+    void find_earliest() {
+        if (blocks_.size() == 1) {
+            earliest_ = scan(0, slots_.size());
+            return;
+        }
+        earliest_ = 0;
+        for (std::size_t b = 0; b < blocks_.size(); ++b) {
+            if (blocks_[b] == unknown) {
+                blocks_[b] = scan(b * block_size, std::min((b + 1) * block_size, slots_.size()));
+            }
+            earliest_ = before(slots_[blocks_[b]], slots_[earliest_]) ? blocks_[b] : earliest_;
+        }
+    }
+
+    [[nodiscard]] std::size_t scan(std::size_t begin, std::size_t end) const {
         std::size_t best = begin;
+        Slot earliest = slots_[begin];
         for (std::size_t slot = begin + 1; slot < end; ++slot) {
-            best = before(slots_[slot], slots_[best]) ? slot : best;
+            if (before(slots_[slot], earliest)) {
+                best = slot;
+                earliest = slots_[slot];
+            }
         }
         return best;
     }
 
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> generations_;
-    std::vector<Block> blocks_;
-    std::size_t earliest_ = none;
-    bool stale_ = false;
+    std::vector<std::size_t> blocks_;  // the earliest slot of each
+    std::size_t earliest_ = unknown;
 };
 
 }  // namespace electionlab

@@ -10,14 +10,16 @@ using namespace electionlab;
 
 namespace {
 
+constexpr std::size_t none = static_cast<std::size_t>(-1);
+
 // The slot that a look at every slot finds.
 std::size_t earliest_of(const std::vector<TimerTable::Slot>& slots) {
-    std::size_t best = TimerTable::none;
+    std::size_t best = none;
     for (std::size_t i = 0; i < slots.size(); ++i) {
         if (slots[i].at == Instant::never().ns) {
             continue;
         }
-        if (best == TimerTable::none || slots[i].at < slots[best].at ||
+        if (best == none || slots[i].at < slots[best].at ||
             (slots[i].at == slots[best].at && slots[i].order < slots[best].order)) {
             best = i;
         }
@@ -55,8 +57,8 @@ TEST_CASE("timer table: finds the earliest timer as a look at every slot does", 
         } else {  // the earliest one expires
             const std::size_t expected = earliest_of(reference);
             const std::size_t found = table.earliest();
-            if (expected == TimerTable::none) {
-                REQUIRE((found == TimerTable::none || !table.armed(found)));
+            if (expected == none) {
+                REQUIRE_FALSE(table.armed(found));
                 continue;
             }
             REQUIRE(found == expected);
@@ -79,5 +81,5 @@ TEST_CASE("timer table: starts afresh after a reset", "[sim][timers]") {
     CHECK_FALSE(table.armed(3));
     CHECK(table.generation(3) == 0);
     const std::size_t found = table.earliest();
-    CHECK((found == TimerTable::none || !table.armed(found)));
+    CHECK_FALSE(table.armed(found));
 }
