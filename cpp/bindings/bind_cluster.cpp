@@ -37,10 +37,20 @@ private:
 
 namespace pybind11::detail {
 
-// Every call from Python to a cluster comes through here.
+// Every call from Python to a cluster comes through here. pybind11 would make up an object for one
+// whose __init__ has not run, or failed.
 template <>
 struct type_caster<electionlab::Cluster> : type_caster_base<electionlab::Cluster> {
     bool load(handle source, bool convert) {
+        if (isinstance(source, get_type_handle(typeid(electionlab::Cluster), false))) {
+            for (const auto& part : values_and_holders(reinterpret_cast<instance*>(source.ptr()))) {
+                if (!part.holder_constructed()) {
+                    electionlab::invalid("cluster", "an unfinished one",
+                                         "its __init__ has not run, or has failed; call "
+                                         "super().__init__(...) before anything else");
+                }
+            }
+        }
         if (!type_caster_base<electionlab::Cluster>::load(source, convert)) {
             return false;
         }

@@ -59,7 +59,7 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader of a pipe has seen enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_stdout()
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
@@ -72,6 +72,11 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(2) from None
 
     return wrapped
+
+
+def _forget_stdout() -> None:
+    """Nobody reads what is still to come."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # --- reading arguments ----------------------------------------------------------------------------
@@ -231,6 +236,20 @@ def _report(
     """Tells a run that is over, draws it if asked to, and ends the command."""
     trace = cluster.trace
     outcome = outcome_of(cluster)
+    if plot is not None:  # before any text, of which a reader may have seen enough
+        _save_picture(trace.plot, plot)
+    try:
+        _print_report(cluster, outcome, as_json=as_json, quiet=quiet, everything=everything)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _forget_stdout()
+    raise typer.Exit(1 if failed(outcome) else 0)
+
+
+def _print_report(
+    cluster: Cluster, outcome: Mapping[str, Any], *, as_json: bool, quiet: bool, everything: bool
+) -> None:
+    trace = cluster.trace
     if as_json:
         document = {
             "protocol": cluster.protocol.name,
@@ -254,9 +273,6 @@ def _report(
             typer.echo()
         for line in outcome_lines(cluster) + measure_lines(cluster):
             typer.echo(line)
-    if plot is not None:
-        _save_picture(trace.plot, plot)
-    raise typer.Exit(1 if failed(outcome) else 0)
 
 
 # --- commands -------------------------------------------------------------------------------------

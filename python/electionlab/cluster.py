@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, SupportsIndex, SupportsInt, cast
 
 from electionlab import _core, settings
@@ -139,6 +140,7 @@ class Cluster(Interventions, _core.Cluster):
         self, protocol: Protocol | UserProtocol, config: dict[str, Any], record: bool
     ) -> None:
         if isinstance(protocol, Protocol):
+            protocol = deepcopy(protocol)  # later changes to it are not this cluster's
             start: tuple[Any, dict[str, Any]] = (protocol.name, protocol.options)
         elif isinstance(protocol, UserProtocol):
             start = (protocol, {})

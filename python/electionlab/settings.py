@@ -6,6 +6,7 @@ Everything here is a value with keyword arguments in milliseconds; the engine ch
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from keyword import iskeyword
 from typing import Any
@@ -425,7 +426,13 @@ def command(node: NodeLike, name: str, /, **fields: Any) -> Action:
         node: Whom.
         name: One of the protocol's commands.
         fields: What it says.
+
+    Raises:
+        ValueError: A number is not finite.
     """
+    for field, value in fields.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{name}.{field}={value!r}: must be finite")
     return Action({"action": "command", "node": node, "command": name, "fields": plain(fields)})
 
 

@@ -396,3 +396,16 @@ def test_ctrl_c_keeps_the_finished_trials() -> None:
     assert 0 < line["trials"] < 3_000_000
     with Path("trials.csv").open(encoding="utf-8") as file:
         assert sum(1 for _ in file) == line["trials"] + 1
+
+
+def test_a_closed_pipe_loses_neither_picture_nor_exit_code() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "electionlab", "run", "raft", "--loss", "1", "--plot", "p.png"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        process.stdout.close()
+        process.stdout = None
+        process.communicate(timeout=60)
+    assert process.returncode == 1  # no leader without messages
+    assert Path("p.png").read_bytes().startswith(b"\x89PNG")

@@ -627,3 +627,29 @@ def test_control_c_in_a_program() -> None:
     assert time.monotonic() - sent < 5
     assert process.wait(10) == 0
     process.stdout.close()
+
+
+def test_a_cluster_that_is_not_made_yet_is_refused() -> None:
+    class Early(el.Cluster):
+        def __init__(self) -> None:
+            assert self.now == 0
+            super().__init__(el.Raft(3))
+
+    with pytest.raises(ValueError, match="cluster=an unfinished one"):
+        Early()
+    bare = el.Cluster.__new__(el.Cluster)
+    for use in (bare.step, bare.fork, lambda: bare.now, lambda: bare.run(until=5)):
+        with pytest.raises(ValueError, match="call super"):
+            use()
+
+
+def test_a_protocol_that_changes_later_leaves_its_cluster_alone(tmp_path: Path) -> None:
+    raft = el.Raft(3)
+    cluster = el.Cluster(raft, seed=1)
+    raft.options["election_timeout_ms"] = (10, 20)
+    raft.nodes = 9
+    cluster.run(until=300)
+    cluster.trace.save(tmp_path / "run.jsonl")
+    again = el.Cluster.load(tmp_path / "run.jsonl")
+    assert again.trace.hash() == cluster.trace.hash()
+    assert cluster.protocol == el.Raft(3)

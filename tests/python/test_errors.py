@@ -361,3 +361,9 @@ def test_numpy_numbers_are_numbers() -> None:
         one.run(max_events=kind(30))
         one.undo(kind(3))
     assert whole_state(cluster) == whole_state(twin)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_commands_say_finite_numbers(value: float) -> None:
+    with pytest.raises(ValueError, match=r"Propose\.value=(nan|inf): must be finite"):
+        el.command(1, "Propose", value=value)
