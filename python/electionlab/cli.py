@@ -212,6 +212,8 @@ def _check_targets(*, plot: Path | None = None, **others: Path | None) -> None:
             raise ValueError(f"--{name} {str(path)!r}: there is no folder {str(path.parent)!r}")
         if path is not None and path.is_dir():
             raise ValueError(f"--{name} {str(path)!r}: must be a file, this is a folder")
+        if path is not None and name != "plot" and plot is not None and path == plot:
+            raise ValueError(f"--{name} {str(path)!r}: must be another file than --plot's")
 
 
 def _write(name: str, path: Path, write: Callable[[Path], object]) -> None:

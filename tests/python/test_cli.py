@@ -409,3 +409,13 @@ def test_a_closed_pipe_loses_neither_picture_nor_exit_code() -> None:
         process.communicate(timeout=60)
     assert process.returncode == 1  # no leader without messages
     assert Path("p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_outputs_need_two_files() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "electionlab", "run", "raft", "--plot", "a.png", "--trace", "a.png"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert result.stderr == "error: --trace 'a.png': must be another file than --plot's\n"
+    assert not Path("a.png").exists()
