@@ -232,3 +232,18 @@ TEST_CASE("chang_roberts: it has no timers, and says so", "[chang_roberts][error
     CHECK_THROWS_WITH(s.fire(1, "leader"),
                       contains("fire.timer='leader'") && contains("this protocol has none"));
 }
+
+TEST_CASE("chang_roberts: a node that knows the leader from the start stops a smaller id and sends none",
+          "[chang_roberts]") {
+    Story s("chang_roberts", 4, Dict{}, Dict{{"network", network(1)}, {"initial_leader", 4}});
+    s.until(100);
+    CHECK(s.all_follow(4));
+    CHECK(s.sent("Election") == 0);
+    s.crash(2);
+    s.restart(2);
+    s.for_ms(100);
+    CHECK(s.in_flight().empty());
+    CHECK(s.sent("Election") == 1);
+    CHECK(s.role(2) == Role::candidate);
+    CHECK(s.leader() == 4);
+}

@@ -186,3 +186,18 @@ TEST_CASE("le_lann: an order must be a permutation, initiators nodes", "[le_lann
     CHECK_THROWS_WITH(check(Dict{{"order", 1}}), contains("order=1") && contains("a list"));
     CHECK_NOTHROW(check(Dict{{"order", List{2, 3, 1}}, {"initiators", List{3}}}));
 }
+
+TEST_CASE("le_lann: a node that knows the leader from the start passes an id on and adds none",
+          "[le_lann]") {
+    Story s("le_lann", 4, Dict{}, Dict{{"network", network(1)}, {"initial_leader", 4}});
+    s.until(100);
+    CHECK(s.all_follow(4));
+    CHECK(s.sent("Election") == 0);
+    s.crash(2);
+    s.restart(2);
+    s.for_ms(100);
+    CHECK(s.in_flight().empty());
+    CHECK(s.sent("Election") == 4);
+    CHECK(s.role(2) == Role::candidate);
+    CHECK(s.leader() == 4);
+}
