@@ -7,6 +7,8 @@ __all__ = [
     "Protocol",
     "make_protocol",
     "Bully",
+    "ChangRoberts",
+    "LeLann",
     "Raft",
     "Ring",
 ]
@@ -121,4 +123,56 @@ class Ring(Protocol):
         round_timeout_ms: float = 600.0,
         heartbeat_interval_ms: float = 50.0,
         leader_timeout_ms: float = 200.0,
+    ) -> None: ...
+
+class LeLann(Protocol):
+    """Le Lann's ring election: every id goes all the way round.
+
+    Needs: no message is lost, no node crashes, a ring of known size; any delay.
+    Cost: n^2 messages, whoever begins.
+    Weak where: one lost id and nodes wait for it for ever; a leader's crash goes unnoticed; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        order: The ids clockwise, each of 1 to nodes once; messages go clockwise only. Empty: 1 to nodes ascending. Default ().
+        initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Le Lann, IFIP Congress 1977.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        order: Sequence[Any] = (),
+        initiators: Sequence[Any] = (),
+    ) -> None: ...
+
+class ChangRoberts(Protocol):
+    """Chang and Roberts' ring election: only greater ids are passed on.
+
+    Needs: no message is lost, no node crashes; any delay, in any order.
+    Cost: all begin: 2n-1 to n(n+1)/2 ELECTION, n H_n on average over all orders; n ELECTED.
+    Weak where: the greatest id lost and nobody is ever elected; a leader's crash goes unnoticed; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        order: The ids clockwise, each of 1 to nodes once; messages go clockwise only. Empty: 1 to nodes ascending. Default ().
+        initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Chang and Roberts, CACM 22(5), 1979.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        order: Sequence[Any] = (),
+        initiators: Sequence[Any] = (),
     ) -> None: ...

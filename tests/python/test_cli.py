@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import ROOT
+from support import ENGINE, ROOT
 from typer.testing import CliRunner, Result
 
 import electionlab as el
@@ -60,7 +60,10 @@ def refused(*arguments: str) -> str:
 # --- run ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+FAIL_OVER = [protocol.name for protocol in ENGINE]
+
+
+@pytest.mark.parametrize("protocol", FAIL_OVER)
 def test_run_tells_an_election_and_a_failover(protocol: str) -> None:
     out = call("run", protocol, "--nodes", "5", "--crash", "leader@500ms", "--seed", "7").stdout
     lines = out.splitlines()
@@ -71,7 +74,16 @@ def test_run_tells_an_election_and_a_failover(protocol: str) -> None:
     assert "Fault crash: asked 1, took effect 1" in lines
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", sorted(set(PROTOCOLS) - set(FAIL_OVER)))
+def test_run_says_that_a_protocol_elects_only_once(protocol: str) -> None:
+    told = call("run", protocol, "--nodes", "5", "--seed", "7").stdout.splitlines()
+    assert "Every live node names it." in told
+    crashed = document("run", protocol, "-n", "5", "--crash", "leader@500ms", code=1)
+    assert crashed["metrics"]["leaderships"] == 1
+    assert crashed["outcome"]["leader"] is None
+
+
+@pytest.mark.parametrize("protocol", FAIL_OVER)
 def test_run_json_equals_the_library(protocol: str) -> None:
     got = document("run", protocol, "-n", "4", "--crash", "leader@500ms", "--seed", "3")
     cluster = el.Cluster(
@@ -281,7 +293,7 @@ def test_fig16_model_is_used() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ("run zab", "protocol='zab': must be one of raft, bully, ring"),
+        ("run zab", "protocol='zab': must be one of raft, bully, ring, le_lann, chang_roberts"),
         ("run raft -n 0", "nodes=0: must be a whole number from 1 to 10000"),
         ("run raft --seed -1", "seed=-1"),
         ("run raft --until 5y", "--until '5y': must be a duration"),
@@ -365,7 +377,8 @@ def test_program_exit_codes_and_no_traceback() -> None:
     assert (done.returncode, done.stderr) == (1, "")
     done = program("run", "zab")
     assert done.returncode == 2
-    assert done.stderr == "error: protocol='zab': must be one of raft, bully, ring\n"
+    names = "raft, bully, ring, le_lann, chang_roberts"
+    assert done.stderr == f"error: protocol='zab': must be one of {names}\n"
 
 
 def test_a_reader_that_goes_away_is_no_error() -> None:

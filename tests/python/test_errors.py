@@ -151,7 +151,8 @@ def test_what_is_no_protocol(protocol: Any) -> None:
 
 @pytest.mark.parametrize("name", ["paxos", "", None, ["raft"], 3])
 def test_unknown_protocol_names(name: Any) -> None:
-    with pytest.raises(ValueError, match=r"protocol=.*must be one of raft, bully, ring"):
+    names = "raft, bully, ring, le_lann, chang_roberts"
+    with pytest.raises(ValueError, match=rf"protocol=.*must be one of {names}"):
         el.make_protocol(name, 3)
 
 

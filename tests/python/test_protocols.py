@@ -69,8 +69,27 @@ def test_bully_and_ring_elect_the_highest_alive() -> None:
             assert cluster.run_until_leader(10_000, agreed=True).node == 5 - down
 
 
+@pytest.mark.parametrize("protocol", [el.LeLann, el.ChangRoberts])
+def test_rings_of_ids_take_an_order_and_initiators(protocol: Any) -> None:
+    ring = protocol(4, order=(3, 1, 4, 2), initiators=[2])
+    assert repr(ring) == f"{protocol.__name__}(nodes=4, order=(3, 1, 4, 2), initiators=(2,))"
+    cluster = el.Cluster(ring, seed=3)
+    assert cluster.run_until_leader(agreed=True).node == 4
+    hops = {(row["node"], row["peer"]) for row in rows(cluster.trace, kind="send")}
+    assert hops == {(3, 1), (1, 4), (4, 2), (2, 3)}
+    for options, said in [
+        ({"order": [1, 2, 3]}, r"order=\[1, 2, 3\]: must hold every node from 1 to 4"),
+        ({"order": [1, 2, 3, 3]}, "order=3: must hold each node once"),
+        ({"order": [2**32 + 1, 2, 3, 4]}, "order=4294967297: must be at most"),
+        ({"order": [1.0, 2, 3, 4]}, "order=1.0: must be a whole number"),
+        ({"initiators": [5]}, "initiators=5: must hold nodes from 1 to 4"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            protocol(4, **options)
+
+
 def test_catalogue_describes_every_protocol() -> None:
-    assert list(el.PROTOCOLS) == ["raft", "bully", "ring"]
+    assert list(el.PROTOCOLS) == ["raft", "bully", "ring", "le_lann", "chang_roberts"]
     for name, cls in el.PROTOCOLS.items():
         assert getattr(el, cls.__name__) is cls
         assert cls.name == name

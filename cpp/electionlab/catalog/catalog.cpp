@@ -11,7 +11,9 @@ namespace electionlab {
 #define EL_PROTOCOLS(entry) \
     entry(raft)             \
     entry(bully)            \
-    entry(ring)
+    entry(ring)             \
+    entry(le_lann)          \
+    entry(chang_roberts)
 
 #define EL_DECLARE(name) CatalogEntry name##_entry();
 #define EL_LIST(name) name##_entry(),

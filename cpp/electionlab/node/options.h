@@ -10,8 +10,10 @@
 //     };
 #pragma once
 
+#include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "electionlab/core/distribution.h"
@@ -96,6 +98,10 @@ void read_option(T& option, const Value& value, std::string_view name) {
         const auto* i = value.get_if<std::int64_t>();
         if (i == nullptr || *i < 0 || *i > (std::int64_t{1} << 52)) {
             invalid(std::string(name), show(value), "must be a whole number of at least 0");
+        }
+        if (!std::in_range<T>(*i)) {
+            invalid(std::string(name), show(value),
+                    "must be at most " + std::to_string(std::numeric_limits<T>::max()));
         }
         option = static_cast<T>(*i);
     } else if constexpr (HasFields<T>) {  // (1, 2) or {"term": 1, "index": 2}

@@ -88,7 +88,9 @@ std::uint32_t read_name(Reader& in, std::string_view key, const std::vector<std:
         for (const auto& name : names) {
             allowed += (allowed.empty() ? "'" : ", '") + name + "'";
         }
-        invalid(in.name(key), "'" + text + "'", "must be one of " + allowed);
+        invalid(in.name(key), "'" + text + "'",
+                names.empty() ? "cannot be named: this protocol has none"
+                              : "must be one of " + allowed);
     }
     return static_cast<std::uint32_t>(found - names.begin());
 }

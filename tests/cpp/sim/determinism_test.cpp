@@ -38,6 +38,14 @@ Value plan(const Value& action, double interval_ms) {
               {"keep_up", 2}}}};
 }
 
+Value descending(NodeId count) {
+    List ids;
+    for (NodeId id = count; id >= 1; --id) {
+        ids.emplace_back(id);
+    }
+    return ids;
+}
+
 Value random_node(const char* kind) { return Dict{{"action", kind}, {"node", "random"}}; }
 
 // Every kind of distribution, fault and timeout policy decides something in one of these.
@@ -57,6 +65,7 @@ std::vector<Run> runs() {
              {"timer_lateness_ms", Dict{{"kind", "exponential"}, {"mean_ms", 0.2}}},
              {"start_ms", List{0, 20}},
              {"clock_drift_ppm", List{-500, 500}}};
+    const Value up_at_once = merged(machines, Dict{{"start_ms", 0}});
     return {
         {"raft_plain", "raft", 5, Dict{}, Dict{{"seed", 1}}, 3000},
         {"raft_crashes", "raft", 5, Dict{},
@@ -107,6 +116,10 @@ std::vector<Run> runs() {
                                                        {"quantiles_ms", List{1, 2, 3, 9}}}}})},
               {"every_node", machines}},
          5000},
+        {"le_lann", "le_lann", 24, Dict{{"initiators", nodes({3, 7})}},
+         Dict{{"seed", 18}, {"every_node", up_at_once}}, 1000},
+        {"chang_roberts", "chang_roberts", 40, Dict{{"order", descending(40)}},
+         Dict{{"seed", 19}, {"every_node", up_at_once}}, 1500},
     };
 }
 

@@ -1,0 +1,9 @@
+#include "electionlab/protocols/chang_roberts.h"
+
+#include "electionlab/catalog/entry.h"
+
+namespace electionlab {
+
+CatalogEntry chang_roberts_entry() { return catalog_entry<ChangRoberts>(); }
+
+}  // namespace electionlab
