@@ -6,6 +6,7 @@
 #include <string>
 
 #include "electionlab/catalog/catalog.h"
+#include "electionlab/services/at_work.h"
 #include "electionlab/sim/recorded_cluster.h"
 #include "electionlab/sim/simulation.h"
 
@@ -89,6 +90,12 @@ CatalogEntry catalog_entry() {
                            : detail::make_trials<Large>(options, nodes, Most, config, experiment);
             },
     };
+}
+
+/// An entry for P with a resource that its leaders work on.
+template <class P>
+CatalogEntry at_work_entry() {
+    return catalog_entry<AtWork<P>, AtWork<P>, 64, 64>();
 }
 
 }  // namespace electionlab
