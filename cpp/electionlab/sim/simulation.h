@@ -376,8 +376,13 @@ private:
     static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
     static constexpr std::int64_t billion = 1'000'000'000;
     EL_HOT Context<Options> context(NodeId node, const Slot& slot) const {
-        return {*options_, node, members_, actors_, config_->initial_leader,
-                slot.plain ? now_ + slot.clock_offset : clock(node)};
+        const Instant time = slot.plain ? now_ + slot.clock_offset : clock(node);
+        if constexpr (Draws<P>) {
+            return {*options_, node, members_, actors_, config_->initial_leader, time,
+                    random_stream(key_, node, Purpose::protocol, slot.incarnation & 0xffffff)};
+        } else {
+            return {*options_, node, members_, actors_, config_->initial_leader, time};
+        }
     }
     std::uint64_t next_order() { return order_++; }
     void row(RowKind kind, NodeId node, NodeId peer = no_node);
