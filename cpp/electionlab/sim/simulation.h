@@ -264,8 +264,13 @@ private:
     static constexpr bool has_properties = requires { P::properties(); };
     using Layout = TimerLayout<HasPeerTimers<P>>;
     EL_HOT Context<Options> context(NodeId node, const Slot& slot) const {
-        return {*options_, node, members_, actors_, config_->initial_leader,
-                slot.plain ? now_ + slot.clock_offset : clock(node)};
+        const Instant time = slot.plain ? now_ + slot.clock_offset : clock(node);
+        if constexpr (Draws<P>) {
+            return {*options_, node, members_, actors_, config_->initial_leader, time,
+                    random_stream(key_, node, Purpose::protocol, slot.incarnation & 0xffffff)};
+        } else {
+            return {*options_, node, members_, actors_, config_->initial_leader, time};
+        }
     }
     void refresh_plain(NodeId node);
 

@@ -37,7 +37,7 @@ void Simulation<P>::handle_timer(NodeId node, std::uint32_t timer, NodeId about)
     last_.peer = about;
     effects_.clear();
     const Context<Options> ctx = context(node, slot);
-    electionlab::expire<P>(slot.state, ctx, static_cast<typename P::Timer>(timer), about, effects_);
+    electionlab::expire<P>(slot.state, ctx, static_cast<TimerOf<P>>(timer), about, effects_);
     last_.view = P::view(slot.state, ctx);
     if (trace_) {
         record_input(-1, -1);
