@@ -85,14 +85,14 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger, const std::u
                 break;
             case ActionKind::clock: effective = set_clock(node, action); break;
             case ActionKind::slow: {
-                Distribution& processing = node_configs_[node - 1].processing;
+                Distribution& processing = own_config(node).processing;
                 effective = !(processing == action.distribution);
                 processing = action.distribution;
                 refresh_plain(node);
                 break;
             }
             case ActionKind::disk: {
-                Distribution& write_delay = node_configs_[node - 1].write_delay;
+                Distribution& write_delay = own_config(node).write_delay;
                 effective = !(write_delay == action.distribution);
                 write_delay = action.distribution;
                 break;

@@ -47,14 +47,17 @@ void SimulationCore::reset_core(std::uint64_t seed, std::uint64_t trial, std::si
     timers_.reset(timers);
     timer_draws_.assign(timers_.size(), 0);
     views_.assign(actors_, View{Role::down, no_node, 0});
-    node_configs_.assign(actors_, config_->every_node);
+    node_configs_.assign(1, config_->every_node);
     for (const auto& [node, own] : config_->nodes) {
-        node_configs_[node - 1] = own;
+        own_config(node) = own;
     }
-    for (NodeId node = 1; node <= actors_; ++node) {  // a spread of rates is drawn once a trial
-        NodeConfig& c = node_configs_[node - 1];
-        if (c.clock_drift_ppb != c.clock_drift_max_ppb) {
-            c.clock_drift_ppb = c.clock_drift_max_ppb = configured_drift(node);
+    const auto drifts = [](const NodeConfig& c) { return c.clock_drift_ppb != c.clock_drift_max_ppb; };
+    if (std::any_of(node_configs_.begin(), node_configs_.end(), drifts)) {
+        for (NodeId node = 1; node <= actors_; ++node) {  // a spread of rates is drawn once a trial
+            if (drifts(node_config(node))) {
+                NodeConfig& c = own_config(node);
+                c.clock_drift_ppb = c.clock_drift_max_ppb = configured_drift(node);
+            }
         }
     }
     clock_since_.assign(actors_, Instant{});
@@ -69,6 +72,13 @@ Instant SimulationCore::next_time() {
         next = std::min(next, Instant{queue_.top().at});
     }
     return std::min(next, Instant{timers_.at(timers_.earliest()).at});
+}
+
+NodeConfig& SimulationCore::own_config(NodeId node) {
+    if (node_configs_.size() != actors_) {
+        node_configs_.resize(actors_, NodeConfig(node_configs_.front()));
+    }
+    return node_configs_[node - 1];
 }
 
 // --- events and their rows ---
@@ -279,7 +289,7 @@ std::vector<SimulationCore::Due> SimulationCore::dues() const {
 }
 
 void SimulationCore::hash_config(std::uint64_t& hash, NodeId node) const {
-    const NodeConfig& config = node_configs_[node - 1];
+    const NodeConfig& config = node_config(node);
     hash_into(hash, config.processing);
     hash_into(hash, config.write_delay);
     hash_into(hash, config.timer_lateness);

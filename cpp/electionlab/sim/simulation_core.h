@@ -198,7 +198,7 @@ protected:
         return (a / c) * b + ((a % c) * b + more) / c;
     }
     [[nodiscard]] std::int64_t clock_rate(NodeId node) const {
-        return billion + node_configs_[node - 1].clock_drift_ppb;
+        return billion + node_config(node).clock_drift_ppb;
     }
     /// How far a node's clock goes in a span of true time that begins at `clock_since_`.
     [[nodiscard]] std::int64_t local_span(NodeId node, std::int64_t span) const {
@@ -212,7 +212,13 @@ protected:
                                           std::uint32_t incarnation, NodeId node,
                                           Instant clock) const;
 
+    // --- small things ---
     std::uint64_t next_order() { return order_++; }
+    [[nodiscard]] const NodeConfig& node_config(NodeId node) const {
+        return node_configs_[node_configs_.size() == 1 ? 0 : node - 1];
+    }
+    // To be changed.
+    NodeConfig& own_config(NodeId node);
 
     std::shared_ptr<const SimulationConfig> config_;
     const Description* description_;
@@ -227,7 +233,7 @@ protected:
     std::uint64_t order_ = 1;
     std::int64_t next_message_ = 1;
     std::vector<View> views_;
-    std::vector<NodeConfig> node_configs_;
+    std::vector<NodeConfig> node_configs_;   // one for all, as long as they are alike
     std::vector<Instant> clock_since_;       // when a clock's rate last changed
     std::vector<Line> lines_;
     Network network_;

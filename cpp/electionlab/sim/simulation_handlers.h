@@ -169,7 +169,7 @@ void Simulation<P>::check_properties(NodeId node) {
 template <class P>
 Instant Simulation<P>::write(NodeId node) {
     Slot& slot = slots_[node - 1];
-    const Distribution& delay = node_configs_[node - 1].write_delay;
+    const Distribution& delay = node_config(node).write_delay;
     if (!writes_.empty()) {
         settle_writes(now_);  // an older write must not come after this one
     }
@@ -221,7 +221,7 @@ void Simulation<P>::arm(NodeId node, const Slot& owner, std::uint32_t timer, Nod
         wait = {uniform_integer(stream.word(draw), spec.min.ns, spec.max.ns)};
     }
     if (!owner.plain) {
-        const NodeConfig& config = node_configs_[node - 1];
+        const NodeConfig& config = node_config(node);
         if (config.clock_drift_ppb != 0) {  // the node counts on its own clock
             // At least a nanosecond: a timer that takes no time would stop the clock.
             wait = std::max(after_local(node, wait) - now_, nanoseconds(1));

@@ -17,9 +17,9 @@ void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
         slot.state.disk = P::initial_disk(*options_, node);
         slot.stable = slot.visible = slot.state.disk;
         slot.network_key = random_stream(key_, node, Purpose::network).key;
-        slot.clock_offset = node_configs_[node - 1].clock_offset;
+        slot.clock_offset = node_config(node).clock_offset;
         refresh_plain(node);
-        const Distribution& start = node_configs_[node - 1].start;
+        const Distribution& start = node_config(node).start;
         const Instant at = now_ + start.draw(random_stream(key_, node, Purpose::start).word(0));
         const std::uint32_t place = take_slot();
         bodies_[place].kind = PendingKind::start;
@@ -166,7 +166,7 @@ void Simulation<P>::handle_unusual(std::uint32_t place) {
 
 template <class P>
 void Simulation<P>::refresh_plain(NodeId node) {
-    const NodeConfig& c = node_configs_[node - 1];
+    const NodeConfig& c = node_config(node);
     slots_[node - 1].plain = c.processing.is_zero() && c.timer_lateness.is_zero() &&
                              c.clock_drift_ppb == 0 && !slots_[node - 1].paused &&
                              lines_[node - 1].first == no_slot;

@@ -120,7 +120,7 @@ bool Simulation<P>::resume(NodeId node) {
 // Without a new rate a clock just jumps; with one it goes on from where it is, or is set to.
 template <class P>
 bool Simulation<P>::set_clock(NodeId node, const Action& action) {
-    NodeConfig& config = node_configs_[node - 1];
+    NodeConfig& config = own_config(node);
     Slot& slot = slots_[node - 1];
     const Instant local = clock(node);
     const Duration jump = action.clock_offset ? now_ + *action.clock_offset - local : Duration{};
