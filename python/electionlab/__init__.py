@@ -12,6 +12,14 @@ from electionlab import protocols
 from electionlab import settings as settings
 from electionlab._core import Event, PendingEvent, __version__
 from electionlab.cluster import Cluster, Leader, Metrics, Node, NoLeader
+from electionlab.comparison import (
+    FAULTS,
+    Comparison,
+    Requirements,
+    comparable,
+    compare,
+    requirements,
+)
 from electionlab.errors import TraceError
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.settings import (
@@ -53,8 +61,10 @@ from electionlab.trace import Trace
 from electionlab.user_protocol import Message, NodeContext, UserProtocol
 
 __all__ = [
+    "FAULTS",
     "Action",
     "Cluster",
+    "Comparison",
     "Delay",
     "Event",
     "Leader",
@@ -67,6 +77,7 @@ __all__ = [
     "Node",
     "NodeContext",
     "PendingEvent",
+    "Requirements",
     "Resource",
     "Trace",
     "TraceError",
@@ -76,6 +87,8 @@ __all__ = [
     "at_random",
     "clock",
     "command",
+    "comparable",
+    "compare",
     "crash",
     "cut",
     "delay",
@@ -95,6 +108,7 @@ __all__ = [
     "pareto",
     "partition",
     "pause",
+    "requirements",
     "restart",
     "resume",
     "slow",

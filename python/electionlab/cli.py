@@ -15,9 +15,8 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
-from electionlab import compare as comparison
+from electionlab import comparison, settings
 from electionlab import fig16 as figure16
-from electionlab import settings
 from electionlab._core import __version__, run_scenario
 from electionlab.cluster import Cluster
 from electionlab.protocols import PROTOCOLS, make_protocol

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import electionlab as el
 from electionlab import cli
-from electionlab.compare import (
+from electionlab.comparison import (
     FAMILIAR,
     FAULTS,
     SIZES,

@@ -13,8 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from scipy import stats
 from tqdm import tqdm
 
 from electionlab import settings
@@ -24,6 +22,7 @@ from electionlab.protocols import AT_WORK, PROTOCOLS, Protocol, make_protocol
 from electionlab.settings import Action, Machine, Network, Resource
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 #: One-way delays of every comparison [ms].
@@ -177,12 +176,16 @@ class Cell:
 
 def _share(hits: int, runs: int) -> tuple[float, float, float]:
     """A proportion and its Wilson interval."""
+    from scipy import stats
+
     interval = stats.binomtest(hits, runs).proportion_ci(CONFIDENCE, method="wilson")
     return hits / runs, float(interval.low), float(interval.high)
 
 
 def _quantile(values: Sequence[float], q: float) -> tuple[float, float, float]:
     """A quantile and its distribution-free interval, from order statistics."""
+    from scipy import stats
+
     known = np.sort(np.asarray([v for v in values if not math.isnan(v)]))
     if known.size == 0:
         return math.nan, math.nan, math.nan
@@ -198,6 +201,8 @@ def _quantile(values: Sequence[float], q: float) -> tuple[float, float, float]:
 
 def _mean(values: Sequence[float]) -> tuple[float, float, float]:
     """A mean and its Student interval."""
+    from scipy import stats
+
     known = np.asarray([v for v in values if not math.isnan(v)])
     if known.size == 0:
         return math.nan, math.nan, math.nan
@@ -211,6 +216,8 @@ def _mean(values: Sequence[float]) -> tuple[float, float, float]:
 
 def _per_hour(count: int, hours: float) -> tuple[float, float, float]:
     """A rate of rare events and its exact (Garwood) interval."""
+    from scipy import stats
+
     half = (1 - CONFIDENCE) / 2
     low = float(stats.chi2.ppf(half, 2 * count)) / 2 if count else 0.0
     high = float(stats.chi2.ppf(1 - half, 2 * count + 2)) / 2
@@ -345,6 +352,8 @@ class Requirements:
     @property
     def frame(self) -> pd.DataFrame:
         """A row for each figure, with the columns of `Cell`."""
+        import pandas as pd
+
         return pd.DataFrame([dataclasses.asdict(cell) for cell in self.cells])
 
     def __str__(self) -> str:
@@ -603,6 +612,8 @@ class Comparison:
     @property
     def frame(self) -> pd.DataFrame:
         """A row for each figure, with the columns of `Cell`."""
+        import pandas as pd
+
         return pd.DataFrame([dataclasses.asdict(cell) for cell in self.cells])
 
     @property
@@ -642,6 +653,8 @@ class Comparison:
 
     def table(self) -> pd.DataFrame:
         """A row for each protocol, in words and rounded figures; the exact ones are in `frame`."""
+        import pandas as pd
+
         rows = []
         for name in self.protocols:
             about = PROTOCOLS[name].about
@@ -685,6 +698,8 @@ class Comparison:
         Complexity is taken as messages per failover, consistency as the time with two leaders
         at once while the network splits at random, speed as the median downtime after a crash.
         """
+        import pandas as pd
+
         rows = []
         for name, (cost, consistency, speed) in FAMILIAR.items():
             if name not in self.protocols:
@@ -706,8 +721,8 @@ class Comparison:
         return pd.DataFrame(rows).set_index("protocol")
 
     def plot(self, ax: Sequence[Axes] | None = None) -> tuple[Axes, Axes, Axes]:
-        """Guarantees, downtime and cost in three panels; see `electionlab.plot.compare`."""
-        from electionlab.plot.compare import plot_comparison
+        """Guarantees, downtime and cost in three panels; see `electionlab.plot.comparison`."""
+        from electionlab.plot.comparison import plot_comparison
 
         return plot_comparison(self, ax=ax)
 

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from electionlab.plot import style
 
 if TYPE_CHECKING:
-    from electionlab.compare import Comparison
+    from electionlab.comparison import Comparison
 
 # Okabe and Ito (2008); line styles and marks say the same without colour.
 _COLOURS = ("#000000", "#D55E00", "#0072B2", "#CC79A7", "#009E73", "#E69F00", "#56B4E9")
@@ -28,7 +28,7 @@ def plot_comparison(
     """Three panels of a comparison.
 
     Args:
-        result: What `electionlab.compare.compare` returned.
+        result: What `electionlab.compare` returned.
         ax: Three axes; None for those of a new figure.
 
     Returns:
@@ -70,7 +70,7 @@ def plot_guarantees(result: Comparison, *, ax: Axes) -> Axes:
     Bold where nothing tells the newer leader from the older: there are no epochs, or both had the
     same. A dash: the protocol elects once, and is not tried.
     """
-    from electionlab.compare import FAULTS
+    from electionlab.comparison import FAULTS
 
     names, faults = result.protocols, list(FAULTS)
     known = {(c.protocol, c.fault, c.measure): c.value for c in result.cells}
@@ -143,7 +143,7 @@ def _usual(result: Comparison) -> int:
 
 def plot_costs(result: Comparison, *, ax: Axes) -> Axes:
     """Messages per failover (per election, of those that elect once) over the number of nodes."""
-    from electionlab.compare import FAULTS
+    from electionlab.comparison import FAULTS
 
     again = {c.protocol for c in result.cells if c.fault in FAULTS}
     for index, name in enumerate(result.protocols):
