@@ -7,6 +7,7 @@ comparable, and stands beside its seed, its number of runs and a 95 % confidence
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -247,7 +248,7 @@ class _Trial:
 
 
 def _trial(
-    protocol: Protocol, fault: Mapping[str, Any], seed: int, end_ms: float, patience_ms: float
+    protocol: Protocol, fault: Mapping[str, Any], end_ms: float, patience_ms: float, seed: int
 ) -> _Trial:
     arguments = dict(fault)
     network = arguments.pop("network", Network(one_way_delay_ms=DELAY_MS))
@@ -426,7 +427,7 @@ def requirements(
     effects: dict[str, int] = {}
     for name, arguments in _faults(faults, timeout_ms, end_ms).items():
         trials = _in_threads(
-            lambda s, a=arguments: _trial(protocol, a, s, end_ms, patience_ms),
+            functools.partial(_trial, protocol, arguments, end_ms, patience_ms),
             range(seed, seed + runs), threads,
         )  # fmt: skip
         effects[name] = sum(t.fault_took_effect for t in trials)
@@ -446,7 +447,7 @@ def _faults(faults: Any, timeout_ms: float, end_ms: float) -> dict[str, Mapping[
         faults = [faults]
     if not isinstance(faults, Iterable):
         raise ValueError(f"faults={faults!r}: must be names of electionlab.FAULTS, or a dict")
-    chosen = {}
+    chosen: dict[str, Mapping[str, Any]] = {}
     for name in faults:
         if name not in FAULTS:
             raise ValueError(f"faults={name!r}: must be one of {', '.join(FAULTS)}")
@@ -485,7 +486,7 @@ class _Election:
     quiet_per_s: float
 
 
-def _election(protocol: Protocol, seed: int, timeout_ms: float, patience_ms: float) -> _Election:
+def _election(protocol: Protocol, timeout_ms: float, patience_ms: float, seed: int) -> _Election:
     nothing = math.nan
     cluster = _settled(protocol, seed, patience_ms)
     if cluster is None:
@@ -675,8 +676,8 @@ class Comparison:
                 spread = [self.cell(name, f"{key}_{q}").value for q in ("p05", "p50", "p95")]
                 row[title] = "" if math.isnan(spread[1]) else "/".join(f"{v:.0f}" for v in spread)
             for fencing in ("none", "token"):
-                key = (name, f"stale_writes_per_1000_fencing_{fencing}", "", cost.nodes)
-                stale = self._by_key.get(key)
+                measure = f"stale_writes_per_1000_fencing_{fencing}"
+                stale = self._by_key.get((name, measure, "", cost.nodes))
                 row[f"stale writes, fencing {fencing}"] = (
                     "" if stale is None or math.isnan(stale.value) else f"{stale.value:.3g} of 1000"
                 )
@@ -747,7 +748,7 @@ def _stale(
             seed=one, record=False,
         )  # fmt: skip
         cluster.run(until=end_ms)
-        state = cluster.resource or {}
+        state: dict[str, Any] = cluster.resource or {}
         return 1000 * state["stale"] / state["accepted"] if state["accepted"] else math.nan
 
     return _mean(_in_threads(share, range(seed, seed + runs), threads))
@@ -779,7 +780,7 @@ def _protocol_cells(
         count = trials if n == nodes else max(trials // 10, 5)
         sized = comparable(name, n, timeout_ms)
         found: list[_Election] = _in_threads(
-            lambda s, p=sized: _election(p, s, timeout_ms, patience_ms),
+            functools.partial(_election, sized, timeout_ms, patience_ms),
             range(seed, seed + count), threads,
         )  # fmt: skip
         first = _mean([e.first_messages for e in found])
@@ -827,8 +828,8 @@ def _protocol_cells(
     ]  # fmt: skip
     network = Network(one_way_delay_ms=DELAY_MS, loss_probability=0.001)
     long = _in_threads(
-        lambda s: _trial(
-            protocol, {"actions": plans, "network": network}, s, hour_ms, patience_ms
+        functools.partial(
+            _trial, protocol, {"actions": plans, "network": network}, hour_ms, patience_ms
         ),
         range(seed, seed + hours), threads,
     )  # fmt: skip
