@@ -11,6 +11,7 @@
 #include "electionlab/core/random.h"
 
 #include "catch_shim.h"
+#include "golden.h"
 #include "story.h"
 
 namespace rings {
@@ -74,6 +75,12 @@ inline Value any_delay(std::int64_t seed, bool fifo) {
 
 inline Value ring(const Ids& order, const Ids& initiators = {}, const Value& more = Dict{}) {
     return merged(Dict{{"order", as_list(order)}, {"initiators", as_list(initiators)}}, more);
+}
+
+/// The same with every kind of delay and drift of links and machines, for golden runs.
+inline Value odd_machines(std::int64_t seed, bool fifo) {
+    return merged(any_delay(seed, fifo),
+                  Dict{{"every_node", merged(golden::machines(), Dict{{"start_ms", 0}})}});
 }
 
 /// A whole election on a ring in which the greatest id wins and all learn of it, once.

@@ -191,3 +191,13 @@ TEST_CASE("franklin: nodes that know the leader from the start send nothing", "[
     CHECK(s.in_flight().empty());
     CHECK(s.leader() == 2);
 }
+
+TEST_CASE("franklin: every run has the trace it always had", "[franklin][golden]") {
+    golden::check_runs("franklin",
+                       {
+                           {"in_order", "franklin", 24, ring(shuffled(24, 1)), odd_machines(1, true), 3000},
+                           {"overtaking", "franklin", 24, ring(shuffled(24, 2), {3, 7}), odd_machines(2, false),
+                            3000},
+                       },
+                       300);
+}

@@ -191,3 +191,14 @@ TEST_CASE("hirschberg_sinclair: nodes that know the leader from the start send n
     CHECK(s.in_flight().empty());
     CHECK(s.leader() == 2);
 }
+
+TEST_CASE("hirschberg_sinclair: every run has the trace it always had", "[hirschberg_sinclair][golden]") {
+    golden::check_runs("hirschberg_sinclair",
+                       {
+                           {"all_begin", "hirschberg_sinclair", 20, ring(shuffled(20, 1)),
+                            odd_machines(1, false), 3000},
+                           {"two_begin", "hirschberg_sinclair", 20, ring(shuffled(20, 2), {4, 9}),
+                            odd_machines(2, false), 3000},
+                       },
+                       300);
+}

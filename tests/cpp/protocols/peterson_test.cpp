@@ -296,3 +296,16 @@ TEST_CASE("peterson: nodes that know the leader from the start send nothing", "[
     CHECK(s.in_flight().empty());
     CHECK(s.leader() == 2);
 }
+
+TEST_CASE("peterson: every run has the trace it always had", "[peterson][golden]") {
+    golden::check_runs("peterson",
+                       {
+                           {"peterson", "peterson", 24, ring(shuffled(24, 1), {5}), odd_machines(1, true),
+                            3000},
+                           {"improved", "peterson", 30, ring(shuffled(30, 2), {}, variant("peterson_improved")),
+                            odd_machines(2, true), 3000},
+                           {"dolev_klawe_rodeh", "peterson", 24,
+                            ring(shuffled(24, 3), {}, variant("dolev_klawe_rodeh")), odd_machines(3, true), 3000},
+                       },
+                       300);
+}
