@@ -13,7 +13,12 @@ namespace electionlab {
     entry(bully)            \
     entry(ring)             \
     entry(le_lann)          \
-    entry(chang_roberts)
+    entry(chang_roberts)    \
+    entry(franklin)         \
+    entry(peterson)         \
+    entry(hirschberg_sinclair) \
+    entry(itai_rodeh)       \
+    entry(flood_max)
 
 #define EL_DECLARE(name) CatalogEntry name##_entry();
 #define EL_LIST(name) name##_entry(),

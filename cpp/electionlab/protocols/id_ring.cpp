@@ -24,13 +24,17 @@ void check_ids(const char* name, const std::vector<NodeId>& ids, NodeId nodes) {
 
 }  // namespace
 
-void IdRingOptions::validate(NodeId nodes) const {
+void check_order(const std::vector<NodeId>& order, NodeId nodes) {
     check_ids("order", order, nodes);
-    check_ids("initiators", initiators, nodes);
     if (!order.empty() && order.size() != nodes) {
         invalid("order", show(to_value(order)),
                 "must hold every node from 1 to " + std::to_string(nodes) + ", or none");
     }
+}
+
+void IdRingOptions::validate(NodeId nodes) const {
+    check_order(order, nodes);
+    check_ids("initiators", initiators, nodes);
 }
 
 NodeId IdRingOptions::successor(NodeId node, NodeId members) const {
@@ -39,6 +43,14 @@ NodeId IdRingOptions::successor(NodeId node, NodeId members) const {
     }
     const auto at = std::ranges::find(order, node);
     return at + 1 == order.end() ? order.front() : *(at + 1);
+}
+
+NodeId TwoWayRingOptions::predecessor(NodeId node, NodeId members) const {
+    if (order.empty()) {
+        return node == 1 ? members : node - 1;
+    }
+    const auto at = std::ranges::find(order, node);
+    return at == order.begin() ? order.back() : *(at - 1);
 }
 
 bool IdRingOptions::initiates(NodeId node) const {
