@@ -13,7 +13,12 @@ namespace electionlab {
     entry(bully)            \
     entry(ring)             \
     entry(le_lann)          \
-    entry(chang_roberts)
+    entry(chang_roberts)    \
+    entry(franklin)         \
+    entry(peterson)         \
+    entry(hirschberg_sinclair) \
+    entry(itai_rodeh)       \
+    entry(flood_max)
 
 // Those whose leaders can also work on a resource: one file catalog/<name>_at_work.cpp each.
 #define EL_AT_WORK(entry)  \

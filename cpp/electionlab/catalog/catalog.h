@@ -14,8 +14,11 @@
 
 namespace electionlab {
 
-/// The most nodes a cluster may have, unless a protocol's entry says otherwise.
+/// The most nodes a cluster may have, unless a protocol's entry says otherwise; with a trace and a
+/// history, whatever it says.
 inline constexpr NodeId max_nodes = 10'000;
+/// The same for protocols whose nodes know nothing of most others and have no timers.
+inline constexpr NodeId max_light_nodes = 1'000'000;
 
 struct CatalogEntry {
     /// What the protocol is: names, fields, options.

@@ -11,6 +11,13 @@ void check_nodes(NodeId nodes, NodeId most) {
     }
 }
 
+void check_record(bool record, NodeId nodes) {
+    if (record && nodes > max_nodes) {
+        invalid("record", "True", "must be False with more than " + std::to_string(max_nodes) +
+                                      " nodes: trace and history would fill the memory");
+    }
+}
+
 std::shared_ptr<const SimulationConfig> checked_config(const Description& protocol,
                                                        const std::vector<ActorKind>& kinds,
                                                        NodeId nodes, const Value& config) {

@@ -16,6 +16,8 @@ namespace detail {
 
 /// `InvalidArgument` unless a cluster may have so many members.
 void check_nodes(NodeId nodes, NodeId most);
+/// `InvalidArgument` unless a cluster of so many may be recorded, if it is to be.
+void check_record(bool record, NodeId nodes);
 
 template <class P>
 std::shared_ptr<const typename P::Options> checked_options(const Value& options, NodeId nodes,
@@ -23,6 +25,9 @@ std::shared_ptr<const typename P::Options> checked_options(const Value& options,
     check_nodes(nodes, most);
     auto read = options_from_value<typename P::Options>(options);
     read.validate(nodes);
+    if constexpr (requires { read.prepare(nodes); }) {
+        read.prepare(nodes);
+    }
     return std::make_shared<const typename P::Options>(std::move(read));
 }
 
@@ -41,6 +46,7 @@ template <class P>
 std::unique_ptr<Cluster> make_cluster(const Value& options, NodeId nodes, NodeId most,
                                       const Value& config, bool record) {
     const auto checked = checked_options<P>(options, nodes, most);
+    check_record(record, nodes);
     return std::make_unique<RecordedCluster<P>>(checked, nodes, checked_config<P>(*checked, nodes, config),
                                                 describe<P>(), record);
 }

@@ -223,7 +223,14 @@ public:
     Value options() const override { return options_to_value(simulation_.options()); }
     const SimulationConfig& config() const override { return simulation_.config(); }
 
-    std::string why_no_leader() const override { return simulation_.why_no_leader(); }
+    std::string why_no_leader() const override {
+        if constexpr (requires { P::why_no_leader(simulation_.options(), simulation_.views()); }) {
+            if (simulation_.monitor().live_members() > 0) {
+                return P::why_no_leader(simulation_.options(), simulation_.views());
+            }
+        }
+        return simulation_.why_no_leader();
+    }
 
 private:
     using Checkpoint = std::pair<std::int64_t, std::shared_ptr<const Simulation<P>>>;
