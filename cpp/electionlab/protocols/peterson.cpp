@@ -69,7 +69,9 @@ void Peterson::on(State& s, const Context& ctx, const Elected& m, Effects& effec
         effects.note("has its announcement back: all know");
         return;
     }
-    effects.note("accepts node {} as its leader and passes the word on", m.leader);
+    effects.note(m.leader == ctx.self ? "hears that its id has won: it leads, and passes the word on"
+                                      : "accepts node {} as its leader and passes the word on",
+                 m.leader);
     s.memory.part = m.leader == ctx.self ? RingPart::won : RingPart::passive;
     s.memory.leader = m.leader;
     effects.send(s.memory.successor, m);
