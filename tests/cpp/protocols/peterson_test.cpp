@@ -38,6 +38,22 @@ std::int64_t phases(Ids active) {
     return count;
 }
 
+/// Phases of the improved variant, the last one included, taken by all at once.
+std::int64_t improved_phases(Ids active) {
+    std::int64_t count = 1;
+    for (; active.size() > 1; ++count) {
+        Ids next;
+        for (std::size_t i = 0, n = active.size(); i < n; ++i) {
+            const NodeId before = active[(i + n - 1) % n];
+            if (count % 2 == 1 ? active[i] > before : before > active[i]) {
+                next.push_back(std::max(active[i], before));
+            }
+        }
+        active = next;
+    }
+    return count;
+}
+
 /// The greatest p with Fibonacci(p + 1) <= n.
 std::int64_t fibonacci_phases(std::int64_t n) {
     std::int64_t p = 1, here = 1, next = 2;  // Fibonacci(2), Fibonacci(3)
@@ -87,20 +103,21 @@ TEST_CASE("peterson: Peterson's costs at most as much, and at least a phase less
     }
 }
 
-TEST_CASE("peterson: the improved one costs at most n times the Fibonacci number's place",
+TEST_CASE("peterson: the improved one costs exactly n a phase, of at most the Fibonacci number's place",
           "[peterson][cost]") {
     const NodeId most = seeds(40) > 20 ? 8 : 5;
     for (NodeId n = 2; n <= most; ++n) {
         std::int64_t greatest = 0;
         const auto one = [&](const Ids& order) {
             const std::int64_t messages = cost("peterson_improved", order);
-            REQUIRE(messages <= n * fibonacci_phases(n));
+            REQUIRE(messages == n * improved_phases(order));
+            REQUIRE(improved_phases(order) <= fibonacci_phases(n));
             greatest = std::max(greatest, messages);
         };
         if (n <= 7) {
             each_order(n, one);
             CAPTURE(n);
-            CHECK(greatest > n * (fibonacci_phases(n) - 1));  // as many phases as that are needed
+            CHECK(greatest == n * fibonacci_phases(n));  // as many phases as that are needed
         } else {
             for (std::int64_t seed = 0; seed < seeds(400); ++seed) {
                 one(shuffled(n, seed));
@@ -145,7 +162,7 @@ TEST_CASE("peterson: with any delay on links that keep the order, the same leade
         } else if (name == "peterson") {
             REQUIRE(messages <= 2 * std::int64_t{n} * phases(order) + n);
         } else {
-            REQUIRE(messages <= n * fibonacci_phases(n));
+            REQUIRE(messages == n * improved_phases(order));
         }
     }
 }
