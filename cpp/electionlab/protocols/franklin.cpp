@@ -9,7 +9,7 @@ About Franklin::about() {
             .title = "Franklin's ring election: local maxima go on, both ways",
             .source = "Franklin, CACM 25(5), 1982",
             .assumptions = "no message is lost, no node crashes; any delay; links keep the order "
-                           "of messages, or the bound on the cost is gone",
+                           "of messages, or else the cost is another",
             .cost = "2n messages a round, at most floor(lg n) + 1 rounds, n to announce: at most "
                     "2n floor(lg n) + 3n",
             .weaknesses = "a lost message and it may never end; a leader's crash goes unnoticed; "
