@@ -171,7 +171,7 @@ TEST_CASE("peterson: where messages overtake one another, a wrong node leads",
           "[peterson][fault]") {
     const std::string name = GENERATE("peterson", "peterson_improved", "dolev_klawe_rodeh");
     std::int64_t right = 0, wrong = 0, endless = 0;
-    for (std::int64_t seed = 0; seed < seeds(2000); ++seed) {
+    for (std::int64_t seed = 0; seed < 500; ++seed) {  // few go wrong
         const auto n = static_cast<NodeId>(2 + seed % 8);
         Story s("peterson", n, ring(shuffled(n, seed), {}, variant(name.c_str())),
                 any_delay(seed, false), false);
