@@ -304,6 +304,16 @@ TEST_CASE("peterson: an unknown variant is refused", "[peterson][errors]") {
                       contains("order=[1]"));
 }
 
+TEST_CASE("peterson: who knows a leader and did not announce it passes a new one's name on",
+          "[peterson]") {
+    PetersonNode node = node_of("peterson", 3, 5);
+    node.initial_leader = 2;
+    node.start();
+    node.receive(2, Elected{5});
+    CHECK(node.sent<Elected>().at(0) == std::pair{NodeId{4}, Elected{5}});
+    CHECK(node.view() == View{Role::follower, 5, 0});
+}
+
 TEST_CASE("peterson: nodes that know the leader from the start send nothing", "[peterson]") {
     Story s("peterson", 4, Dict{}, Dict{{"network", network(1)}, {"initial_leader", 2}});
     s.until(100);
