@@ -8,7 +8,12 @@ __all__ = [
     "make_protocol",
     "Bully",
     "ChangRoberts",
+    "FloodMax",
+    "Franklin",
+    "HirschbergSinclair",
+    "ItaiRodeh",
     "LeLann",
+    "Peterson",
     "Raft",
     "Ring",
 ]
@@ -175,4 +180,150 @@ class ChangRoberts(Protocol):
         *,
         order: Sequence[Any] = (),
         initiators: Sequence[Any] = (),
+    ) -> None: ...
+
+class Franklin(Protocol):
+    """Franklin's ring election: local maxima go on, both ways.
+
+    Needs: no message is lost, no node crashes; any delay; links keep the order of messages, or else the cost is another.
+    Cost: 2n messages a round, at most floor(lg n) + 1 rounds, n to announce: at most 2n floor(lg n) + 3n.
+    Weak where: a lost message and it may never end; a leader's crash goes unnoticed; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        order: The ids clockwise, each of 1 to nodes once; messages go both ways. Empty: 1 to nodes ascending. Default ().
+        initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Franklin, CACM 25(5), 1982.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        order: Sequence[Any] = (),
+        initiators: Sequence[Any] = (),
+    ) -> None: ...
+
+class Peterson(Protocol):
+    """Peterson's and Dolev, Klawe and Rodeh's ring elections: n log n, one way.
+
+    Needs: no message is lost, no node crashes; any delay; links keep the order of messages.
+    Cost: at most 2n floor(lg n) + n messages (improved: about 1.44 n lg n), n to announce.
+    Weak where: messages that overtake one another mislead it; a leader's crash goes unnoticed; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        order: The ids clockwise, each of 1 to nodes once; messages go clockwise only. Empty: 1 to nodes ascending. Default ().
+        initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+        variant: Two messages a phase as Peterson's or as Dolev, Klawe and Rodeh's, or one. One of 'peterson', 'peterson_improved', 'dolev_klawe_rodeh'. Default 'peterson'.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Peterson, TOPLAS 4(4), 1982; Dolev, Klawe and Rodeh, J. Algorithms 3(3), 1982.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        order: Sequence[Any] = (),
+        initiators: Sequence[Any] = (),
+        variant: str = 'peterson',
+    ) -> None: ...
+
+class HirschbergSinclair(Protocol):
+    """Hirschberg and Sinclair's ring election: stretches that double.
+
+    Needs: no message is lost or doubled, no node crashes; any delay, in any order.
+    Cost: at most 8n (1 + ceil(lg n)) messages, n to announce.
+    Weak where: a lost message and nobody may ever be elected; a leader's crash goes unnoticed; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        order: The ids clockwise, each of 1 to nodes once; messages go both ways. Empty: 1 to nodes ascending. Default ().
+        initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Hirschberg and Sinclair, CACM 23(11), 1980.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        order: Sequence[Any] = (),
+        initiators: Sequence[Any] = (),
+    ) -> None: ...
+
+class ItaiRodeh(Protocol):
+    """Itai and Rodeh's election on anonymous rings: ids drawn by lot.
+
+    Needs: the ring's size is known, no message is lost or doubled, no node crashes; any delay, in any order.
+    Cost: O(n log n) messages on average, without a bound; n to announce.
+    Weak where: several leaders where the ring's size is wrong; a leader's crash goes unnoticed; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        order: The nodes clockwise, each of 1 to nodes once; messages go clockwise only. Empty: 1 to nodes ascending. Default ().
+        initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+        ids: Ids are drawn from 1 to this; at most 10^9. 0: the ring's size. Default 0.
+        ring_size: The number of nodes as the nodes know it; at most 10^9. 0: the truth. Default 0.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Itai and Rodeh, FOCS 1981; as in Fokkink and Pang, ENTCS 128(6), 2005.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        order: Sequence[Any] = (),
+        initiators: Sequence[Any] = (),
+        ids: int = 0,
+        ring_size: int = 0,
+    ) -> None: ...
+
+class FloodMax(Protocol):
+    """FloodMax: the greatest id floods a graph, round by round.
+
+    Needs: a connected graph of known diameter, no message is lost or doubled, no node crashes; optimised: all start at once, a delay below a round.
+    Cost: diameter x 2 edges; optimised: at most that.
+    Weak where: several leaders where the diameter is underrated, or a round of the optimised variant too short; a leader's crash goes unnoticed; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        variant: Every node sends in every round, or only when it learned of a greater id. One of 'plain', 'optimised'. Default 'plain'.
+        topology: Who is whose neighbour; 'edges': as listed there. One of 'ring', 'line', 'star', 'complete', 'grid', 'edges'. Default 'ring'.
+        edges: Pairs of neighbours, each once; together they connect all nodes. Only with topology='edges'. Default ().
+        order: The ids along the ring or line, from a star's centre, or a grid's rows. Empty: 1 to nodes ascending. Default ().
+        columns: Of a grid, whose last row may be shorter. 0: as square as can be. Default 0.
+        diameter: The rounds to take, as the nodes know it. 0: the truth, worked out at each start. Default 0.
+        round_ms: How long a round of variant='optimised' lasts; above every one-way delay. Default 20.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Lynch, Distributed Algorithms, 1996, section 4.1.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        variant: str = 'plain',
+        topology: str = 'ring',
+        edges: Sequence[Any] = (),
+        order: Sequence[Any] = (),
+        columns: int = 0,
+        diameter: int = 0,
+        round_ms: float = 20.0,
     ) -> None: ...

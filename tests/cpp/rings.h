@@ -87,7 +87,7 @@ inline Value odd_machines(std::int64_t seed, bool fifo) {
 inline Story greatest_wins(std::string_view protocol, NodeId n, const Value& options,
                            const Value& config = Dict{{"network", network(1)}}) {
     Story s(protocol, n, options, config, false);
-    s.until(100'000);
+    s.until(10'000'000);
     REQUIRE(s.in_flight().empty());
     REQUIRE(s.all_follow(n));
     REQUIRE(s.measures().leaderships == 1);

@@ -9,7 +9,7 @@ About Franklin::about() {
             .title = "Franklin's ring election: local maxima go on, both ways",
             .source = "Franklin, CACM 25(5), 1982",
             .assumptions = "no message is lost, no node crashes; any delay; links keep the order "
-                           "of messages, or the bound on the cost is gone",
+                           "of messages, or else the cost is another",
             .cost = "2n messages a round, at most floor(lg n) + 1 rounds, n to announce: at most "
                     "2n floor(lg n) + 3n",
             .weaknesses = "a lost message and it may never end; a leader's crash goes unnoticed; "
@@ -84,7 +84,8 @@ void Franklin::next_round(State& s, const Context& ctx, Effects& effects) {
     effects.send(s.memory.predecessor, Election{ctx.self, false});
 }
 
-// One id of this round from each side is there, or else it waits.
+// One id of this round from each side is there, or else it waits. (Afterwards one side has none left,
+// or else it would have been compared before.)
 void Franklin::compare(State& s, const Context& ctx, Effects& effects) {
     IdList& before = s.memory.from_predecessor;
     IdList& after = s.memory.from_successor;
@@ -101,7 +102,6 @@ void Franklin::compare(State& s, const Context& ctx, Effects& effects) {
     before = IdList(before.ids().subspan(1));
     after = IdList(after.ids().subspan(1));
     next_round(s, ctx, effects);
-    compare(s, ctx, effects);
 }
 
 // What came after the two that it compared is meant for the next active node.

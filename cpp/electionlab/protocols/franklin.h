@@ -14,8 +14,8 @@
 //              come: what is early waits at its node, in the order of arrival.
 // Assumptions: no message is lost, no node crashes, all are on before the first message arrives;
 //              any delay. Links keep the order of messages (link option `fifo`). Where one message
-//              overtakes another, a node may compare its id with the wrong neighbour's of a round:
-//              the greatest id still wins, but the bound on the rounds is gone.
+//              overtakes another, a node may compare its id with one of another round: the greatest
+//              id still wins, but the rounds are no longer those of the order of ids.
 // Cost:        n >= 2 nodes: exactly 2n ELECTION messages a round, of at most floor(lg n) + 1
 //              rounds (fewer than half of the active nodes can be local maxima); n ELECTED more:
 //              at most 2n floor(lg n) + 3n in all.

@@ -19,9 +19,9 @@
 //              (`ring_size` below the truth), several nodes may lead; where ids are not drawn by
 //              lot (one possible id), nobody ever leads: no algorithm without chance elects among
 //              nodes that are all alike (Angluin, STOC 1980).
-// Cost:        ends with probability 1 and no bound. ELECTION, n = 2, K possible ids: exactly
-//              3 + 4 (r - 1) in r rounds, and 3 + 4 / (K - 1) on average. In general O(n log n) on
-//              average. ELECTED: n more.
+// Cost:        ends with probability 1 and no bound. ELECTION, n = 2, K possible ids, equal delays:
+//              exactly 3 + 4 (r - 1) in r rounds, and 3 + 4 / (K - 1) on average. In general
+//              O(n log n) on average. ELECTED: n more.
 // Weaknesses:  no failure detection, no second election; no epoch, hence no fencing token.
 // Scenarios:   tests/scenarios/itai_rodeh/
 #pragma once

@@ -44,9 +44,9 @@ void Peterson::on(State& s, const Context& ctx, const Election& m, Effects& effe
         effects.note("hears of an election: sends its own id first");
         begin(s, ctx, effects);
     }
-    // An id cannot pass the greatest: whoever stands for that one lets no other through. It can in
-    // Dolev, Klawe and Rodeh's, by one node, so that an own id that is back proves nothing.
-    const bool proves = ctx.options.variant != PetersonVariant::dolev_klawe_rodeh;
+    // In Peterson's an id that comes back to its owner has won. In the others an id may pass the
+    // place that stands for the greatest, by one active node, before it dies.
+    const bool proves = ctx.options.variant == PetersonVariant::peterson;
     if (s.memory.leader == ctx.self) {
         effects.note("leads: stops id {}", m.id);
     } else if (proves && m.id == ctx.self) {
@@ -55,21 +55,28 @@ void Peterson::on(State& s, const Context& ctx, const Election& m, Effects& effe
     } else if (s.memory.part == RingPart::passive) {
         effects.note("passes id {} on", m.id);
         effects.send(s.memory.successor, m);
+    } else if (!proves && m.id == s.memory.temporary_id && s.memory.neighbour_id == no_node) {
+        effects.note("has id {} back, nobody else is active: node {} leads", m.id, m.id);
+        announce(s, ctx, m.id, effects);
     } else if (ctx.options.variant == PetersonVariant::peterson_improved) {
-        only(s, ctx, m.id, effects);
+        only(s, m.id, effects);
     } else if (s.memory.neighbour_id == no_node) {
         first(s, ctx, m.id, effects);
     } else {
-        second(s, ctx, m.id, effects);
+        second(s, m.id, effects);
     }
 }
 
 void Peterson::on(State& s, const Context& ctx, const Elected& m, Effects& effects) {
     if (s.memory.announced) {
-        effects.note("has its announcement back: all know");
+        effects.note(m.leader == s.memory.leader ? "has its announcement back: all know"
+                                                 : "hears that node {} leads, too",
+                     m.leader);
         return;
     }
-    effects.note("accepts node {} as its leader and passes the word on", m.leader);
+    effects.note(m.leader == ctx.self ? "hears that its id has won: it leads, and passes the word on"
+                                      : "accepts node {} as its leader and passes the word on",
+                 m.leader);
     s.memory.part = m.leader == ctx.self ? RingPart::won : RingPart::passive;
     s.memory.leader = m.leader;
     effects.send(s.memory.successor, m);
@@ -84,19 +91,16 @@ void Peterson::begin(State& s, const Context& ctx, Effects& effects) {
 
 // The id of the next active node counterclockwise; in turn it tells the next one clockwise.
 void Peterson::first(State& s, const Context& ctx, NodeId id, Effects& effects) {
-    const bool tells_greater = ctx.options.variant == PetersonVariant::peterson;
-    if (!tells_greater && id == s.memory.temporary_id) {
-        effects.note("has id {} back, nobody else is active: node {} leads", id, id);
-        return announce(s, ctx, id, effects);
-    }
     s.memory.neighbour_id = id;
-    const NodeId told = tells_greater ? std::max(s.memory.temporary_id, id) : id;
+    const NodeId told = ctx.options.variant == PetersonVariant::peterson
+                            ? std::max(s.memory.temporary_id, id)
+                            : id;
     effects.note("has its neighbour's id {}: sends {}", id, told);
     effects.send(s.memory.successor, Election{told});
 }
 
 // The id of the one beyond (the greater of both, in Peterson's).
-void Peterson::second(State& s, const Context&, NodeId id, Effects& effects) {
+void Peterson::second(State& s, NodeId id, Effects& effects) {
     const NodeId neighbour = s.memory.neighbour_id;
     if (neighbour > s.memory.temporary_id && neighbour >= id) {
         effects.note("takes its neighbour's id {}, greater than those beside it", neighbour);
@@ -108,7 +112,7 @@ void Peterson::second(State& s, const Context&, NodeId id, Effects& effects) {
 
 // Odd phases keep ids that are greater than the one before them, even phases ids that are greater
 // than the one behind them.
-void Peterson::only(State& s, const Context&, NodeId id, Effects& effects) {
+void Peterson::only(State& s, NodeId id, Effects& effects) {
     const NodeId own = s.memory.temporary_id;
     if (s.memory.phase % 2 == 1 ? own > id : id > own) {
         effects.note(s.memory.phase % 2 == 1 ? "keeps id {}, greater than {}"

@@ -12,8 +12,8 @@
 //              need 1.5 and 1.356 n lg n messages.
 // Deviations:  A node that a message reaches before it has begun begins itself first, so that the
 //              greatest of all ids wins, whoever begins.
-//              Which of the two rules of the improved variant comes first is ours: it makes no
-//              difference to the bound.
+//              Peterson's improved variant is told from its idea and its bound: which of the two
+//              rules comes first is ours, and that it ends as Dolev, Klawe and Rodeh's does.
 // Assumptions: no message is lost, no node crashes, all are on before the first message arrives;
 //              any delay. Links keep the order of messages (link option `fifo`): a node tells the
 //              first message of a phase from the second by their order alone. Where one overtakes
@@ -23,7 +23,7 @@
 //              peterson, dolev_klawe_rodeh: 2n messages a phase of two active nodes or more, of
 //              which there are at most floor(lg n), and at most n (dolev_klawe_rodeh: exactly n)
 //              when one is left: at most 2n floor(lg n) + n.
-//              peterson_improved: n a phase, at most n p, where p is the greatest number with
+//              peterson_improved: exactly n a phase, of at most p, the greatest number with
 //              Fibonacci(p + 1) <= n: about 1.44 n lg n.
 //              ELECTED: n more.
 // Weaknesses:  no failure detection, no second election; no epoch, hence no fencing token.
@@ -43,7 +43,7 @@ namespace electionlab {
 
 enum class PetersonVariant : std::uint8_t {
     peterson,           ///< the second message is the greater id; a node knows its id when it is back
-    peterson_improved,  ///< one message a phase: phases keep the maxima and the minima in turn
+    peterson_improved,  ///< one message a phase: an id is compared with one neighbour's only
     dolev_klawe_rodeh,  ///< the second message is the neighbour's id; the last active node knows
 };
 
@@ -116,8 +116,8 @@ private:
 
     static void begin(State& s, const Context& ctx, Effects& effects);
     static void first(State& s, const Context& ctx, NodeId id, Effects& effects);
-    static void second(State& s, const Context& ctx, NodeId id, Effects& effects);
-    static void only(State& s, const Context& ctx, NodeId id, Effects& effects);
+    static void second(State& s, NodeId id, Effects& effects);
+    static void only(State& s, NodeId id, Effects& effects);
     static void go_on(State& s, NodeId id, Effects& effects);
     static void give_up(State& s, Effects& effects);
     static void announce(State& s, const Context& ctx, NodeId leader, Effects& effects);

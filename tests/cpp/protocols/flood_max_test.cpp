@@ -189,13 +189,14 @@ TEST_CASE("flood_max: a message that takes longer than a round may make several 
           "[flood_max][fault]") {
     std::int64_t several = 0;
     for (std::int64_t seed = 0; seed < seeds(200); ++seed) {
-        Story s("flood_max", 5, merged(optimised, Dict{{"topology", "line"}}),
+        const Value line = Dict{{"topology", "line"}, {"order", nodes({5, 1, 2, 3, 4})}};
+        Story s("flood_max", 5, merged(optimised, line),
                 Dict{{"seed", seed}, {"network", Dict{{"one_way_delay_ms", List{5, 60}}}}}, false);
         s.until(1000);
         CAPTURE(seed);
         REQUIRE((s.violations() > 0) == (s.measures().leaderships > 1));
         several += s.measures().leaderships > 1 ? 1 : 0;
-        greatest_leads(5, Dict{{"topology", "line"}},  // without a clock, any delay will do
+        greatest_leads(5, line,  // without a clock, any delay will do
                        Dict{{"seed", seed}, {"network", Dict{{"one_way_delay_ms", List{5, 60}}}}});
     }
     CHECK(several > 0);
@@ -265,7 +266,7 @@ TEST_CASE("flood_max: a lost message stops the rounds for ever, or by the clock 
     std::int64_t waiting = 0, misled = 0;
     for (std::int64_t seed = 0; seed < seeds(300); ++seed) {
         const Value lossy =
-            Dict{{"seed", seed}, {"network", network(1, Dict{{"loss_probability", 0.1}})}};
+            Dict{{"seed", seed}, {"network", network(1, Dict{{"loss_probability", 0.3}})}};
         Story counts("flood_max", 6, Dict{{"topology", "line"}}, lossy, false);
         counts.until(10'000);
         CAPTURE(seed);
@@ -299,14 +300,14 @@ TEST_CASE("flood_max: graphs that are none are refused", "[flood_max][errors]") 
     CHECK_THROWS_WITH(check(with({List{1, 2}, List{3, 4}})),
                       contains("edges=2 of them") && contains("no way from node 1 to node 3"));
     CHECK_THROWS_WITH(check(with({})), contains("no way from node 1 to node 2"));
-    CHECK_THROWS_WITH(check(with({List{1, 5}})),
+    CHECK_THROWS_WITH(check(with({Value(List{1, 5})})),
                       contains("edges=(1, 5)") && contains("from 1 to 4"));
-    CHECK_THROWS_WITH(check(with({List{0, 2}})), contains("edges=(0, 2)"));
-    CHECK_THROWS_WITH(check(with({List{2, 2}})), contains("edges=(2, 2)") && contains("different"));
+    CHECK_THROWS_WITH(check(with({Value(List{0, 2})})), contains("edges=(0, 2)"));
+    CHECK_THROWS_WITH(check(with({Value(List{2, 2})})), contains("edges=(2, 2)") && contains("different"));
     CHECK_THROWS_WITH(check(with({List{1, 2}, List{2, 1}})),
                       contains("edges=(2, 1)") && contains("each pair once"));
-    CHECK_THROWS_WITH(check(with({List{1}})), contains("edges"));
-    CHECK_THROWS_WITH(check(Dict{{"edges", List{List{1, 2}}}}), contains("topology='edges'"));
+    CHECK_THROWS_WITH(check(with({Value(List{1})})), contains("edges"));
+    CHECK_THROWS_WITH(check(Dict{{"edges", List{Value(List{1, 2})}}}), contains("topology='edges'"));
     CHECK_THROWS_WITH(check(Dict{{"topology", "torus"}}),
                       contains("topology='torus'") && contains("'grid'"));
     CHECK_THROWS_WITH(check(Dict{{"order", List{1, 2}}}), contains("order=[1, 2]"));

@@ -84,16 +84,25 @@ TEST_CASE("franklin: alternating ids of 2^k nodes take k + 1 rounds", "[franklin
     }
 }
 
-TEST_CASE("franklin: where messages overtake one another the greatest id still wins",
+TEST_CASE("franklin: where messages overtake one another the greatest id still wins, at another cost",
           "[franklin][fault]") {
-    std::int64_t dearer = 0;
-    for (std::int64_t seed = 0; seed < seeds(4000); ++seed) {
-        const auto n = static_cast<NodeId>(2 + seed % 15);
+    std::int64_t dearer = 0, cheaper = 0;
+    for (std::int64_t seed = 0; seed < seeds(2000); ++seed) {
+        const auto n = static_cast<NodeId>(20 + seed % 21);
         const Ids order = shuffled(n, seed);
         CAPTURE(seed, order);
-        dearer += cost(order, {}, any_delay(seed, false)) > 2 * n * (floor_lg(n) + 1) ? 1 : 0;
+        const Value far_apart = Dict{
+            {"seed", seed},
+            {"network", Dict{{"one_way_delay_ms",
+                              Dict{{"kind", "pareto"}, {"scale_ms", 1}, {"shape", 1.1}}}}}};
+        const std::int64_t messages = cost(order, {}, far_apart);
+        const std::int64_t in_order = 2 * std::int64_t{n} * rounds(order);
+        REQUIRE(messages <= 2 * n * (floor_lg(n) + 1));  // not proved: none was found above it
+        dearer += messages > in_order ? 1 : 0;
+        cheaper += messages < in_order ? 1 : 0;
     }
-    WARN("dearer than the bound: " << dearer);
+    CHECK(dearer > 0);
+    CHECK(cheaper > 0);
 }
 
 TEST_CASE("franklin: a ring of one leads without a message", "[franklin]") {

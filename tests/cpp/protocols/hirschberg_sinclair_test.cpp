@@ -93,7 +93,7 @@ TEST_CASE("hirschberg_sinclair: large rings in any order keep the bound",
     CHECK(cost(ascending(n)) <= bound(n));
 }
 
-TEST_CASE("hirschberg_sinclair: a ring of one leads without a message, one of two with eight",
+TEST_CASE("hirschberg_sinclair: a ring of one leads without a message, one of two with twelve",
           "[hirschberg_sinclair]") {
     CHECK(cost({1}) == 0);
     // Node 2 asks node 1 both ways and is answered (4), and asks round the ring both ways (4); node

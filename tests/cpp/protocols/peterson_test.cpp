@@ -38,6 +38,22 @@ std::int64_t phases(Ids active) {
     return count;
 }
 
+/// Phases of the improved variant, the last one included, taken by all at once.
+std::int64_t improved_phases(Ids active) {
+    std::int64_t count = 1;
+    for (; active.size() > 1; ++count) {
+        Ids next;
+        for (std::size_t i = 0, n = active.size(); i < n; ++i) {
+            const NodeId before = active[(i + n - 1) % n];
+            if (count % 2 == 1 ? active[i] > before : before > active[i]) {
+                next.push_back(std::max(active[i], before));
+            }
+        }
+        active = next;
+    }
+    return count;
+}
+
 /// The greatest p with Fibonacci(p + 1) <= n.
 std::int64_t fibonacci_phases(std::int64_t n) {
     std::int64_t p = 1, here = 1, next = 2;  // Fibonacci(2), Fibonacci(3)
@@ -87,20 +103,21 @@ TEST_CASE("peterson: Peterson's costs at most as much, and at least a phase less
     }
 }
 
-TEST_CASE("peterson: the improved one costs at most n times the Fibonacci number's place",
+TEST_CASE("peterson: the improved one costs exactly n a phase, of at most the Fibonacci number's place",
           "[peterson][cost]") {
     const NodeId most = seeds(40) > 20 ? 8 : 5;
     for (NodeId n = 2; n <= most; ++n) {
         std::int64_t greatest = 0;
         const auto one = [&](const Ids& order) {
             const std::int64_t messages = cost("peterson_improved", order);
-            REQUIRE(messages <= n * fibonacci_phases(n));
+            REQUIRE(messages == n * improved_phases(order));
+            REQUIRE(improved_phases(order) <= fibonacci_phases(n));
             greatest = std::max(greatest, messages);
         };
         if (n <= 7) {
             each_order(n, one);
             CAPTURE(n);
-            CHECK(greatest > n * (fibonacci_phases(n) - 1));  // as many phases as that are needed
+            CHECK(greatest == n * fibonacci_phases(n));  // as many phases as that are needed
         } else {
             for (std::int64_t seed = 0; seed < seeds(400); ++seed) {
                 one(shuffled(n, seed));
@@ -145,16 +162,16 @@ TEST_CASE("peterson: with any delay on links that keep the order, the same leade
         } else if (name == "peterson") {
             REQUIRE(messages <= 2 * std::int64_t{n} * phases(order) + n);
         } else {
-            REQUIRE(messages <= n * fibonacci_phases(n));
+            REQUIRE(messages == n * improved_phases(order));
         }
     }
 }
 
-TEST_CASE("peterson: where messages overtake one another, a wrong node leads or ids go round for ever",
+TEST_CASE("peterson: where messages overtake one another, a wrong node leads",
           "[peterson][fault]") {
     const std::string name = GENERATE("peterson", "peterson_improved", "dolev_klawe_rodeh");
     std::int64_t right = 0, wrong = 0, endless = 0;
-    for (std::int64_t seed = 0; seed < seeds(2000); ++seed) {
+    for (std::int64_t seed = 0; seed < 500; ++seed) {  // few go wrong
         const auto n = static_cast<NodeId>(2 + seed % 8);
         Story s("peterson", n, ring(shuffled(n, seed), {}, variant(name.c_str())),
                 any_delay(seed, false), false);
@@ -163,9 +180,12 @@ TEST_CASE("peterson: where messages overtake one another, a wrong node leads or 
         wrong += s.violations() > 0 ? 1 : 0;
         endless += s.in_flight().empty() ? 0 : 1;
     }
-    CAPTURE(name);
-    WARN(name << ": " << right << " right, " << wrong << " wrong, " << endless << " endless");
+    CAPTURE(name, right, wrong, endless);
     CHECK(right > 0);
+    CHECK(wrong > 0);
+    if (name == "peterson") {
+        CHECK(endless == 0);  // at the latest an id ends at its owner
+    }
 }
 
 TEST_CASE("peterson: a node tells the greater id, Dolev, Klawe and Rodeh's its neighbour's",
@@ -282,6 +302,16 @@ TEST_CASE("peterson: an unknown variant is refused", "[peterson][errors]") {
                       contains("variant='franklin'") && contains("'dolev_klawe_rodeh'"));
     CHECK_THROWS_WITH(find_protocol("peterson").check_options(Dict{{"order", List{1}}}, 3),
                       contains("order=[1]"));
+}
+
+TEST_CASE("peterson: who knows a leader and did not announce it passes a new one's name on",
+          "[peterson]") {
+    PetersonNode node = node_of("peterson", 3, 5);
+    node.initial_leader = 2;
+    node.start();
+    node.receive(2, Elected{5});
+    CHECK(node.sent<Elected>().at(0) == std::pair{NodeId{4}, Elected{5}});
+    CHECK(node.view() == View{Role::follower, 5, 0});
 }
 
 TEST_CASE("peterson: nodes that know the leader from the start send nothing", "[peterson]") {
