@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace electionlab {
 
@@ -164,7 +165,7 @@ void ZkRecipe::on_timer(State& s, const Context& ctx, Timer timer, Effects& effe
     } else if (timer == Timer::silence) {
         client.silence();
     } else {
-        s.memory.must_list |= !s.memory.acts && s.memory.client.link == Link::connected;
+        s.memory.must_list |= !s.memory.acts && !s.memory.own.empty() && s.memory.client.idle();
         effects.set_timer(Timer::look, TimerSpec::fixed(ctx.options.look_interval));
     }
     handle(s, ctx, work);
@@ -301,7 +302,8 @@ void ZkRecipe::on_listing(State& s, const Context& ctx, const std::vector<std::s
             ++m.attempts;
         }
     }
-    m.stands = m.acts = false;
+    const bool acted = std::exchange(m.acts, false);
+    m.stands = false;
     m.to_watch.clear();
     const auto smallest = std::min_element(names.begin(), names.end(), before);
     if (smallest == names.end()) {
@@ -314,7 +316,9 @@ void ZkRecipe::on_listing(State& s, const Context& ctx, const std::vector<std::s
         return;
     }
     if (*smallest == m.own) {
-        work.notes.push_back({"leads: its number {} is the smallest", number_of(m.own)});
+        if (!acted) {
+            work.notes.push_back({"leads: its number {} is the smallest", number_of(m.own)});
+        }
         m.acts = true;
         m.leader = ctx.self;
         return;

@@ -188,7 +188,7 @@ void Service::commit(SessionId session, const std::vector<Op>& ops, Reply& reply
             reply.code = apply(after, session, zxid, op, changes, reply);
             if (reply.code != Code::ok) {
                 reply.path.clear();
-                reply.stat = {};
+                reply.stat.reset();
                 return;
             }
         }
@@ -433,7 +433,6 @@ void Service::answer(Connection& c, const GetChildren& m, Reply& reply) {
     if (m.watch) {
         add_watch(c.watches, {WatchKind::children, m.path});
     }
-    reply.stat = znode->stat();
     reply.children = db_.children_of(m.path);
 }
 

@@ -211,8 +211,8 @@ struct Reply {
     std::int64_t xid = 0;
     Zxid zxid = 0;  ///< of the last transaction
     Code code = Code::ok;
-    std::string path;  ///< as created, with its number
-    Stat stat;
+    std::string path;          ///< of create: as created, with its number
+    std::optional<Stat> stat;  ///< of create, setData, exists and getData
     std::string data;
     std::vector<std::string> children;  ///< names, ascending
     EL_FIELDS(Reply, session, connection, order, xid, zxid, code, path, stat, data, children)
