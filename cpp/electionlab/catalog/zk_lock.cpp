@@ -4,6 +4,6 @@
 
 namespace electionlab {
 
-CatalogEntry zk_lock_entry() { return catalog_entry<ZkLock>(); }
+CatalogEntry zk_lock_entry() { return catalog_entry<ZkLock, ZkLock, 64, 1000>(); }
 
 }  // namespace electionlab

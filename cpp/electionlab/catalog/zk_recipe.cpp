@@ -4,6 +4,6 @@
 
 namespace electionlab {
 
-CatalogEntry zk_recipe_entry() { return catalog_entry<ZkRecipe>(); }
+CatalogEntry zk_recipe_entry() { return catalog_entry<ZkRecipe, ZkRecipe, 64, 1000>(); }
 
 }  // namespace electionlab
