@@ -74,15 +74,18 @@ View ZkLock::view(const State& s, const Context& ctx) {
 // --- inputs --------------------------------------------------------------------------------------
 
 void ZkLock::on_start(State& s, const Context& ctx, Effects& effects) {
-    if (ctx.initial_leader != no_node && ctx.self != service_of(ctx)) {
-        return start_with_a_leader(s, ctx, effects);
+    if (ctx.initial_leader == no_node) {
+        return on_restart(s, ctx, effects);
     }
-    on_restart(s, ctx, effects);
+    if (ctx.self == service_of(ctx)) {
+        return start_service(s, ctx, ctx.initial_leader, effects);
+    }
+    start_with_a_leader(s, ctx, effects);
 }
 
 void ZkLock::on_restart(State& s, const Context& ctx, Effects& effects) {
     if (ctx.self == service_of(ctx)) {
-        return start_service(s, ctx, effects);
+        return start_service(s, ctx, no_node, effects);
     }
     ++s.disk.starts;
     effects.persist();
@@ -92,14 +95,13 @@ void ZkLock::on_restart(State& s, const Context& ctx, Effects& effects) {
 }
 
 // A warm start is the state in which the leader has the lock and everybody watches it.
-void ZkLock::start_service(State& s, const Context& ctx, Effects& effects) {
+void ZkLock::start_service(State& s, const Context& ctx, NodeId leader, Effects& effects) {
     const LockFlavour flavour = ctx.options.flavour;
-    const bool first = s.disk.service.znodes.empty();
-    const bool warm = first && ctx.initial_leader != no_node;
-    if (first) {
+    const bool warm = leader != no_node;
+    if (s.disk.service.znodes.empty()) {
         s.disk.service = flavour == LockFlavour::kafka
                              ? make_database({{epoch_znode, warm ? "1" : "0"}})
-                         : warm ? make_database({{breadcrumb, std::to_string(ctx.initial_leader)}})
+                         : warm ? make_database({{breadcrumb, std::to_string(leader)}})
                                 : make_database({});
         effects.persist();
     }
@@ -110,11 +112,11 @@ void ZkLock::start_service(State& s, const Context& ctx, Effects& effects) {
         const Watch watch{WatchKind::data, lock_of(flavour)};
         const Op lock{.kind = OpKind::create,
                       .path = lock_of(flavour),
-                      .data = lock_data(flavour, ctx.initial_leader, 1),
+                      .data = lock_data(flavour, leader, 1),
                       .ephemeral = true};
-        service.admit(ctx.initial_leader, {lock}, {watch});
+        service.admit(leader, {lock}, {watch});
         for (NodeId node = 1; node <= ctx.members; ++node) {
-            if (node != ctx.initial_leader) {
+            if (node != leader) {
                 service.admit(node, {}, {watch});
             }
         }

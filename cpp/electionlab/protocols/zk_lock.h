@@ -169,7 +169,7 @@ struct ZkLock {
 
 private:
     static NodeId service_of(const Context& ctx) { return ctx.members + 1; }
-    static void start_service(State& s, const Context& ctx, Effects& effects);
+    static void start_service(State& s, const Context& ctx, NodeId leader, Effects& effects);
     static void start_with_a_leader(State& s, const Context& ctx, Effects& effects);
 
     static void on(State& s, const Context& ctx, NodeId from, const Fence& m, Effects& effects);

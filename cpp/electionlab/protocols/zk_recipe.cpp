@@ -82,18 +82,18 @@ View ZkRecipe::view(const State& s, const Context& ctx) {
 // --- inputs --------------------------------------------------------------------------------------
 
 void ZkRecipe::on_start(State& s, const Context& ctx, Effects& effects) {
+    if (ctx.initial_leader == no_node) {
+        return on_restart(s, ctx, effects);
+    }
     if (ctx.self == service_of(ctx)) {
-        return start_service(s, ctx, effects);
+        return start_service(s, ctx, ctx.initial_leader, effects);
     }
-    if (ctx.initial_leader != no_node) {
-        return start_in_the_queue(s, ctx, effects);
-    }
-    on_restart(s, ctx, effects);
+    start_in_the_queue(s, ctx, effects);
 }
 
 void ZkRecipe::on_restart(State& s, const Context& ctx, Effects& effects) {
     if (ctx.self == service_of(ctx)) {
-        return start_service(s, ctx, effects);
+        return start_service(s, ctx, no_node, effects);
     }
     ++s.disk.starts;
     effects.persist();
@@ -106,25 +106,22 @@ void ZkRecipe::on_restart(State& s, const Context& ctx, Effects& effects) {
 }
 
 // A warm start is the state in which everybody has joined, the leader first.
-void ZkRecipe::start_service(State& s, const Context& ctx, Effects& effects) {
+void ZkRecipe::start_service(State& s, const Context& ctx, NodeId leader, Effects& effects) {
     ServiceWork work;
     Service service(s.disk.service, s.memory.desk, ctx.options.sessions, work);
-    const bool first = s.disk.service.znodes.empty();
-    if (first) {
+    if (s.disk.service.znodes.empty()) {
         s.disk.service = make_database({{election, ""}});
         effects.persist();
     }
     service.start();
-    if (first && ctx.initial_leader != no_node) {
-        for (std::int64_t place = 0; place < ctx.members; ++place) {
-            const NodeId node = node_in_queue(place, ctx.initial_leader);
-            const Op znode{.kind = OpKind::create,
-                           .path = path_of(guid_of(node, 1, 1)),
-                           .data = "",
-                           .ephemeral = true,
-                           .sequential = true};
-            service.admit(node, {znode}, warm_watches(place, ctx.initial_leader, ctx.options.watch));
-        }
+    for (std::int64_t place = 0; leader != no_node && place < ctx.members; ++place) {
+        const NodeId node = node_in_queue(place, leader);
+        const Op znode{.kind = OpKind::create,
+                       .path = path_of(guid_of(node, 1, 1)),
+                       .data = "",
+                       .ephemeral = true,
+                       .sequential = true};
+        service.admit(node, {znode}, warm_watches(place, leader, ctx.options.watch));
     }
     carry_out(work, effects);
     effects.set_timer(Timer::tick, TimerSpec::fixed(ctx.options.sessions.tick));

@@ -139,7 +139,7 @@ struct ZkRecipe {
 
 private:
     static NodeId service_of(const Context& ctx) { return ctx.members + 1; }
-    static void start_service(State& s, const Context& ctx, Effects& effects);
+    static void start_service(State& s, const Context& ctx, NodeId leader, Effects& effects);
     static void start_in_the_queue(State& s, const Context& ctx, Effects& effects);
 
     static void handle(State& s, const Context& ctx, coordination::ClientWork& work);

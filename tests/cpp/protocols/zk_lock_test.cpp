@@ -335,7 +335,7 @@ TEST_CASE("zk_lock: a clean quit is not fenced, a crash is", "[zk_lock][safety]"
 TEST_CASE("zk_lock: an old leader that is cut off from the service only: kafka's goes on, yarn's is "
           "fenced",
           "[zk_lock][safety][fault]") {
-    const auto run = [](const Dict& options) {
+    const auto run = [](const Value& options) {
         Story s("zk_lock", 4, options, merged(steady, Dict{{"one_leader_at_a_time", true}}));
         s.until(400);
         s.cut(List{1}, List{service(s)}, true);
@@ -415,6 +415,7 @@ TEST_CASE("zk_lock: without the service nobody is elected", "[zk_lock][fault]") 
 }
 
 TEST_CASE("zk_lock: one leader per epoch, whatever the network does", "[zk_lock][safety][fault]") {
+    std::int64_t changes = 0;
     for (std::int64_t seed = 0; seed < seeds(60); ++seed) {
         const Dict links{{"one_way_delay_ms", List{1, 30}},
                          {"loss_probability", 0.03},
@@ -436,8 +437,10 @@ TEST_CASE("zk_lock: one leader per epoch, whatever the network does", "[zk_lock]
         s.until(10'000);
         CAPTURE(seed);
         REQUIRE(s.violations() == 0);
-        REQUIRE(s.measures().leaderships > 2);
+        REQUIRE(s.measures().leaderships > 0);
+        changes += s.measures().leader_changes;
     }
+    CHECK(changes > seeds(60));
 }
 
 TEST_CASE("zk_lock: options that make no sense are refused by name", "[zk_lock][errors]") {

@@ -252,15 +252,16 @@ TEST_CASE("zk_recipe: a leader's death wakes exactly one, in the herd exactly n-
         REQUIRE(s.sent("GetChildren") == 0);
         for (NodeId dead = 1; dead < n; ++dead) {  // again and again, to the last
             const auto events = s.delivered("WatchEvent"), lists = s.sent("GetChildren"),
-                       exists = s.sent("Exists"), replies = s.sent("Reply"), before = woken(s);
+                       exists = s.sent("Exists"), replies = s.sent("Reply");
             s.crash(dead);
+            const auto before = woken(s);  // of those that are up
             s.for_ms(timeout + tick + d + 10 * d);
             CAPTURE(herd, dead);
             const std::int64_t left = n - dead;  // nodes that are up
             const std::int64_t wakes = herd ? left : 1;
             REQUIRE(s.leader() == dead + 1);
             CHECK(s.delivered("WatchEvent") - events == wakes);
-            CHECK(woken(s) - (before - 0) == wakes - s.whole(dead, "memory.woken"));
+            CHECK(woken(s) - before == wakes);
             CHECK(s.sent("GetChildren") - lists == wakes);
             CHECK(s.sent("Exists") - exists == (herd ? left - 1 : 0));
             CHECK(s.sent("Reply") - replies == wakes + (herd ? left - 1 : 0));
@@ -398,31 +399,29 @@ TEST_CASE("zk_recipe: a leader that is cut off from the service and goes on is o
     }
 }
 
-TEST_CASE("zk_recipe: who steps down does so before the others elect, as long as replies take less "
-          "than a third of the time-out",
+TEST_CASE("zk_recipe: who steps down does so before the others elect if answers take less than a "
+          "third of the time-out",
           "[zk_recipe][safety][fault]") {
-    std::int64_t two_led = 0;
-    for (std::int64_t seed = 0; seed < seeds(600); ++seed) {
-        const bool slow = seed % 2 == 1;  // replies of up to 160 ms; a third is 100
-        const Value late = Dict{{"one_way_delay_ms", List{1, 160}}};
-        Story s("zk_recipe", 3, Dict{{"connect_timeout_ms", 400}},
-                Dict{{"seed", seed},
-                     {"initial_leader", 1},
-                     {"one_leader_at_a_time", true},
-                     {"network", Dict{{"one_way_delay_ms", List{1, slow ? 160 : 40}}}}},
-                false);
-        s.until(400 + static_cast<double>(seed % 100));
-        s.cut(List{1}, List{4}, false);  // its pings are lost, the answers still come
-        s.for_ms(1500);
-        CAPTURE(seed);
-        if (slow) {
-            two_led += s.violations() > 0 ? 1 : 0;
-        } else {
-            REQUIRE(s.violations() == 0);
-            REQUIRE(s.measures().leader_changes > 0);
+    // It counts 200 ms from the last answer, the service at least 300 from the ping: 100 are left
+    // for the way back. Beyond 100 + a tick + an event and a listing, two act for certain.
+    for (const double back_ms : {99.0, 190.0}) {
+        for (int seed = 0; seed < 100; ++seed) {
+            const Value slow_way = Dict{
+                {"from", 4}, {"to", 1}, {"link", Dict{{"one_way_delay_ms", back_ms}}}};
+            Story s("zk_recipe", 3, Dict{{"connect_timeout_ms", 400}},
+                    Dict{{"seed", seed},
+                         {"initial_leader", 1},
+                         {"one_leader_at_a_time", true},
+                         {"network", Dict{{"links", List{slow_way}}}}},
+                    false);
+            s.until(400 + seed);
+            s.cut(List{1}, List{4}, false);  // its pings are lost, the answers still come
+            s.for_ms(1000);
+            CAPTURE(back_ms, seed);
+            REQUIRE(s.measures().leader_changes == 1);
+            REQUIRE((s.violations() == 0) == (back_ms < 100));
         }
     }
-    CHECK((two_led > 0 || seeds(600) < 600));
 }
 
 TEST_CASE("zk_recipe: a paused leader wakes into another's time, and only then stops",
@@ -461,6 +460,7 @@ TEST_CASE("zk_recipe: the service's disk is what all rests on", "[zk_recipe][saf
 
 TEST_CASE("zk_recipe: one leader per number and no orphan, whatever the network does",
           "[zk_recipe][safety][fault]") {
+    std::int64_t changes = 0;
     for (std::int64_t seed = 0; seed < seeds(60); ++seed) {
         const Dict links{{"one_way_delay_ms", List{1, 30}},
                          {"loss_probability", 0.03},
@@ -479,8 +479,10 @@ TEST_CASE("zk_recipe: one leader per number and no orphan, whatever the network 
         s.until(10'000);
         CAPTURE(seed);
         REQUIRE(s.violations() == 0);
-        REQUIRE(s.measures().leaderships > 3);
+        REQUIRE(s.measures().leaderships > 0);
+        changes += s.measures().leader_changes;
     }
+    CHECK(changes > seeds(60));
 }
 
 TEST_CASE("zk_recipe: without looking around everybody still leads in turn",
@@ -520,7 +522,7 @@ TEST_CASE("leader crash: ZooKeeper's recipe with 2 to 9 finds a new leader withi
     promise.bound_ms = [](const leader_crash::Crash&) {
         return d + timeout + tick + std::max(6 * d, look + 3 * d);
     };
-    promise.alive = 0.9;
+    promise.alive = 0.8;
     promise.seeds = 1000;
     leader_crash::survives(promise, GENERATE(2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u));
     promise.options = Dict{{"watch", "leader"}};
