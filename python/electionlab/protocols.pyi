@@ -11,6 +11,8 @@ __all__ = [
     "LeLann",
     "Raft",
     "Ring",
+    "ZkLock",
+    "ZkRecipe",
 ]
 
 PROTOCOLS: dict[str, type[Protocol]]
@@ -175,4 +177,78 @@ class ChangRoberts(Protocol):
         *,
         order: Sequence[Any] = (),
         initiators: Sequence[Any] = (),
+    ) -> None: ...
+
+class ZkRecipe(Protocol):
+    """ZooKeeper's election recipe.
+
+    Needs: the coordination service is up, reachable and keeps its disk; no majority of members is needed.
+    Cost: 1 event, 1 listing and its reply at a leader's death (watch leader: n-1 each); pings to the service all the time.
+    Weak where: no leader while the service is down; who is cut off or paused may act after its session has expired.
+
+    Args:
+        nodes: How many members, 1 to 1000.
+        session_timeout_ms: Silence after which the service ends a session, rounded up to its next tick. Default 300.
+        tick_ms: How often the service looks for silent sessions; 2 to 20 ticks are a session's time-out. Default 50.
+        connect_timeout_ms: Range of the time after which a client that got no answer tries again to connect; above a round trip. Default (50, 100).
+        watch: The znode that a waiting member watches: its predecessor's, or the leader's, which wakes all of them at once. One of 'predecessor', 'leader'. Default 'predecessor'.
+        step_down_on_disconnect: Whether a leader stops acting while it is disconnected (Curator's LeaderLatch does), or only when it learns that its session has expired. Default True.
+        protected_create: Whether a member that lost the reply to its create looks for its znode, by the guid in the name, before it makes another. Default True.
+        look_interval_ms: How often a member that does not lead lists the znodes to know who does; 0: only when it is woken. Default 50.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: ZooKeeper Recipes and Solutions, Leader Election; Hunt et al., USENIX ATC 2010, section 2.4.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        session_timeout_ms: float = 300.0,
+        tick_ms: float = 50.0,
+        connect_timeout_ms: float | tuple[float, float] = (50.0, 100.0),
+        watch: str = 'predecessor',
+        step_down_on_disconnect: bool = True,
+        protected_create: bool = True,
+        look_interval_ms: float = 50.0,
+    ) -> None: ...
+
+class ZkLock(Protocol):
+    """ZooKeeper lock znode: Kafka's controller, YARN's active.
+
+    Needs: the coordination service is up, reachable and keeps its disk; no majority of members is needed.
+    Cost: n-1 events and 4(n-1) requests with replies at a leader's death (yarn: 3(n-1) + 2, and a Fence); pings to the service all the time.
+    Weak where: a herd at each change; no leader while the service is down; who is cut off or paused may act after its session has expired.
+
+    Args:
+        nodes: How many members, 1 to 1000.
+        session_timeout_ms: Silence after which the service ends a session, rounded up to its next tick. Default 300.
+        tick_ms: How often the service looks for silent sessions; 2 to 20 ticks are a session's time-out. Default 50.
+        connect_timeout_ms: Range of the time after which a client that got no answer tries again to connect; above a round trip. Default (50, 100).
+        flavour: kafka: an epoch znode is raised with the lock; yarn: the last active is fenced before the next one acts. One of 'kafka', 'yarn'. Default 'kafka'.
+        step_down_on_disconnect: Whether a leader stops acting while it is disconnected, or only when it learns that its session has expired (Kafka's controller). Default False.
+        fence_timeout_ms: yarn: how long the last active has to answer; above a round trip. Default 50.
+        unfenced: yarn: without its answer the new holder goes_on and acts, or gives_up the lock. One of 'goes_on', 'gives_up'. Default 'goes_on'.
+        rejoin_delay_ms: yarn: how long a node that gave the lock up stays out. Default 1000.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Hunt et al., USENIX ATC 2010, section 2.4; Apache Kafka, KafkaZkClient; Apache Hadoop, ActiveStandbyElector.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        session_timeout_ms: float = 300.0,
+        tick_ms: float = 50.0,
+        connect_timeout_ms: float | tuple[float, float] = (50.0, 100.0),
+        flavour: str = 'kafka',
+        step_down_on_disconnect: bool = False,
+        fence_timeout_ms: float = 50.0,
+        unfenced: str = 'goes_on',
+        rejoin_delay_ms: float = 1000.0,
     ) -> None: ...
