@@ -44,17 +44,22 @@ void ZkLockOptions::validate(NodeId) const {
 }
 
 About ZkLock::about() {
-    return {.name = "zk_lock",
-            .title = "ZooKeeper lock znode: Kafka's controller, YARN's active",
-            .source = "Hunt et al., USENIX ATC 2010, section 2.4; Apache Kafka, KafkaZkClient; Apache "
-                      "Hadoop, ActiveStandbyElector",
-            .assumptions = "the coordination service is up, reachable and keeps its disk; no majority "
-                           "of members is needed",
-            .cost = "n-1 events and 4(n-1) requests with replies at a leader's death (yarn: 3(n-1) + 2, "
-                    "and a Fence); pings to the service all the time",
-            .weaknesses = "a herd at each change; no leader while the service is down; who is cut off "
-                          "or paused may act after its session has expired",
-            .epochs = true};
+    return {
+        .name = "zk_lock",
+        .title = "ZooKeeper lock znode: Kafka's controller, YARN's active",
+        .source =
+            "Hunt et al., USENIX ATC 2010, section 2.4; Apache Kafka, KafkaZkClient; Apache "
+            "Hadoop, ActiveStandbyElector",
+        .assumptions =
+            "the coordination service is up, reachable and keeps its disk; no majority "
+            "of members is needed",
+        .cost =
+            "n-1 events and 4(n-1) requests with replies at a leader's death (yarn: 3(n-1) + 2, "
+            "and a Fence); pings to the service all the time",
+        .weaknesses =
+            "a herd at each change; no leader while the service is down; who is cut off "
+            "or paused may act after its session has expired",
+        .epochs = true};
 }
 
 View ZkLock::view(const State& s, const Context& ctx) {
@@ -131,7 +136,8 @@ void ZkLock::start_with_a_leader(State& s, const Context& ctx, Effects& effects)
     effects.persist();
     // The leader's session and lock come first: zxids 2 and 3; then a session for each other.
     const bool leads = ctx.self == ctx.initial_leader;
-    const SessionId session = leads ? 2 : 3 + (ctx.self < ctx.initial_leader ? ctx.self : ctx.self - 1);
+    const SessionId session =
+        leads ? 2 : 3 + (ctx.self < ctx.initial_leader ? ctx.self : ctx.self - 1);
     ClientWork work;
     ClientPart(m.client, ctx.options.sessions, work)
         .admitted(session, 1, 2 + ctx.members, {{WatchKind::data, lock_of(ctx.options.flavour)}});
@@ -154,9 +160,15 @@ void ZkLock::on_timer(State& s, const Context& ctx, Timer timer, Effects& effect
     ClientWork work;
     ClientPart client(m.client, ctx.options.sessions, work);
     switch (timer) {
-        case Timer::ping: client.ping_due(); break;
-        case Timer::silence: client.silence(); break;
-        case Timer::rejoin: client.open(s.disk.starts); break;
+        case Timer::ping:
+            client.ping_due();
+            break;
+        case Timer::silence:
+            client.silence();
+            break;
+        case Timer::rejoin:
+            client.open(s.disk.starts);
+            break;
         default:
             if (m.fencing == no_node) {
                 return;
@@ -247,7 +259,7 @@ void ZkLock::on_happening(State& s, const Context& ctx, const Happening& h, Clie
     Memory& m = s.memory;
     switch (h.kind) {
         case Happening::Kind::opened:
-        case Happening::Kind::reconnected:  // the lock may have been taken, also by its lost request
+        case Happening::Kind::reconnected:  // its lost request may have taken the lock
             m.next = Step::read_lock;
             return;
         case Happening::Kind::disconnected:
@@ -256,7 +268,8 @@ void ZkLock::on_happening(State& s, const Context& ctx, const Happening& h, Clie
             m.stands = m.resigns = false;
             effects.cancel_timer(Timer::fence);
             if (m.acts && ctx.options.step_down_on_disconnect) {
-                work.notes.push_back({"stops acting as leader: it cannot know whether it still is"});
+                work.notes.push_back(
+                    {"stops acting as leader: it cannot know whether it still is"});
                 m.acts = false;
                 m.leader = no_node;
             }
@@ -291,7 +304,8 @@ void ZkLock::on_happening(State& s, const Context& ctx, const Happening& h, Clie
             }
             m.next = Step::read_lock;
             return;
-        case Happening::Kind::reply: return on_reply(s, ctx, h.reply, work, effects);
+        case Happening::Kind::reply:
+            return on_reply(s, ctx, h.reply, work, effects);
     }
 }
 
@@ -301,7 +315,8 @@ void ZkLock::on_reply(State& s, const Context& ctx, const Reply& r, ClientWork& 
     const bool kafka = ctx.options.flavour == LockFlavour::kafka;
     const Step answered = std::exchange(m.asked, Step::nothing);
     switch (answered) {
-        case Step::read_lock: return on_lock_read(s, ctx, r, work);
+        case Step::read_lock:
+            return on_lock_read(s, ctx, r, work);
         case Step::read_epoch:
             m.lock_epoch = whole(r.data);
             m.version = r.stat->version;
@@ -344,12 +359,15 @@ void ZkLock::on_reply(State& s, const Context& ctx, const Reply& r, ClientWork& 
             m.version = m.version == any_version ? 0 : m.version + 1;
             act(s, ctx, work);
             return;
-        case Step::remove_crumb: m.next = Step::release; return;
+        case Step::remove_crumb:
+            m.next = Step::release;
+            return;
         case Step::release:  // kafka: the lock is gone, and the race open
             m.resigns = m.holds = false;
             m.next = Step::read_lock;
             return;
-        case Step::nothing: return;
+        case Step::nothing:
+            return;
     }
 }
 
@@ -406,21 +424,27 @@ void ZkLock::go_on(State& s, const Context& ctx, ClientWork& work) {
     ClientPart client(m.client, ctx.options.sessions, work);
     m.asked = std::exchange(m.next, Step::nothing);
     switch (m.asked) {
-        case Step::read_lock: client.ask(GetData{{}, lock, true}); return;
-        case Step::read_epoch: client.ask(GetData{{}, epoch_znode, false}); return;
+        case Step::read_lock:
+            client.ask(GetData{{}, lock, true});
+            return;
+        case Step::read_epoch:
+            client.ask(GetData{{}, epoch_znode, false});
+            return;
         case Step::take:
             if (flavour == LockFlavour::kafka) {
                 const Epoch epoch = m.lock_epoch + 1;
-                client.ask(Multi{{},
-                                 {{OpKind::create, lock, lock_data(flavour, ctx.self, epoch), any_version,
-                                   true, false},
-                                  {OpKind::set, epoch_znode, std::to_string(epoch), m.version, false,
-                                   false}}});
+                client.ask(Multi{
+                    {},
+                    {{OpKind::create, lock, lock_data(flavour, ctx.self, epoch), any_version, true,
+                      false},
+                     {OpKind::set, epoch_znode, std::to_string(epoch), m.version, false, false}}});
             } else {
                 client.ask(Create{{}, lock, lock_data(flavour, ctx.self, 0), true, false});
             }
             return;
-        case Step::read_crumb: client.ask(GetData{{}, breadcrumb, false}); return;
+        case Step::read_crumb:
+            client.ask(GetData{{}, breadcrumb, false});
+            return;
         case Step::write_crumb:
             if (m.version == any_version) {
                 client.ask(Create{{}, breadcrumb, std::to_string(ctx.self), false, false});
@@ -428,7 +452,9 @@ void ZkLock::go_on(State& s, const Context& ctx, ClientWork& work) {
                 client.ask(SetData{{}, breadcrumb, std::to_string(ctx.self), m.version});
             }
             return;
-        case Step::remove_crumb: client.ask(Delete{{}, breadcrumb, m.version}); return;
+        case Step::remove_crumb:
+            client.ask(Delete{{}, breadcrumb, m.version});
+            return;
         case Step::release:
             if (flavour == LockFlavour::kafka) {
                 client.ask(Delete{{}, lock, any_version});
@@ -436,7 +462,8 @@ void ZkLock::go_on(State& s, const Context& ctx, ClientWork& work) {
                 client.ask(CloseSession{});
             }
             return;
-        case Step::nothing: return;
+        case Step::nothing:
+            return;
     }
 }
 

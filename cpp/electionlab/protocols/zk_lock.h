@@ -1,23 +1,24 @@
-// One lock znode: all race to create it, who succeeds leads, the others watch it. Kafka's controller
-// and YARN's active ResourceManager were elected so.
+// One lock znode: all race to create it, who succeeds leads, the others watch it. Kafka's
+// controller and YARN's active ResourceManager were elected so.
 //
 // Source:      Hunt et al., USENIX ATC 2010, section 2.4 (simple locks); Apache Kafka before KRaft:
-//              KafkaController.elect and KafkaZkClient.registerControllerAndIncrementControllerEpoch;
-//              Apache Hadoop: org.apache.hadoop.ha.ActiveStandbyElector.
-// Modelled:    kafka: /controller is made and /controller_epoch raised in one multi, on condition of
-//              the version read before, so that an epoch has one controller at most. yarn: the new
-//              holder reads the breadcrumb, a persistent znode that names the last active; if that is
-//              another node it fences it, then writes its own name, and only then acts; who resigns
-//              removes it, so that nobody is fenced without need.
-// Left out:    creating the persistent znodes; what a fenced process is beyond its election; Kafka's
-//              election of partition leaders by the controller, which is another matter.
+//              KafkaController.elect and
+//              KafkaZkClient.registerControllerAndIncrementControllerEpoch; Apache Hadoop:
+//              org.apache.hadoop.ha.ActiveStandbyElector.
+// Modelled:    kafka: /controller is made and /controller_epoch raised in one multi, on condition
+//              of the version read before, so that an epoch has one controller at most. yarn: the
+//              new holder reads the breadcrumb, a persistent znode that names the last active; if
+//              that is another node it fences it, then writes its own name, and only then acts; who
+//              resigns removes it, so that nobody is fenced without need.
+// Left out:    creating the persistent znodes; what a fenced process is beyond its election;
+//              Kafka's election of partition leaders by the controller, which is another matter.
 // Deviations:  the data of /controller has the epoch beside the node (Kafka's brokers learn it from
 //              the controller's requests). Fencing is a message that the old active obeys and
 //              answers; what no answer means is an option (in Hadoop: the list of fencing methods).
 // Assumptions: the service is up, reachable, and keeps its disk. No majority of members is needed;
 //              fencing needs the old active to be reached.
-// Cost:        at a leader's death n-1 events. kafka: 4(n-1) requests and replies, yarn 3(n-1) and 2
-//              more, and a Fence (the winner reads and watches what it has made, too).
+// Cost:        at a leader's death n-1 events. kafka: 4(n-1) requests and replies, yarn 3(n-1) and
+//              2 more, and a Fence (the winner reads and watches what it has made, too).
 // Weaknesses:  the herd; nobody waits in a line: who wins is chance. No leader while the service is
 //              down; who is cut off or paused may act after its session has expired.
 // Scenarios:   tests/scenarios/zk_lock/
@@ -62,12 +63,14 @@ struct ZkLockOptions {
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
         coordination::SessionOptions::describe(self.sessions, option);
-        option("flavour", self.flavour,
-               "kafka: an epoch znode is raised with the lock; yarn: the last active is fenced before "
-               "the next one acts.");
-        option("step_down_on_disconnect", self.step_down_on_disconnect,
-               "Whether a leader stops acting while it is disconnected, or only when it learns that "
-               "its session has expired (Kafka's controller).");
+        option(
+            "flavour", self.flavour,
+            "kafka: an epoch znode is raised with the lock; yarn: the last active is fenced before "
+            "the next one acts.");
+        option(
+            "step_down_on_disconnect", self.step_down_on_disconnect,
+            "Whether a leader stops acting while it is disconnected, or only when it learns that "
+            "its session has expired (Kafka's controller).");
         option("fence_timeout_ms", self.fence_timeout,
                "yarn: how long the last active has to answer; above a round trip.");
         option("unfenced", self.unfenced,
@@ -111,36 +114,37 @@ struct ZkLock {
     /// A request to the service.
     enum class Step : std::uint8_t {
         nothing,
-        read_lock,    ///< getData and a watch: who leads?
-        read_epoch,   ///< kafka
-        take,         ///< create the lock
-        read_crumb,   ///< yarn: who was the last active?
-        write_crumb,  ///< yarn
-        remove_crumb, ///< yarn, resigning
-        release,      ///< resigning: the lock, or the whole session
+        read_lock,     ///< getData and a watch: who leads?
+        read_epoch,    ///< kafka
+        take,          ///< create the lock
+        read_crumb,    ///< yarn: who was the last active?
+        write_crumb,   ///< yarn
+        remove_crumb,  ///< yarn, resigning
+        release,       ///< resigning: the lock, or the whole session
     };
     friend constexpr std::string_view enum_name(Step step) {
-        constexpr std::string_view names[] = {"nothing",    "read_lock",   "read_epoch",   "take",
-                                              "read_crumb", "write_crumb", "remove_crumb", "release"};
+        constexpr std::string_view names[] = {"nothing",      "read_lock",  "read_epoch",
+                                              "take",         "read_crumb", "write_crumb",
+                                              "remove_crumb", "release"};
         return static_cast<std::size_t>(step) < 8 ? names[static_cast<std::size_t>(step)] : "";
     }
     struct Memory {
-        coordination::Desk desk;        ///< the service's
-        coordination::Client client;    ///< from here on a member's
-        Step asked = Step::nothing;     ///< under way
-        Step next = Step::nothing;      ///< to be asked when that is answered
-        Epoch lock_epoch = 0;           ///< of the lock it holds; of the epoch znode as read
-        std::int64_t version = 0;       ///< of the epoch znode, or of the breadcrumb; -1: there is none
-        bool holds = false;             ///< the lock is its own
-        NodeId fencing = no_node;       ///< yarn: whose answer it waits for
+        coordination::Desk desk;      ///< the service's
+        coordination::Client client;  ///< from here on a member's
+        Step asked = Step::nothing;   ///< under way
+        Step next = Step::nothing;    ///< to be asked when that is answered
+        Epoch lock_epoch = 0;         ///< of the lock it holds; of the epoch znode as read
+        std::int64_t version = 0;  ///< of the epoch znode, or of the breadcrumb; -1: there is none
+        bool holds = false;        ///< the lock is its own
+        NodeId fencing = no_node;  ///< yarn: whose answer it waits for
         bool resigns = false;
-        bool acts = false;              ///< as leader
-        bool stands = false;            ///< the lock is free, or taken and not yet used
+        bool acts = false;    ///< as leader
+        bool stands = false;  ///< the lock is free, or taken and not yet used
         NodeId leader = no_node;
-        Epoch epoch = 0;                ///< of the leader that it knows
-        std::int64_t woken = 0;         ///< events that reached it
-        EL_FIELDS(Memory, desk, client, asked, next, lock_epoch, version, holds, fencing, resigns, acts,
-                  stands, leader, epoch, woken)
+        Epoch epoch = 0;         ///< of the leader that it knows
+        std::int64_t woken = 0;  ///< events that reached it
+        EL_FIELDS(Memory, desk, client, asked, next, lock_epoch, version, holds, fencing, resigns,
+                  acts, stands, leader, epoch, woken)
     };
     using State = electionlab::State<ZkLock>;
     using Context = electionlab::Context<Options>;
@@ -153,7 +157,9 @@ struct ZkLock {
     }
 
     // --- inputs ---
-    static std::vector<ActorKind> actors(const Options&, NodeId) { return {{"coordination service", 1}}; }
+    static std::vector<ActorKind> actors(const Options&, NodeId) {
+        return {{"coordination service", 1}};
+    }
     static Disk initial_disk(const Options&, NodeId) { return {}; }
     static void on_start(State& s, const Context& ctx, Effects& effects);
     static void on_restart(State& s, const Context& ctx, Effects& effects);
@@ -175,7 +181,8 @@ private:
     static void on(State& s, const Context& ctx, NodeId from, const Fence& m, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const Fenced& m, Effects& effects);
 
-    static void handle(State& s, const Context& ctx, coordination::ClientWork& work, Effects& effects);
+    static void handle(State& s, const Context& ctx, coordination::ClientWork& work,
+                       Effects& effects);
     static void on_happening(State& s, const Context& ctx, const coordination::Happening& h,
                              coordination::ClientWork& work, Effects& effects);
     static void on_reply(State& s, const Context& ctx, const coordination::Reply& m,

@@ -12,9 +12,11 @@ namespace {
 
 const std::string election = "/election";
 
-// "3.1.2-n_0000000007": node 3, its first start, its second znode; the seventh made after the first.
+// "3.1.2-n_0000000007": node 3, its first start, its second znode; the seventh made after the
+// first.
 std::string guid_of(NodeId node, std::int64_t life, std::int64_t attempt) {
-    return std::to_string(node) + "." + std::to_string(life) + "." + std::to_string(attempt) + "-n_";
+    return std::to_string(node) + "." + std::to_string(life) + "." + std::to_string(attempt) +
+           "-n_";
 }
 
 std::int64_t whole(std::string_view digits) {
@@ -37,7 +39,8 @@ NodeId node_in_queue(std::int64_t place, NodeId leader) {
 }
 std::string warm_name(std::int64_t place, NodeId leader) {
     const std::string digits = std::to_string(place);
-    return guid_of(node_in_queue(place, leader), 1, 1) + std::string(10 - digits.size(), '0') + digits;
+    return guid_of(node_in_queue(place, leader), 1, 1) + std::string(10 - digits.size(), '0') +
+           digits;
 }
 std::vector<Watch> warm_watches(std::int64_t place, NodeId leader, WatchedZnode watched) {
     if (place == 0) {
@@ -54,14 +57,18 @@ void ZkRecipeOptions::validate(NodeId) const { sessions.validate(); }
 About ZkRecipe::about() {
     return {.name = "zk_recipe",
             .title = "ZooKeeper's election recipe",
-            .source = "ZooKeeper Recipes and Solutions, Leader Election; Hunt et al., USENIX ATC 2010, "
-                      "section 2.4",
-            .assumptions = "the coordination service is up, reachable and keeps its disk; no majority "
-                           "of members is needed",
-            .cost = "1 event, 1 listing and its reply at a leader's death (watch leader: n-1 each); "
-                    "pings to the service all the time",
-            .weaknesses = "no leader while the service is down; who is cut off or paused may act after "
-                          "its session has expired",
+            .source =
+                "ZooKeeper Recipes and Solutions, Leader Election; Hunt et al., USENIX ATC 2010, "
+                "section 2.4",
+            .assumptions =
+                "the coordination service is up, reachable and keeps its disk; no majority "
+                "of members is needed",
+            .cost =
+                "1 event, 1 listing and its reply at a leader's death (watch leader: n-1 each); "
+                "pings to the service all the time",
+            .weaknesses =
+                "no leader while the service is down; who is cut off or paused may act after "
+                "its session has expired",
             .epochs = true};
 }
 
@@ -224,7 +231,8 @@ void ZkRecipe::on_happening(State& s, const Context& ctx, const Happening& h, Cl
             m.asked = Asked::nothing;
             m.to_watch.clear();
             if (m.acts && ctx.options.step_down_on_disconnect) {
-                work.notes.push_back({"stops acting as leader: it cannot know whether it still is"});
+                work.notes.push_back(
+                    {"stops acting as leader: it cannot know whether it still is"});
                 m.acts = false;
                 m.leader = no_node;
             }
@@ -250,7 +258,8 @@ void ZkRecipe::on_happening(State& s, const Context& ctx, const Happening& h, Cl
                 m.leader = no_node;
             }
             return;
-        case Happening::Kind::reply: return on_reply(s, ctx, h.reply, work);
+        case Happening::Kind::reply:
+            return on_reply(s, ctx, h.reply, work);
     }
 }
 
@@ -260,7 +269,8 @@ void ZkRecipe::on_reply(State& s, const Context& ctx, const Reply& m, ClientWork
             s.memory.own = m.path.substr(election.size() + 1);
             s.memory.must_list = true;  // step 2
             return;
-        case Asked::list: return on_listing(s, ctx, m.children, work);
+        case Asked::list:
+            return on_listing(s, ctx, m.children, work);
         case Asked::exists:
             s.memory.to_watch.clear();
             if (m.code == Code::no_node) {  // gone between the listing and exists()
@@ -273,7 +283,8 @@ void ZkRecipe::on_reply(State& s, const Context& ctx, const Reply& m, ClientWork
             s.memory.resigning = false;
             ++s.memory.attempts;
             return;
-        case Asked::nothing: return;
+        case Asked::nothing:
+            return;
     }
 }
 
@@ -349,7 +360,8 @@ void ZkRecipe::go_on(State& s, const Context& ctx, ClientWork& work) {
         client.ask(GetChildren{{}, election, false});
     } else if (m.own.empty()) {
         m.asked = Asked::create;
-        client.ask(Create{{}, path_of(guid_of(ctx.self, s.disk.starts, m.attempts)), "", true, true});
+        client.ask(
+            Create{{}, path_of(guid_of(ctx.self, s.disk.starts, m.attempts)), "", true, true});
     } else if (!m.to_watch.empty()) {
         m.asked = Asked::exists;
         client.ask(Exists{{}, path_of(m.to_watch), true});

@@ -1,9 +1,10 @@
-// ZooKeeper's election recipe: everybody makes a numbered ephemeral znode, the smallest number leads,
-// and each watches the znode before its own.
+// ZooKeeper's election recipe: everybody makes a numbered ephemeral znode, the smallest number
+// leads, and each watches the znode before its own.
 //
-// Source:      "ZooKeeper Recipes and Solutions", section Leader Election, with the notes of section
-//              Locks on exists() and on the guid; Hunt et al., USENIX ATC 2010, section 2.4 (simple
-//              locks without herd effect); Apache Curator's LeaderLatch for what it leaves open.
+// Source:      "ZooKeeper Recipes and Solutions", section Leader Election, with the notes of
+//              section Locks on exists() and on the guid; Hunt et al., USENIX ATC 2010, section 2.4
+//              (simple locks without herd effect); Apache Curator's LeaderLatch for what it leaves
+//              open.
 // Modelled:    the queue of sequential ephemeral znodes; one watch each, on the predecessor or (the
 //              recipe's warning) on the leader; exists() that finds nothing goes back to listing; a
 //              create whose reply was lost, found again by its guid; session expiry, learnt late;
@@ -14,12 +15,12 @@
 //              the service, too). The guid is the node, its starts and its sessions, not random.
 // Assumptions: the service is up, reachable, and keeps its disk. No majority of members is needed,
 //              and members need not reach each other.
-// Cost:        at a leader's death 1 event, 1 listing and its reply; all watch the leader: n-1 each,
-//              and n-2 watches set again (a request and a reply each). Ever: a ping and its answer
-//              per member and third of a time-out.
-// Weaknesses:  nobody leads while the service is down; a leader that is cut off learns of its expiry
-//              from nobody: with step_down_on_disconnect it stops in time if delays and clocks behave
-//              (docs/protocols/zk_recipe.md), and a paused one never does.
+// Cost:        at a leader's death 1 event, 1 listing and its reply; all watch the leader: n-1
+//              each, and n-2 watches set again (a request and a reply each). Ever: a ping and its
+//              answer per member and third of a time-out.
+// Weaknesses:  nobody leads while the service is down; a leader that is cut off learns of its
+//              expiry from nobody: with step_down_on_disconnect it stops in time if delays and
+//              clocks behave (docs/protocols/zk_recipe.md), and a paused one never does.
 // Scenarios:   tests/scenarios/zk_recipe/
 #pragma once
 
@@ -57,12 +58,14 @@ struct ZkRecipeOptions {
         option("watch", self.watch,
                "The znode that a waiting member watches: its predecessor's, or the leader's, which "
                "wakes all of them at once.");
-        option("step_down_on_disconnect", self.step_down_on_disconnect,
-               "Whether a leader stops acting while it is disconnected (Curator's LeaderLatch does), "
-               "or only when it learns that its session has expired.");
-        option("protected_create", self.protected_create,
-               "Whether a member that lost the reply to its create looks for its znode, by the guid "
-               "in the name, before it makes another.");
+        option(
+            "step_down_on_disconnect", self.step_down_on_disconnect,
+            "Whether a leader stops acting while it is disconnected (Curator's LeaderLatch does), "
+            "or only when it learns that its session has expired.");
+        option(
+            "protected_create", self.protected_create,
+            "Whether a member that lost the reply to its create looks for its znode, by the guid "
+            "in the name, before it makes another.");
         option("look_interval_ms", self.look_interval,
                "How often a member that does not lead lists the znodes to know who does; 0: only "
                "when it is woken.");
@@ -103,12 +106,12 @@ struct ZkRecipe {
         Asked asked = Asked::nothing;
         bool must_list = false;
         bool resigning = false;
-        std::string to_watch;         ///< the znode to ask exists() for next
-        bool acts = false;            ///< as leader
-        bool stands = false;          ///< the leader's znode is gone: it looks whether it is next
-        NodeId leader = no_node;      ///< who made the smallest znode, as last listed
-        Epoch epoch = 0;              ///< the number of that znode, and 1
-        std::int64_t woken = 0;       ///< events that reached it
+        std::string to_watch;     ///< the znode to ask exists() for next
+        bool acts = false;        ///< as leader
+        bool stands = false;      ///< the leader's znode is gone: it looks whether it is next
+        NodeId leader = no_node;  ///< who made the smallest znode, as last listed
+        Epoch epoch = 0;          ///< the number of that znode, and 1
+        std::int64_t woken = 0;   ///< events that reached it
         EL_FIELDS(Memory, desk, client, attempts, own, asked, must_list, resigning, to_watch, acts,
                   stands, leader, epoch, woken)
     };
@@ -123,7 +126,9 @@ struct ZkRecipe {
     }
 
     // --- inputs ---
-    static std::vector<ActorKind> actors(const Options&, NodeId) { return {{"coordination service", 1}}; }
+    static std::vector<ActorKind> actors(const Options&, NodeId) {
+        return {{"coordination service", 1}};
+    }
     static Disk initial_disk(const Options&, NodeId) { return {}; }
     static void on_start(State& s, const Context& ctx, Effects& effects);
     static void on_restart(State& s, const Context& ctx, Effects& effects);

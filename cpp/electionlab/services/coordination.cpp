@@ -36,9 +36,12 @@ Znode* find(Database& db, std::string_view path) {
 bool fires(WatchKind kind, EventType type) {
     switch (type) {
         case EventType::created:
-        case EventType::data_changed: return kind != WatchKind::children;
-        case EventType::deleted: return true;
-        case EventType::children_changed: return kind == WatchKind::children;
+        case EventType::data_changed:
+            return kind != WatchKind::children;
+        case EventType::deleted:
+            return true;
+        case EventType::children_changed:
+            return kind == WatchKind::children;
     }
     return false;
 }
@@ -52,9 +55,8 @@ void add_watch(std::vector<Watch>& watches, const Watch& watch) {
 
 // Takes those that this event fires; returns whether there was one.
 bool take_watches(std::vector<Watch>& watches, EventType type, std::string_view path) {
-    return std::erase_if(watches, [&](const Watch& w) {
-               return w.path == path && fires(w.kind, type);
-           }) != 0;
+    return std::erase_if(
+               watches, [&](const Watch& w) { return w.path == path && fires(w.kind, type); }) != 0;
 }
 
 }  // namespace
@@ -94,7 +96,8 @@ const Session* Database::find_session(SessionId id) const {
 std::vector<std::string> Database::children_of(std::string_view path) const {
     const std::string prefix = path == "/" ? "/" : std::string(path) + "/";
     std::vector<std::string> names;
-    for (auto at = place_of(znodes, prefix); at != znodes.end() && at->path.starts_with(prefix); ++at) {
+    for (auto at = place_of(znodes, prefix); at != znodes.end() && at->path.starts_with(prefix);
+         ++at) {
         const std::string_view name = std::string_view(at->path).substr(prefix.size());
         if (!name.empty() && name.find('/') == std::string_view::npos) {
             names.emplace_back(name);
@@ -113,11 +116,9 @@ Database make_database(const std::vector<std::pair<std::string, std::string>>& p
         ++parent->creates;
         ++parent->children;
         parent->pzxid = db.zxid;
-        db.znodes.insert(place_of(db.znodes, path), {.path = path,
-                                                     .data = data,
-                                                     .czxid = db.zxid,
-                                                     .mzxid = db.zxid,
-                                                     .pzxid = db.zxid});
+        db.znodes.insert(
+            place_of(db.znodes, path),
+            {.path = path, .data = data, .czxid = db.zxid, .mzxid = db.zxid, .pzxid = db.zxid});
     }
     return db;
 }
@@ -297,7 +298,8 @@ void Service::tick() {
     for (const SessionId session : silent) {
         const NodeId client = db_.find_session(session)->client;
         const std::int64_t number = find(session)->number;
-        work_.notes.push_back({"ends the session {} of node {}: not a word for too long", session, client});
+        work_.notes.push_back(
+            {"ends the session {} of node {}: not a word for too long", session, client});
         end_session(session);
         if (number != 0) {
             work_.sends.emplace_back(client, ConnectionClosed{session, number});
@@ -325,8 +327,8 @@ void Service::receive(NodeId client, const ToService& message) {
 void Service::on(NodeId client, const Connect& m) {
     SessionId session = m.session;
     if (m.last_zxid > db_.zxid) {
-        work_.notes.push_back({"refuses a client that has seen zxid {}: its own last is {}", m.last_zxid,
-                               db_.zxid});
+        work_.notes.push_back(
+            {"refuses a client that has seen zxid {}: its own last is {}", m.last_zxid, db_.zxid});
         return;
     }
     if (session == 0) {
@@ -361,7 +363,8 @@ Connection* Service::connection_of(NodeId client, const Call& call) {
 
 void Service::on(NodeId client, const Ping& m) {
     if (const Connection* const c = connection_of(client, m.call)) {
-        work_.sends.emplace_back(client, Pong{c->session, c->number, c->taken >= m.call.xid, c->sent});
+        work_.sends.emplace_back(client,
+                                 Pong{c->session, c->number, c->taken >= m.call.xid, c->sent});
     }
 }
 
@@ -372,8 +375,13 @@ void Service::on(NodeId client, const Asked& m) {
         return;  // a copy, or it has overtaken a request that is lost
     }
     c->taken = m.call.xid;
-    Reply reply{.session = c->session, .connection = c->number, .xid = m.call.xid, .path = "",
-                .stat = {}, .data = "", .children = {}};
+    Reply reply{.session = c->session,
+                .connection = c->number,
+                .xid = m.call.xid,
+                .path = "",
+                .stat = {},
+                .data = "",
+                .children = {}};
     answer(*c, m, reply);
     c = find(m.call.session);
     reply.order = c == nullptr ? 0 : ++c->sent;  // after the events that it caused
@@ -386,18 +394,23 @@ void Service::on(NodeId client, const Asked& m) {
 }
 
 void Service::answer(Connection& c, const Create& m, Reply& reply) {
-    commit(c.session, {{OpKind::create, m.path, m.data, any_version, m.ephemeral, m.sequential}}, reply);
+    commit(c.session, {{OpKind::create, m.path, m.data, any_version, m.ephemeral, m.sequential}},
+           reply);
 }
 
 void Service::answer(Connection& c, const Delete& m, Reply& reply) {
-    commit(c.session, {{.kind = OpKind::remove, .path = m.path, .data = "", .version = m.version}}, reply);
+    commit(c.session, {{.kind = OpKind::remove, .path = m.path, .data = "", .version = m.version}},
+           reply);
 }
 
 void Service::answer(Connection& c, const SetData& m, Reply& reply) {
-    commit(c.session, {{.kind = OpKind::set, .path = m.path, .data = m.data, .version = m.version}}, reply);
+    commit(c.session, {{.kind = OpKind::set, .path = m.path, .data = m.data, .version = m.version}},
+           reply);
 }
 
-void Service::answer(Connection& c, const Multi& m, Reply& reply) { commit(c.session, m.ops, reply); }
+void Service::answer(Connection& c, const Multi& m, Reply& reply) {
+    commit(c.session, m.ops, reply);
+}
 
 void Service::answer(Connection& c, const Exists& m, Reply& reply) {
     const Znode* const znode = db_.find(m.path);
@@ -516,7 +529,8 @@ void ClientPart::ping_due() {
 
 void ClientPart::silence() {
     if (c_.link == Link::connected) {
-        work_.notes.push_back({"has not heard from the service for 2/3 of its time-out: disconnected"});
+        work_.notes.push_back(
+            {"has not heard from the service for 2/3 of its time-out: disconnected"});
         disconnect();
     } else {
         connect();
@@ -606,7 +620,8 @@ void ClientPart::hand_over(const Reply& m) {
     if (c_.asked_watch) {
         const bool found = m.code == Code::ok;
         if (c_.asked_watch->kind == WatchKind::existence) {
-            add_watch(c_.watches, {found ? WatchKind::data : WatchKind::existence, c_.asked_watch->path});
+            add_watch(c_.watches,
+                      {found ? WatchKind::data : WatchKind::existence, c_.asked_watch->path});
         } else if (found) {
             add_watch(c_.watches, *c_.asked_watch);
         }

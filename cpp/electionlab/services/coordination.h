@@ -2,24 +2,27 @@
 // (znodes), sessions that end in silence, and watches that tell of one change.
 //
 // Source:      P. Hunt, M. Konar, F. P. Junqueira, B. Reed, "ZooKeeper: Wait-free Coordination for
-//              Internet-scale Systems", USENIX ATC 2010, section 2; the ZooKeeper Programmer's Guide
-//              (data model, sessions, watches); the project's server and Java client where these
-//              are silent (bucketed expiry, 2/3 of the time-out, watches set again, cversion).
-// Modelled:    create, delete, exists, getData, setData, getChildren, multi; ephemeral and sequential
-//              znodes; versions; zxids; one-shot watches on data, existence and children; sessions,
-//              pings, expiry, reconnection; a transaction is durable before it is answered.
+//              Internet-scale Systems", USENIX ATC 2010, section 2; the ZooKeeper Programmer's
+//              Guide (data model, sessions, watches); the project's server and Java client where
+//              these are silent (bucketed expiry, 2/3 of the time-out, watches set again,
+//              cversion).
+// Modelled:    create, delete, exists, getData, setData, getChildren, multi; ephemeral and
+//              sequential znodes; versions; zxids; one-shot watches on data, existence and
+//              children; sessions, pings, expiry, reconnection; a transaction is durable before it
+//              is answered.
 // Left out:    the servers behind the service and their elections (one actor, always up to date;
-//              after a restart sessions get their whole time-out again, as from a new leader of
-//              the ensemble); passwords, access lists, several requests under way at once.
+//              after a restart sessions get their whole time-out again, as from a new leader of the
+//              ensemble); passwords, access lists, several requests under way at once.
 // Deviations:  a connection is a number, as messages here can be lost, copied and overtaken, which
 //              TCP would mend: who sees that something is missing counts the connection as silent.
-//              A client sets its watches again in Connect itself (ZooKeeper: SetWatches, next).
-//              The number of a client's starts stands for its port: no message of an earlier life
-//              is taken for one of this.
+//              A client sets its watches again in Connect itself (ZooKeeper: SetWatches, next). The
+//              number of a client's starts stands for its port: no message of an earlier life is
+//              taken for one of this.
 //
-// Used by a protocol that has `Database` on its disk, `Desk` and `Client` in its memory, the messages
-// below in its variant, and the timers `tick`, `ping` and `silence`. Nothing here sends anything: what
-// should happen is written down in `ServiceWork` and `ClientWork`, and `carry_out` does it.
+// Used by a protocol that has `Database` on its disk, `Desk` and `Client` in its memory, the
+// messages below in its variant, and the timers `tick`, `ping` and `silence`. Nothing here sends
+// anything: what should happen is written down in `ServiceWork` and `ClientWork`, and `carry_out`
+// does it.
 #pragma once
 
 #include <cstdint>
@@ -43,7 +46,12 @@ using SessionId = std::int64_t;
 inline constexpr std::int64_t any_version = -1;
 
 enum class Code : std::uint8_t {
-    ok, no_node, node_exists, bad_version, not_empty, no_children_for_ephemerals
+    ok,
+    no_node,
+    node_exists,
+    bad_version,
+    not_empty,
+    no_children_for_ephemerals
 };
 constexpr std::string_view enum_name(Code code) {
     constexpr std::string_view names[] = {"ok",          "no_node",   "node_exists",
@@ -57,8 +65,8 @@ constexpr std::string_view enum_name(EventType type) {
     return static_cast<std::size_t>(type) < 4 ? names[static_cast<std::size_t>(type)] : "";
 }
 
-/// What a watch waits for: getData and exists set `data`, exists of nothing `existence`, getChildren
-/// `children`. The first two fire alike; they differ when a watch is set again.
+/// What a watch waits for: getData and exists set `data`, exists of nothing `existence`,
+/// getChildren `children`. The first two fire alike; they differ when a watch is set again.
 enum class WatchKind : std::uint8_t { data, existence, children };
 constexpr std::string_view enum_name(WatchKind kind) {
     constexpr std::string_view names[] = {"data", "existence", "children"};
@@ -73,11 +81,11 @@ struct Watch {
 
 /// What exists and getData tell about a znode.
 struct Stat {
-    Zxid czxid = 0;              ///< created it
-    Zxid mzxid = 0;              ///< last changed its data
-    Zxid pzxid = 0;              ///< last changed its children
-    std::int64_t version = 0;    ///< changes of its data
-    std::int64_t cversion = 0;   ///< changes of its children
+    Zxid czxid = 0;             ///< created it
+    Zxid mzxid = 0;             ///< last changed its data
+    Zxid pzxid = 0;             ///< last changed its children
+    std::int64_t version = 0;   ///< changes of its data
+    std::int64_t cversion = 0;  ///< changes of its children
     SessionId ephemeral_owner = 0;
     std::int64_t num_children = 0;
     EL_FIELDS(Stat, czxid, mzxid, pzxid, version, cversion, ephemeral_owner, num_children)
@@ -236,8 +244,8 @@ using ToClient = std::variant<Connected, Expired, ConnectionClosed, Pong, Reply,
 /// All of these, and then a protocol's own.
 template <class... Own>
 using Messages = std::variant<Connect, Ping, Create, Delete, SetData, Exists, GetData, GetChildren,
-                              Multi, CloseSession, Connected, Expired, ConnectionClosed, Pong, Reply,
-                              WatchEvent, Own...>;
+                              Multi, CloseSession, Connected, Expired, ConnectionClosed, Pong,
+                              Reply, WatchEvent, Own...>;
 
 namespace detail {
 template <class T, class Variant>
@@ -290,9 +298,9 @@ struct Znode {
     Zxid mzxid = 0;
     Zxid pzxid = 0;
     std::int64_t version = 0;
-    std::int64_t creates = 0;   ///< children ever created: the next sequential one's number
+    std::int64_t creates = 0;  ///< children ever created: the next sequential one's number
     std::int64_t children = 0;
-    SessionId owner = 0;        ///< of an ephemeral znode
+    SessionId owner = 0;  ///< of an ephemeral znode
     EL_FIELDS(Znode, path, data, czxid, mzxid, pzxid, version, creates, children, owner)
 
     [[nodiscard]] Stat stat() const;
@@ -354,7 +362,8 @@ public:
     void receive(NodeId client, const ToService& message);
     /// A tick: sessions that were silent too long end.
     void tick();
-    /// A session that exists from the start, with its connection 1 and these ephemerals and watches.
+    /// A session that exists from the start, with its connection 1 and these ephemerals and
+    /// watches.
     void admit(NodeId client, const std::vector<Op>& ephemerals, std::vector<Watch> watches);
 
 private:
@@ -415,16 +424,16 @@ struct Client {
     Link link = Link::none;
     SessionId session = 0;
     std::int64_t life = 0;
-    std::int64_t connection = 0;      ///< of the last attempt
-    std::int64_t xid = 0;             ///< of the last request of this connection
-    bool waiting = false;             ///< for its reply
-    std::optional<Watch> asked_watch; ///< what that request is to watch
-    std::int64_t received = 0;        ///< order of the last reply or event
+    std::int64_t connection = 0;       ///< of the last attempt
+    std::int64_t xid = 0;              ///< of the last request of this connection
+    bool waiting = false;              ///< for its reply
+    std::optional<Watch> asked_watch;  ///< what that request is to watch
+    std::int64_t received = 0;         ///< order of the last reply or event
     Zxid last_zxid = 0;
-    std::vector<Watch> watches;       ///< set and not fired
-    std::vector<Early> early;         ///< ascending
-    EL_FIELDS(Client, link, session, life, connection, xid, waiting, asked_watch, received, last_zxid,
-              watches, early)
+    std::vector<Watch> watches;  ///< set and not fired
+    std::vector<Early> early;    ///< ascending
+    EL_FIELDS(Client, link, session, life, connection, xid, waiting, asked_watch, received,
+              last_zxid, watches, early)
 
     [[nodiscard]] bool idle() const { return link == Link::connected && !waiting; }
     [[nodiscard]] bool watches_path(std::string_view path) const;

@@ -128,7 +128,8 @@ TEST_CASE("zk_lock: who loses the race reads who won, and watches", "[zk_lock]")
     CHECK(m.view() == View{Role::follower, 1, 6});
 }
 
-TEST_CASE("zk_lock: a lost reply to the create is known by the znode's owner", "[zk_lock][safety]") {
+TEST_CASE("zk_lock: a lost reply to the create is known by the znode's owner",
+          "[zk_lock][safety]") {
     Member m(flavoured(LockFlavour::kafka));
     m.answer(Code::no_node);
     m.answer(Code::ok, "4", stat(1, 9, 0));
@@ -213,8 +214,9 @@ TEST_CASE("zk_lock: without an answer the holder goes on, or gives up and stays 
     CHECK(careful.asked<Connect>().session == 0);
 }
 
-TEST_CASE("zk_lock: who is fenced stops, then answers; a later epoch is not fenced by an earlier one",
-          "[zk_lock][safety]") {
+TEST_CASE(
+    "zk_lock: who is fenced stops, then answers; a later epoch is not fenced by an earlier one",
+    "[zk_lock][safety]") {
     Member m = holder("");
     m.answer(Code::ok, "", stat(31, 0, 0));
     REQUIRE(m.view().leads());
@@ -298,7 +300,8 @@ TEST_CASE("zk_lock: an epoch has one controller, and epochs go up by one", "[zk_
     }
 }
 
-TEST_CASE("zk_lock: the race is no queue: who came first does not lead first", "[zk_lock][fairness]") {
+TEST_CASE("zk_lock: the race is no queue: who came first does not lead first",
+          "[zk_lock][fairness]") {
     // Of 200 races between two that were woken together, either wins many; in the recipe the order
     // of arrival decides all of them.
     std::int64_t lower = 0;
@@ -332,9 +335,10 @@ TEST_CASE("zk_lock: a clean quit is not fenced, a crash is", "[zk_lock][safety]"
     CHECK(crash.sent("Fenced") == 0);
 }
 
-TEST_CASE("zk_lock: an old leader that is cut off from the service only: kafka's goes on, yarn's is "
-          "fenced",
-          "[zk_lock][safety][fault]") {
+TEST_CASE(
+    "zk_lock: an old leader that is cut off from the service only: kafka's goes on, yarn's is "
+    "fenced",
+    "[zk_lock][safety][fault]") {
     const auto run = [](const Value& options) {
         Story s("zk_lock", 4, options, merged(steady, Dict{{"one_leader_at_a_time", true}}));
         s.until(400);
@@ -356,7 +360,8 @@ TEST_CASE("zk_lock: an old leader that is cut off from the service only: kafka's
     CHECK(fenced.leader() > 1);
 }
 
-TEST_CASE("zk_lock: an old active that cannot be fenced: two, or none", "[zk_lock][safety][fault]") {
+TEST_CASE("zk_lock: an old active that cannot be fenced: two, or none",
+          "[zk_lock][safety][fault]") {
     const auto run = [](const char* unfenced) {
         Story s("zk_lock", 4, merged(yarn, Dict{{"unfenced", unfenced}}),
                 merged(steady, Dict{{"one_leader_at_a_time", true}}));
@@ -449,7 +454,8 @@ TEST_CASE("zk_lock: options that make no sense are refused by name", "[zk_lock][
     };
     CHECK_THROWS_WITH(check(Dict{{"session_timeout_ms", 0}}), contains("session_timeout_ms=0"));
     CHECK_THROWS_WITH(check(Dict{{"fence_timeout_ms", 0}}), contains("fence_timeout_ms=0"));
-    CHECK_THROWS_WITH(check(Dict{{"flavour", "hbase"}}), contains("flavour='hbase'") && contains("'yarn'"));
+    CHECK_THROWS_WITH(check(Dict{{"flavour", "hbase"}}),
+                      contains("flavour='hbase'") && contains("'yarn'"));
     CHECK_THROWS_WITH(check(Dict{{"unfenced", true}}), contains("unfenced"));
 }
 
@@ -464,7 +470,9 @@ TEST_CASE("leader crash: the lock znode with 2 to 9 finds a new leader within it
     const NodeId n = GENERATE(2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u);
     leader_crash::survives(promise, n);
     promise.options = yarn;
-    promise.bound_ms = [](const leader_crash::Crash&) { return d + timeout + tick + 9 * d + fence; };
+    promise.bound_ms = [](const leader_crash::Crash&) {
+        return d + timeout + tick + 9 * d + fence;
+    };
     leader_crash::survives(promise, n);
 }
 
@@ -473,19 +481,22 @@ TEST_CASE("zk_lock: golden runs", "[zk_lock][golden][determinism]") {
         "zk_lock",
         {{"kafka_calm", "zk_lock", 5, kafka, Dict{{"seed", 1}}, 5000},
          {"kafka_crashes", "zk_lock", 5, kafka,
-          Dict{{"seed", 2}, {"actions", List{golden::plan(golden::random_node("crash"), 500)}}}, 6000},
+          Dict{{"seed", 2}, {"actions", List{golden::plan(golden::random_node("crash"), 500)}}},
+          6000},
          {"kafka_bad_links", "zk_lock", 5, kafka,
           Dict{{"seed", 3}, {"network", golden::bad_links()}, {"every_node", golden::machines()}},
           6000},
          {"yarn_pauses", "zk_lock", 4, yarn,
-          Dict{{"seed", 4}, {"actions", List{golden::plan(golden::random_node("pause"), 600)}}}, 6000},
+          Dict{{"seed", 4}, {"actions", List{golden::plan(golden::random_node("pause"), 600)}}},
+          6000},
          {"yarn_service_crashes", "zk_lock", 4, merged(yarn, Dict{{"unfenced", "gives_up"}}),
           Dict{{"seed", 5},
                {"actions", List{golden::plan(Dict{{"action", "crash"}, {"node", 5}}, 900),
                                 golden::plan(golden::random_node("crash"), 1500)}}},
           6000},
          {"yarn_warm", "zk_lock", 6, yarn,
-          Dict{{"seed", 6}, {"initial_leader", 4},
+          Dict{{"seed", 6},
+               {"initial_leader", 4},
                {"actions", List{golden::plan(Dict{{"action", "partition"}}, 900)}}},
           6000}});
 }

@@ -139,7 +139,7 @@ TEST_CASE("zk_recipe: a create whose reply is lost is found again by its guid",
     m.expire(ZkRecipe::Timer::silence);  // no reply: disconnected
     CHECK(m.asked<Connect>().session == 7);
     m.receive(4, Connected{7, 1, 2});
-    m.asked<GetChildren>();  // before it makes another
+    m.asked<GetChildren>();                                        // before it makes another
     m.listed({"2.0.9-n_0000000001", "2.1.10-n_0000000002", own});  // of other lives and sessions
     CHECK(m.state.memory.own == own);
     CHECK(m.asked<Exists>().path == "/election/2.1.10-n_0000000002");
@@ -184,7 +184,8 @@ TEST_CASE("zk_recipe: a leader that is disconnected stops acting, if it is told 
     }
 }
 
-TEST_CASE("zk_recipe: a start after a crash is a new life with a new session", "[zk_recipe][fault]") {
+TEST_CASE("zk_recipe: a start after a crash is a new life with a new session",
+          "[zk_recipe][fault]") {
     Member m;
     m.created(own);
     m.listed({own});
@@ -299,8 +300,8 @@ TEST_CASE("zk_recipe: first come, first served: they lead in the order of their 
         std::vector<std::pair<std::string, NodeId>> created;  // ten digits and the node
         for (NodeId node = 1; node <= n; ++node) {
             const Value name = s.field(node, "memory.own");
-            created.emplace_back(name.get_if<std::string>()->substr(name.get_if<std::string>()->rfind('_')),
-                                 node);
+            created.emplace_back(
+                name.get_if<std::string>()->substr(name.get_if<std::string>()->rfind('_')), node);
         }
         std::sort(created.begin(), created.end());
         for (NodeId turn = 0; turn < n; ++turn) {
@@ -399,9 +400,10 @@ TEST_CASE("zk_recipe: a leader that is cut off from the service and goes on is o
     }
 }
 
-TEST_CASE("zk_recipe: who steps down does so before the others elect if answers take less than a "
-          "third of the time-out",
-          "[zk_recipe][safety][fault]") {
+TEST_CASE(
+    "zk_recipe: who steps down does so before the others elect if answers take less than a "
+    "third of the time-out",
+    "[zk_recipe][safety][fault]") {
     // It counts 200 ms from the last answer, the service at least 300 from the ping: 100 are left
     // for the way back. A longer one is not even taken, unless the one before was late as well: the
     // 200 ms from that would be over.
@@ -409,8 +411,8 @@ TEST_CASE("zk_recipe: who steps down does so before the others elect if answers 
         double before, last;  // the way back of the pings of 200 and 300 ms
         bool two_act;
     };
-    const Case c = GENERATE(
-        values<Case>({{8, 8, false}, {99, 99, false}, {8, 180, false}, {90, 180, true}}));
+    const Case c =
+        GENERATE(values<Case>({{8, 8, false}, {99, 99, false}, {8, 180, false}, {90, 180, true}}));
     for (int seed = 0; seed < 50; ++seed) {
         Story s("zk_recipe", 3, Dict{},
                 Dict{{"seed", seed}, {"initial_leader", 1}, {"one_leader_at_a_time", true}}, false);
@@ -479,8 +481,9 @@ TEST_CASE("zk_recipe: one leader per number and no orphan, whatever the network 
         List actions{golden::plan(golden::random_node("crash"), 1500),
                      golden::plan(Dict{{"action", "crash"}, {"node", 6}}, 4000),
                      golden::plan(Dict{{"action", "partition"}}, 2500)};
-        Story s("zk_recipe", 5, Dict{{"watch", seed % 2 == 0 ? "predecessor" : "leader"},
-                                     {"step_down_on_disconnect", seed % 3 != 0}},
+        Story s("zk_recipe", 5,
+                Dict{{"watch", seed % 2 == 0 ? "predecessor" : "leader"},
+                     {"step_down_on_disconnect", seed % 3 != 0}},
                 Dict{{"seed", seed},
                      {"network", links},
                      {"every_node", Dict{{"write_delay_ms", List{0, 5}}}},
@@ -498,8 +501,8 @@ TEST_CASE("zk_recipe: one leader per number and no orphan, whatever the network 
 TEST_CASE("zk_recipe: without looking around everybody still leads in turn",
           "[zk_recipe][liveness]") {
     for (std::int64_t seed = 0; seed < seeds(100); ++seed) {
-        Story s("zk_recipe", 6, quiet(seed % 2 == 0 ? "predecessor" : "leader"), Dict{{"seed", seed}},
-                false);
+        Story s("zk_recipe", 6, quiet(seed % 2 == 0 ? "predecessor" : "leader"),
+                Dict{{"seed", seed}}, false);
         CAPTURE(seed);
         for (int i = 0; i < 5; ++i) {
             REQUIRE(s.until_leader(1000));
@@ -519,7 +522,8 @@ TEST_CASE("zk_recipe: options that make no sense are refused by name", "[zk_reci
     CHECK_THROWS_WITH(check(Dict{{"tick_ms", 200}}), contains("tick_ms=200"));
     CHECK_THROWS_WITH(check(Dict{{"connect_timeout_ms", List{0, 1}}}),
                       contains("connect_timeout_ms"));
-    CHECK_THROWS_WITH(check(Dict{{"watch", "all"}}), contains("watch='all'") && contains("'leader'"));
+    CHECK_THROWS_WITH(check(Dict{{"watch", "all"}}),
+                      contains("watch='all'") && contains("'leader'"));
     CHECK_THROWS_WITH(check(Dict{{"look_interval_ms", -1}}), contains("look_interval_ms=-1"));
 }
 
@@ -546,18 +550,21 @@ TEST_CASE("zk_recipe: golden runs", "[zk_recipe][golden][determinism]") {
         "zk_recipe",
         {{"calm", "zk_recipe", 5, Dict{}, Dict{{"seed", 1}}, 2000},
          {"crashes", "zk_recipe", 5, Dict{},
-          Dict{{"seed", 2}, {"actions", List{golden::plan(golden::random_node("crash"), 500)}}}, 6000},
+          Dict{{"seed", 2}, {"actions", List{golden::plan(golden::random_node("crash"), 500)}}},
+          6000},
          {"service_crashes", "zk_recipe", 4, Dict{{"watch", "leader"}},
           Dict{{"seed", 3},
                {"actions", List{golden::plan(Dict{{"action", "crash"}, {"node", 5}}, 900)}}},
           6000},
          {"pauses", "zk_recipe", 4, Dict{{"step_down_on_disconnect", false}},
-          Dict{{"seed", 4}, {"actions", List{golden::plan(golden::random_node("pause"), 600)}}}, 6000},
+          Dict{{"seed", 4}, {"actions", List{golden::plan(golden::random_node("pause"), 600)}}},
+          6000},
          {"bad_links", "zk_recipe", 5, Dict{},
           Dict{{"seed", 5}, {"network", golden::bad_links()}, {"every_node", golden::machines()}},
           6000},
          {"warm", "zk_recipe", 6, Dict{},
-          Dict{{"seed", 6}, {"initial_leader", 4},
+          Dict{{"seed", 6},
+               {"initial_leader", 4},
                {"actions", List{golden::plan(Dict{{"action", "partition"}}, 900)}}},
           6000}});
 }

@@ -43,7 +43,8 @@ struct Bench {
                       std::vector<Watch> watches = {}) {
         Call& call = calls[client];
         call = {session, call.connection + 1, 0};
-        service().receive(client, Connect{session, 1, call.connection, last_zxid, std::move(watches)});
+        service().receive(client,
+                          Connect{session, 1, call.connection, last_zxid, std::move(watches)});
         const auto answers = sent<Connected>();
         call.session = answers.empty() ? 0 : answers.at(0).second.session;
         return call.session;
@@ -89,11 +90,11 @@ TEST_CASE("coordination: sequential names carry ten digits of the parent's count
     Bench b;
     b.connect(1);
     CHECK(b.create(1, "/a/x-", true, true).path == "/a/x-0000000000");
-    CHECK(b.create(1, "/a/plain").path == "/a/plain");                     // counts as well
+    CHECK(b.create(1, "/a/plain").path == "/a/plain");  // counts as well
     CHECK(b.create(1, "/a/x-", true, true).path == "/a/x-0000000002");
     CHECK(b.ask(1, Delete{{}, "/a/x-0000000002", any_version}).code == Code::ok);
-    CHECK(b.create(1, "/a/y-", true, true).path == "/a/y-0000000003");     // never used twice
-    CHECK(b.create(1, "/z-", false, true).path == "/z-0000000001");        // a parent, a counter
+    CHECK(b.create(1, "/a/y-", true, true).path == "/a/y-0000000003");  // never used twice
+    CHECK(b.create(1, "/z-", false, true).path == "/z-0000000001");     // a parent, a counter
     CHECK(b.ask(1, GetChildren{{}, "/a", false}).children ==
           Strings{"plain", "x-0000000000", "y-0000000003"});
     CHECK(b.ask(1, GetChildren{{}, "/", false}).children == Strings{"a", "z-0000000001"});
@@ -163,9 +164,9 @@ TEST_CASE("coordination: a multi is done whole or not at all, under one zxid", "
 
 TEST_CASE("coordination: which change fires which watch", "[coordination]") {
     struct Case {
-        const char* set;    // by node 2: "data", "exists", "children" and a path
+        const char* set;  // by node 2: "data", "exists", "children" and a path
         const char* path;
-        const char* does;   // by node 1
+        const char* does;  // by node 1
         Strings events;
     };
     const Case c = GENERATE(values<Case>({
@@ -348,14 +349,14 @@ TEST_CASE("coordination: watches that are set again fire for what has happened m
     b.ask(2, Delete{{}, "/a/old", any_version});
     b.create(2, "/b");
     b.connect(1, session, seen,
-              {{WatchKind::data, "/a"},          // changed
-               {WatchKind::children, "/a"},      // changed
-               {WatchKind::data, "/a/old"},      // gone
-               {WatchKind::existence, "/a/new"}, // came
-               {WatchKind::data, "/b"},          // newer than what it saw
+              {{WatchKind::data, "/a"},           // changed
+               {WatchKind::children, "/a"},       // changed
+               {WatchKind::data, "/a/old"},       // gone
+               {WatchKind::existence, "/a/new"},  // came
+               {WatchKind::data, "/b"},           // newer than what it saw
                {WatchKind::existence, "/c"},
                {WatchKind::data, "/"},
-               {WatchKind::children, "/b"}});     // newer as well: its children are from then
+               {WatchKind::children, "/b"}});  // newer as well: its children are from then
     CHECK(b.events() == Strings{"1 data_changed /a", "1 children_changed /a", "1 deleted /a/old",
                                 "1 created /a/new", "1 data_changed /b", "1 children_changed /b"});
     b.create(2, "/c");
@@ -511,7 +512,8 @@ TEST_CASE("coordination: silence disconnects and never expires; the service's wo
     CHECK(h.sent<Connect>() == Connect{0, 1, 101, 0, {}});
 }
 
-TEST_CASE("coordination: an event that overtakes Connected waits for it", "[coordination][client]") {
+TEST_CASE("coordination: an event that overtakes Connected waits for it",
+          "[coordination][client]") {
     Handle h;
     h.open();
     h.part().silence();
@@ -521,7 +523,8 @@ TEST_CASE("coordination: an event that overtakes Connected waits for it", "[coor
     CHECK(h.happenings() == Strings{"reconnected", "event"});
 }
 
-TEST_CASE("coordination: a client knows its watches as the service does", "[coordination][client]") {
+TEST_CASE("coordination: a client knows its watches as the service does",
+          "[coordination][client]") {
     Handle h;
     h.open();
     const auto asked = [&](Request request, Code code) {
