@@ -8,17 +8,19 @@
 namespace electionlab {
 
 // One line for each protocol: its entry, from the source file of the same name in this folder.
-#define EL_PROTOCOLS(entry) \
-    entry(raft)             \
-    entry(bully)            \
-    entry(ring)             \
-    entry(le_lann)          \
-    entry(chang_roberts)    \
-    entry(franklin)         \
-    entry(peterson)         \
+#define EL_PROTOCOLS(entry)    \
+    entry(raft)                \
+    entry(bully)               \
+    entry(ring)                \
+    entry(le_lann)             \
+    entry(chang_roberts)       \
+    entry(franklin)            \
+    entry(peterson)            \
     entry(hirschberg_sinclair) \
-    entry(itai_rodeh)       \
-    entry(flood_max)
+    entry(itai_rodeh)          \
+    entry(flood_max)           \
+    entry(zk_recipe)           \
+    entry(zk_lock)
 
 // Those whose leaders can also work on a resource: one file catalog/<name>_at_work.cpp each.
 #define EL_AT_WORK(entry)  \
