@@ -14,7 +14,9 @@ namespace electionlab {
     entry(ring)             \
     entry(le_lann)          \
     entry(chang_roberts)    \
-    entry(zab)
+    entry(zab)              \
+    entry(garcia_molina)    \
+    entry(invitation)
 
 #define EL_DECLARE(name) CatalogEntry name##_entry();
 #define EL_LIST(name) name##_entry(),
