@@ -39,7 +39,7 @@ About Invitation::about() {
             .title = "Garcia-Molina's Invitation algorithm",
             .source = "Garcia-Molina, IEEE Transactions on Computers C-31(1), 1982, appendix II",
             .assumptions = "crash faults, a durable counter; time only for liveness",
-            .cost = "2(n-1) a check, 5(n-1) a merge of n single nodes",
+            .cost = "2(n-1) a check, 5(n-1) a merge of all",
             .weaknesses = "a coordinator in each part of a partition; group numbers fence nothing"};
 }
 
@@ -101,7 +101,7 @@ void Invitation::on_message(State& s, const Context& ctx, NodeId from, const Mes
 void Invitation::on(State& s, const Context& ctx, NodeId from, const AreYouCoordinator& m,
                     Effects& effects) {
     effects.send(from, Answer{m.call, view(s, ctx).leads()});
-    if (from == s.memory.group.coordinator && s.memory.step == Step::none) {
+    if (m.group == s.memory.group && s.memory.step == Step::none) {  // of its own coordinator
         wait(s, ctx, effects);
     }
 }
@@ -204,7 +204,7 @@ void Invitation::check(State& s, const Context& ctx, Effects& effects) {
     s.memory.found = {};
     await(s, Step::check, others, ctx.options.answer_timeout, effects);
     for (const NodeId node : others) {
-        effects.send(node, AreYouCoordinator{s.memory.call});
+        effects.send(node, AreYouCoordinator{s.memory.call, s.memory.group});
     }
     if (others.empty()) {
         step_ends(s, ctx, effects);

@@ -13,12 +13,11 @@
 // Deviations:  a call is a message and its answer, numbered, because nothing waits inside a handler;
 //              calls of one loop leave together, and the loop ends with the last answer or at the
 //              time-out. READY completes an acceptance whose answer it overtook, as links here may
-//              reorder. A coordinator's calls count as hearing from it. A merge that has waited
-//              begins only if the group is still the one that was checked.
+//              reorder. AreYouCoordinator names the caller's group, and counts as a sign of life in
+//              that group. A coordinator that is invited while it waits to merge does not merge.
 // Assumptions: crash faults, a counter on a disk that keeps it. Time only for liveness: messages may
 //              be late or lost, nodes may pause.
-// Cost:        a check of a group: 2(n-1) messages; a merge of n nodes into one group: 5(n-1), and
-//              n-k less for k groups whose coordinators invite their own members.
+// Cost:        2(n-1) messages a check; 5(n-1) for a merge of all n nodes, whatever their groups.
 // Weaknesses:  it counts no majority: each part of a partition has a coordinator. Group numbers say
 //              which group, not which is newer: they fence nothing.
 // Scenarios:   tests/scenarios/invitation/
@@ -72,7 +71,8 @@ struct Invitation {
     // --- messages: calls and what they return ---
     struct AreYouCoordinator {
         std::int64_t call = 0;
-        EL_FIELDS(AreYouCoordinator, call)
+        GroupNumber group;  ///< the caller's, for its own members
+        EL_FIELDS(AreYouCoordinator, call, group)
     };
     /// "Do you coordinate this group, and am I in it?"
     struct AreYouThere {
