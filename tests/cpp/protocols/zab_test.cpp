@@ -15,7 +15,7 @@
 using namespace story;
 using Node = Machine<Zab>;
 using Peer = Zab::Peer;
-using Note = Zab::Notification;
+using Told = Zab::Notification;
 using leader_crash::Crash, leader_crash::Moment;
 
 namespace {
@@ -46,8 +46,8 @@ double armed_ms(const Node& node, Zab::Timer timer) {
 // Node 3 of 5, voted for by nodes 1 and 2, waits for its followers.
 Node chosen() {
     Node node = looking(3);
-    node.receive(1, Note{vote_for(3), 1, Peer::looking});
-    node.receive(2, Note{vote_for(3), 1, Peer::looking});
+    node.receive(1, Told{vote_for(3), 1, Peer::looking});
+    node.receive(2, Told{vote_for(3), 1, Peer::looking});
     node.expire(Zab::Timer::finalize);
     REQUIRE(node.state.memory.peer == Peer::leading);
     return node;
@@ -57,8 +57,8 @@ Node chosen() {
 Node following(Epoch accepted = 0) {
     Node node = looking(1);
     node.state.disk.accepted_epoch = accepted;
-    node.receive(3, Note{vote_for(3), 1, Peer::looking});
-    node.receive(2, Note{vote_for(3), 1, Peer::looking});
+    node.receive(3, Told{vote_for(3), 1, Peer::looking});
+    node.receive(2, Told{vote_for(3), 1, Peer::looking});
     node.expire(Zab::Timer::finalize);
     REQUIRE(node.state.memory.peer == Peer::following);
     return node;
@@ -144,12 +144,12 @@ TEST_CASE("zab: in any order of arrival the notifications stay between the two c
 
 TEST_CASE("zab: a better vote is taken over and told, a worse one is only counted", "[zab][fle]") {
     Node node = looking(2);
-    node.receive(4, Note{vote_for(4), 1, Peer::looking});
-    REQUIRE(node.sent<Note>().size() == 1);
-    CHECK(node.sent<Note>()[0].first == no_node);
-    CHECK(node.sent<Note>()[0].second.vote.leader == 4);
-    node.receive(3, Note{vote_for(3), 1, Peer::looking});
-    CHECK(node.sent<Note>().empty());
+    node.receive(4, Told{vote_for(4), 1, Peer::looking});
+    REQUIRE(node.sent<Told>().size() == 1);
+    CHECK(node.sent<Told>()[0].first == no_node);
+    CHECK(node.sent<Told>()[0].second.vote.leader == 4);
+    node.receive(3, Told{vote_for(3), 1, Peer::looking});
+    CHECK(node.sent<Told>().empty());
     CHECK(node.state.memory.proposal.leader == 4);
     CHECK(node.state.memory.votes.size() == 3);
 }
@@ -157,36 +157,36 @@ TEST_CASE("zab: a better vote is taken over and told, a worse one is only counte
 TEST_CASE("zab: a later round is joined with votes forgotten, an earlier one is told of this",
           "[zab][fle]") {
     Node node = looking(3);
-    node.receive(4, Note{vote_for(4), 1, Peer::looking});
-    node.receive(1, Note{vote_for(1), 5, Peer::looking});  // its vote is worse than node 3's own
+    node.receive(4, Told{vote_for(4), 1, Peer::looking});
+    node.receive(1, Told{vote_for(1), 5, Peer::looking});  // its vote is worse than node 3's own
     CHECK(node.state.memory.round == 5);
     CHECK(node.state.memory.proposal.leader == 3);
     CHECK(node.state.memory.votes.size() == 2);
-    REQUIRE(node.sent<Note>().size() == 1);
-    CHECK(node.sent<Note>()[0].second.round == 5);
-    node.receive(4, Note{vote_for(4), 4, Peer::looking});
+    REQUIRE(node.sent<Told>().size() == 1);
+    CHECK(node.sent<Told>()[0].second.round == 5);
+    node.receive(4, Told{vote_for(4), 4, Peer::looking});
     CHECK(node.state.memory.proposal.leader == 3);
-    REQUIRE(node.sent<Note>().size() == 1);
-    CHECK(node.sent<Note>()[0].first == 4);
-    node.receive(2, Note{vote_for(4), 6, Peer::looking});
+    REQUIRE(node.sent<Told>().size() == 1);
+    CHECK(node.sent<Told>()[0].first == 4);
+    node.receive(2, Told{vote_for(4), 6, Peer::looking});
     CHECK(node.state.memory.proposal.leader == 4);
 }
 
 TEST_CASE("zab: a quorum is final after an unchallenged wait; a late vote in it breaks it",
           "[zab][fle]") {
     Node node = looking(1);
-    node.receive(3, Note{vote_for(3), 1, Peer::looking});
+    node.receive(3, Told{vote_for(3), 1, Peer::looking});
     CHECK_FALSE(node.sets(Zab::Timer::finalize));  // two of five
-    node.receive(2, Note{vote_for(3), 1, Peer::looking});
+    node.receive(2, Told{vote_for(3), 1, Peer::looking});
     CHECK(armed_ms(node, Zab::Timer::finalize) == 40);
     CHECK(armed_ms(node, Zab::Timer::notification) == -1);
-    node.receive(2, Note{vote_for(3), 1, Peer::looking});
+    node.receive(2, Told{vote_for(3), 1, Peer::looking});
     CHECK(armed_ms(node, Zab::Timer::finalize) == 40);  // read and dropped; the wait starts anew
-    node.receive(5, Note{vote_for(5), 1, Peer::looking});
+    node.receive(5, Told{vote_for(5), 1, Peer::looking});
     CHECK(node.cancels(Zab::Timer::finalize));
     CHECK(node.state.memory.proposal.leader == 5);
     CHECK(node.view().role == Role::candidate);
-    node.receive(2, Note{vote_for(5), 1, Peer::looking});
+    node.receive(2, Told{vote_for(5), 1, Peer::looking});
     node.expire(Zab::Timer::finalize);
     REQUIRE(node.sent<Zab::FollowerInfo>().size() == 1);
     CHECK(node.sent<Zab::FollowerInfo>()[0].first == 5);
@@ -198,29 +198,29 @@ TEST_CASE("zab: an unheard vote is repeated at intervals that double up to a lim
     CHECK(armed_ms(node, Zab::Timer::notification) == 40);
     for (const double next : {80.0, 160.0, 320.0, 400.0, 400.0}) {
         node.expire(Zab::Timer::notification);
-        CHECK(node.sent<Note>().size() == 1);
+        CHECK(node.sent<Told>().size() == 1);
         CHECK(armed_ms(node, Zab::Timer::notification) == next);
     }
-    node.receive(1, Note{vote_for(1), 1, Peer::looking});
+    node.receive(1, Told{vote_for(1), 1, Peer::looking});
     CHECK(armed_ms(node, Zab::Timer::notification) == 400);  // the interval stays as long as it is
 }
 
 TEST_CASE("zab: an older vote of a sender does not replace its newer one", "[zab][fle]") {
     Node node = looking(5);
-    node.receive(1, Note{vote_for(5), 1, Peer::looking});
-    node.receive(1, Note{vote_for(1), 1, Peer::looking});  // overtaken on its way
-    node.receive(2, Note{vote_for(5), 1, Peer::looking});
+    node.receive(1, Told{vote_for(5), 1, Peer::looking});
+    node.receive(1, Told{vote_for(1), 1, Peer::looking});  // overtaken on its way
+    node.receive(2, Told{vote_for(5), 1, Peer::looking});
     CHECK(node.sets(Zab::Timer::finalize));
 }
 
 TEST_CASE("zab: who has a leader tells who looks; nobody else is answered", "[zab][fle]") {
     Node node = following();
-    node.receive(4, Note{vote_for(4, 9, 9), 7, Peer::looking});
-    REQUIRE(node.sent<Note>().size() == 1);
-    CHECK(node.sent<Note>()[0].first == 4);
-    CHECK(node.sent<Note>()[0].second == Note{vote_for(3), 1, Peer::following});
-    node.receive(4, Note{vote_for(3), 1, Peer::following});
-    CHECK(node.sent<Note>().empty());
+    node.receive(4, Told{vote_for(4, 9, 9), 7, Peer::looking});
+    REQUIRE(node.sent<Told>().size() == 1);
+    CHECK(node.sent<Told>()[0].first == 4);
+    CHECK(node.sent<Told>()[0].second == Told{vote_for(3), 1, Peer::following});
+    node.receive(4, Told{vote_for(3), 1, Peer::following});
+    CHECK(node.sent<Told>().empty());
 }
 
 TEST_CASE("zab: a late joiner follows a quorum, if the leader itself says that it leads",
@@ -230,11 +230,11 @@ TEST_CASE("zab: a late joiner follows a quorum, if the leader itself says that i
     const Epoch round = same_round ? 1 : 4;
     Node node = looking(5);
     // Members that came by different rounds and zxids: leader and epoch say enough.
-    node.receive(1, Note{{2, {1, 3}, 2}, round, Peer::following});
-    node.receive(3, Note{{2, {1, 4}, 2}, round, Peer::following});
-    node.receive(4, Note{{2, {1, 4}, 2}, round, Peer::following});
+    node.receive(1, Told{{2, {1, 3}, 2}, round, Peer::following});
+    node.receive(3, Told{{2, {1, 4}, 2}, round, Peer::following});
+    node.receive(4, Told{{2, {1, 4}, 2}, round, Peer::following});
     CHECK(node.state.memory.peer == Peer::looking);  // a quorum, but node 2 may be dead
-    node.receive(2, Note{{2, {1, 3}, 2}, round, Peer::leading});
+    node.receive(2, Told{{2, {1, 3}, 2}, round, Peer::leading});
     CHECK(node.state.memory.peer == Peer::following);
     CHECK(node.state.memory.decided.leader == 2);
     CHECK(node.state.memory.round == round);
@@ -242,16 +242,16 @@ TEST_CASE("zab: a late joiner follows a quorum, if the leader itself says that i
 
 TEST_CASE("zab: two of five that follow a leader are no reason to join it", "[zab][fle][safety]") {
     Node node = looking(5);
-    node.receive(1, Note{{2, {}, 2}, 4, Peer::following});
-    node.receive(2, Note{{2, {}, 2}, 4, Peer::leading});
-    node.receive(3, Note{{2, {}, 1}, 4, Peer::following});  // of another epoch
+    node.receive(1, Told{{2, {}, 2}, 4, Peer::following});
+    node.receive(2, Told{{2, {}, 2}, 4, Peer::leading});
+    node.receive(3, Told{{2, {}, 1}, 4, Peer::following});  // of another epoch
     CHECK(node.state.memory.peer == Peer::looking);
 }
 
 TEST_CASE("zab: who is said to lead by nodes of another round does not believe it", "[zab][fle]") {
     Node node = looking(2);
     for (const NodeId other : {1, 3, 4}) {
-        node.receive(other, Note{{2, {}, 1}, 3, Peer::following});
+        node.receive(other, Told{{2, {}, 1}, 3, Peer::following});
     }
     CHECK(node.state.memory.peer == Peer::looking);
 }
