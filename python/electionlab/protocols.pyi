@@ -8,9 +8,12 @@ __all__ = [
     "make_protocol",
     "Bully",
     "ChangRoberts",
+    "GarciaMolina",
+    "Invitation",
     "LeLann",
     "Raft",
     "Ring",
+    "Zab",
 ]
 
 PROTOCOLS: dict[str, type[Protocol]]
@@ -175,4 +178,104 @@ class ChangRoberts(Protocol):
         *,
         order: Sequence[Any] = (),
         initiators: Sequence[Any] = (),
+    ) -> None: ...
+
+class Zab(Protocol):
+    """Zab's fast leader election, discovery and new epoch.
+
+    Needs: crash faults, durable epochs; time only for liveness.
+    Cost: (n-1)(2n-1) to n(n-1)(n+1)/2 notifications when all start, then 7(n-1).
+    Weak where: needs a majority; waits for votes that are repeated ever more rarely.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        tick_time_ms: Length of a tick; a leader pings twice in each. ZooKeeper: 2000. Above 0. Default 40.
+        init_limit: Ticks that each step of discovery and synchronisation may take. At least 1. Default 10.
+        sync_limit: Ticks of silence after which leader and follower give each other up. At least 1. Default 5.
+        finalize_wait_ms: How long a quorum of votes must stay unchallenged. ZooKeeper: 200. Above 0; should exceed two one-way delays. Default 40.
+        min_notification_interval_ms: Silence after which a looking node repeats its vote at first. ZooKeeper: 200. Above 0. Default 40.
+        max_notification_interval_ms: The interval doubles up to this one. ZooKeeper: 60000. At least the first interval. Default 400.
+        connect_retry_ms: Time between attempts to reach the leader that was voted for. ZooKeeper: 100. Above 0. Default 40.
+        connect_tries: After so many refusals a follower looks again. ZooKeeper: 5. At least 1. Default 5.
+        histories: Each node's disk at first as (current epoch, epoch of its last zxid, counter of its last zxid), node 1 first; empty: all are new. Default ().
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Junqueira, Reed and Serafini, DSN 2011; Medeiros 2012; ZooKeeper 3.9.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        tick_time_ms: float = 40.0,
+        init_limit: int = 10,
+        sync_limit: int = 5,
+        finalize_wait_ms: float = 40.0,
+        min_notification_interval_ms: float = 40.0,
+        max_notification_interval_ms: float = 400.0,
+        connect_retry_ms: float = 40.0,
+        connect_tries: int = 5,
+        histories: Sequence[Any] = (),
+    ) -> None: ...
+
+class GarciaMolina(Protocol):
+    """Garcia-Molina's Bully, with states and reorganisation.
+
+    Needs: bounded delay, crash faults only, no pauses, no partitions.
+    Cost: 8(n-1) when all start, 9n-16 when the highest crashes.
+    Weak where: 6(n-1) delays; partitions are not healed; no epoch to fence with.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        answer_timeout_ms: Wait for the answer to a call, then the node that was called counts as down; must exceed two one-way delays. Default 50.
+        check_interval_ms: Time from one round of a coordinator's calls to the next; above 0. Default 50.
+        coordinator_timeout_ms: Time without a call of its coordinator after which a node looks for it, or, halted, holds an election; above check_interval_ms. Default 200.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Garcia-Molina, IEEE Transactions on Computers C-31(1), 1982, appendix I.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        answer_timeout_ms: float = 50.0,
+        check_interval_ms: float = 50.0,
+        coordinator_timeout_ms: float = 200.0,
+    ) -> None: ...
+
+class Invitation(Protocol):
+    """Garcia-Molina's Invitation algorithm.
+
+    Needs: crash faults, a durable counter; time only for liveness.
+    Cost: 2(n-1) a check, 5(n-1) a merge of all.
+    Weak where: a coordinator in each part of a partition; group numbers fence nothing.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        check_interval_ms: Time from one look of a coordinator for others to the next; above 0. Default 50.
+        answer_timeout_ms: Wait for the answers to a call; above 0, should exceed two one-way delays. Default 30.
+        invitation_timeout_ms: Wait for acceptances; above 0, should exceed three one-way delays. Default 50.
+        merge_delay_ms: A coordinator waits this long for each number that the highest coordinator it found is above itself, before it merges; above 0, should exceed check_interval_ms, answer_timeout_ms and a one-way delay together. Default 100.
+        coordinator_timeout_ms: Time without a call of its coordinator after which a node asks for it; above check_interval_ms. Default 200.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Garcia-Molina, IEEE Transactions on Computers C-31(1), 1982, appendix II.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        check_interval_ms: float = 50.0,
+        answer_timeout_ms: float = 30.0,
+        invitation_timeout_ms: float = 50.0,
+        merge_delay_ms: float = 100.0,
+        coordinator_timeout_ms: float = 200.0,
     ) -> None: ...

@@ -439,7 +439,7 @@ TEST_CASE("zab: a leader that restarts at once closes its old connections, and a
         REQUIRE(s.epoch(s.leader()) >= 2);
         REQUIRE(s.violations() == 0);
     }
-    CHECK(soon >= seeds(100) * 9 / 10 - 1);  // sooner than a silence would show
+    CHECK(soon >= seeds(100) * 8 / 10);  // sooner than a silence would show
 }
 
 TEST_CASE("zab: no faults of links and nodes make two leaders of one epoch", "[zab][safety][fault]") {
@@ -555,7 +555,7 @@ TEST_CASE("zab: 3 to 9 nodes find a new leader whenever the old one dies",
                  return crash.moment == Moment::any ? silence + election
                                                     : silence + election + 400 + 400 + election;
              },
-         .alive = 0.85,
+         .alive = 0.7,  // the longest way that two nodes have is shorter among many
          .seeds = 2000},
         GENERATE(3u, 4u, 5u, 6u, 7u, 8u, 9u));
 }
