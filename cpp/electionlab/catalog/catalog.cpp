@@ -20,7 +20,10 @@ namespace electionlab {
     entry(itai_rodeh)          \
     entry(flood_max)           \
     entry(zk_recipe)           \
-    entry(zk_lock)
+    entry(zk_lock)             \
+    entry(zab)                 \
+    entry(garcia_molina)       \
+    entry(invitation)
 
 // Those whose leaders can also work on a resource: one file catalog/<name>_at_work.cpp each.
 #define EL_AT_WORK(entry)  \
