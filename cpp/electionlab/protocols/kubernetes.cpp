@@ -1,5 +1,6 @@
 #include "electionlab/protocols/kubernetes.h"
 
+#include <algorithm>
 #include <string>
 
 namespace electionlab {
@@ -116,7 +117,8 @@ void Kubernetes::on_start(State& s, const Context& ctx, Effects& effects) {
 
 void Kubernetes::on_restart(State& s, const Context& ctx, Effects& effects) {
     if (!is_server(ctx)) {
-        ++s.disk.process;
+        // Stands for a new random identity; the clock helps out where the disk was lost.
+        s.disk.process = std::max(s.disk.process + 1, ctx.clock.ns / ms(1).ns);
         effects.persist();
         run(s, ctx, effects);
     }

@@ -25,16 +25,9 @@
 #include <vector>
 
 #include "electionlab/node/protocol.h"
+#include "electionlab/services/count_from.h"
 
 namespace electionlab {
-
-/// From when a holder counts its lease. Only `sending` is safe: the manager may have started the
-/// term as early as that.
-enum class CountFrom : std::uint8_t { sending, receiving };
-constexpr std::string_view enum_name(CountFrom from) {
-    constexpr std::string_view names[] = {"sending", "receiving"};
-    return static_cast<std::size_t>(from) < 2 ? names[static_cast<std::size_t>(from)] : "";
-}
 
 struct LeaseOptions {
     Duration lease_ttl = ms(150);
