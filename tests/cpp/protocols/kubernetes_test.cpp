@@ -6,6 +6,8 @@
 #include "electionlab/core/random.h"
 
 #include "catch_shim.h"
+#include "golden.h"
+#include "leader_crash.h"
 #include "machine.h"
 #include "story.h"
 
@@ -472,55 +474,31 @@ TEST_CASE("kubernetes: a leader costs two messages a RetryPeriod", "[kubernetes]
 
 // --- the leader crashes -------------------------------------------------------------------------
 
-namespace {
-
-// LeaseDuration + 3 W + 12 d, with W = RetryPeriod (1 + JitterFactor); docs/protocols/kubernetes.md.
-constexpr double crash_bound = 15'000 + 3 * 4'400 + 12 * 10;
-
-}  // namespace
-
 TEST_CASE("kubernetes: whenever the leader crashes, 2 to 9 electors have a new one in time",
           "[kubernetes][lease][liveness][acceptance]") {
-    const NodeId n = GENERATE(2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u);
-    double slowest = 0;
-    for (std::int64_t seed = 0; seed < seeds(1000); ++seed) {
-        Story s("kubernetes", n, Dict{}, Dict{{"seed", seed}, {"one_leader_at_a_time", true}}, false);
-        CAPTURE(n, seed);
-        const RandomStream stream{mix64(static_cast<std::uint64_t>(seed) + 5)};
-        std::uint64_t draw = 0;
-        const auto random_ms = [&](double high) { return high * open_unit(stream.word(draw++)); };
-        const NodeId kills = std::min<NodeId>(n - 1, 1 + static_cast<NodeId>(seed) % 3);
-        if (seed % 2 == 0) {
-            REQUIRE(s.until_agreement(60'000));
-            s.for_ms(random_ms(4'000));
-        } else {
-            s.for_ms(random_ms(60));
-        }
-        for (NodeId killed = 0; killed < kills; ++killed) {
-            s.for_ms(killed == 0 ? 0 : random_ms(25'000));
-            NodeId victim = s.leader();
-            if (victim == no_node) {
-                victim = s->view(n + 1).leader;
-            }
-            s.act(Dict{{"action", "crash"},
-                       {"node", victim != no_node && s.role(victim) != Role::down
-                                    ? Value(victim)
-                                    : Value("random")}});
-        }
-        const double killed = s.now_ms();
-        const bool agreed = s.until_agreement(crash_bound);
-        REQUIRE(agreed);
-        slowest = std::max(slowest, s.now_ms() - killed);
-        s.until(killed + crash_bound);
-        const NodeId leader = s.leader();
-        const auto changes = s.measures().leaderships;
-        s.for_ms(30'000);
-        REQUIRE(s.all_follow(leader));
-        REQUIRE(s.measures().leaderships == changes);
-        REQUIRE(s.violations() == 0);
-    }
-    INFO("n = " << n << ": the slowest took " << slowest << " ms of " << crash_bound);
-    if (seeds(1000) == 1000) {
-        CHECK(slowest > 0.7 * crash_bound);
-    }
+    // LeaseDuration + 3 W + 12 d, with W = RetryPeriod (1 + JitterFactor); docs/protocols/kubernetes.md.
+    leader_crash::survives({.protocol = "kubernetes",
+                            .config = Dict{{"one_leader_at_a_time", true}},
+                            .bound_ms = [](const leader_crash::Crash&) {
+                                return 15'000 + 3 * 4'400 + 12 * 10;
+                            },
+                            .stays_ms = 30'000,
+                            .patience_ms = 60'000,
+                            .heartbeat_ms = 2'500,
+                            .alive = 0.6,
+                            .seeds = 1000},
+                           GENERATE(2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u));
+}
+
+TEST_CASE("kubernetes: golden runs", "[kubernetes][lease][golden]") {
+    golden::check_runs("kubernetes", {
+        {"kubernetes_plain", "kubernetes", 3, Dict{}, Dict{{"seed", 1}}, 400'000},
+        {"kubernetes_crashes", "kubernetes", 5, Dict{},
+         Dict{{"seed", 2}, {"actions", List{golden::plan(golden::random_node("crash"), 20'000)}}},
+         300'000},
+        {"kubernetes_bad_world", "kubernetes", 5,
+         Dict{{"release_on_cancel", true}, {"stable_identity", true}},
+         Dict{{"seed", 3}, {"network", golden::bad_links()}, {"every_node", golden::machines()}},
+         200'000},
+    });
 }

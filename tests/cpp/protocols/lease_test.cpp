@@ -6,6 +6,8 @@
 #include "electionlab/core/random.h"
 
 #include "catch_shim.h"
+#include "golden.h"
+#include "leader_crash.h"
 #include "machine.h"
 #include "story.h"
 
@@ -506,54 +508,30 @@ TEST_CASE("lease: a holder that sleeps through the end of its lease wakes as a s
 
 // --- the leader crashes -------------------------------------------------------------------------
 
-namespace {
-
-// TTL + retry + 3 d; derived in docs/protocols/lease.md.
-constexpr double crash_bound = 150 + 60 + 3 * 10;
-
-}  // namespace
-
 TEST_CASE("lease: whenever the leader crashes, 2 to 9 members have a new one in time",
           "[lease][liveness][acceptance]") {
-    const NodeId n = GENERATE(2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u);
-    double slowest = 0;
-    for (std::int64_t seed = 0; seed < seeds(2000); ++seed) {
-        Story s("lease", n, Dict{}, Dict{{"seed", seed}, {"one_leader_at_a_time", true}}, false);
-        CAPTURE(n, seed);
-        const RandomStream stream{mix64(static_cast<std::uint64_t>(seed) + 5)};
-        std::uint64_t draw = 0;
-        const auto random_ms = [&](double high) { return high * open_unit(stream.word(draw++)); };
-        const NodeId kills = std::min<NodeId>(n - 1, 1 + static_cast<NodeId>(seed) % 3);
-        if (seed % 2 == 0) {
-            REQUIRE(s.until_agreement(2000));
-        }
-        for (NodeId killed = 0; killed < kills; ++killed) {
-            s.for_ms(killed == 0 ? random_ms(200) : random_ms(400));
-            // Who leads; or who is about to.
-            NodeId victim = s.leader();
-            if (victim == no_node) {
-                victim = s->view(n + 1).leader;
-            }
-            s.act(Dict{{"action", "crash"},
-                       {"node", victim != no_node && s.role(victim) != Role::down
-                                    ? Value(victim)
-                                    : Value("random")}});
-        }
-        const double killed = s.now_ms();
-        const bool agreed = s.until_agreement(crash_bound);
-        CAPTURE(killed);
-        REQUIRE(agreed);
-        slowest = std::max(slowest, s.now_ms() - killed);
-        s.until(killed + crash_bound);
-        const NodeId leader = s.leader();
-        const auto changes = s.measures().leaderships;
-        s.for_ms(500);  // and so it stays
-        REQUIRE(s.all_follow(leader));
-        REQUIRE(s.measures().leaderships == changes);
-        REQUIRE(s.violations() == 0);
-    }
-    INFO("n = " << n << ": the slowest took " << slowest << " ms of " << crash_bound);
-    if (seeds(2000) == 2000) {  // the bound is alive
-        CHECK(slowest > 0.9 * crash_bound);
-    }
+    // TTL + retry + 3 d; derived in docs/protocols/lease.md.
+    leader_crash::survives({.protocol = "lease",
+                            .config = Dict{{"one_leader_at_a_time", true}},
+                            .bound_ms = [](const leader_crash::Crash&) {
+                                return 150 + 60 + 3 * 10;
+                            },
+                            .alive = 0.9,
+                            .seeds = 2000},
+                           GENERATE(2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u));
+}
+
+TEST_CASE("lease: golden runs", "[lease][golden]") {
+    golden::check_runs("lease", {
+        {"lease_plain", "lease", 3, Dict{}, Dict{{"seed", 1}}, 2000},
+        {"lease_warm", "lease", 4, Dict{{"drift_bound_ppm", 0}},
+         Dict{{"seed", 2}, {"initial_leader", 2}}, 2000},
+        {"lease_crashes", "lease", 5, Dict{},
+         Dict{{"seed", 3}, {"actions", List{golden::plan(golden::random_node("crash"), 300)}}},
+         4000},
+        {"lease_bad_world", "lease", 5,
+         Dict{{"durable_grants", false}, {"drift_bound_ppm", 200'000}, {"lease_ttl_ms", 400}},
+         Dict{{"seed", 4}, {"network", golden::bad_links()}, {"every_node", golden::machines()}},
+         4000},
+    });
 }
