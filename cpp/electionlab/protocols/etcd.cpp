@@ -228,9 +228,7 @@ void Etcd::on(State& s, const Context& ctx, NodeId from, const kv::LeaseRevoke& 
 }
 
 void Etcd::on(State& s, const Context&, NodeId from, const kv::Range& m, Effects& fx) {
-    if (s.memory.service.takes(from, m.request)) {
-        fx.send(from, kv::RangeReply{m.request, s.disk.store.revision, s.disk.store.range(m)});
-    }
+    fx.send(from, kv::RangeReply{m.request, s.disk.store.revision, s.disk.store.range(m)});
 }
 
 void Etcd::on(State& s, const Context&, NodeId from, const kv::Txn& m, Effects& fx) {
@@ -245,9 +243,7 @@ void Etcd::on(State& s, const Context&, NodeId from, const kv::Txn& m, Effects& 
 }
 
 void Etcd::on(State& s, const Context&, NodeId from, const kv::WatchCreate& m, Effects& fx) {
-    if (s.memory.service.takes(from, m.request)) {
-        s.memory.service.watch(s.disk.store, from, m, fx);
-    }
+    s.memory.service.watch(s.disk.store, from, m, fx);
 }
 
 void Etcd::on(State& s, const Context&, NodeId from, const kv::WatchCancel& m, Effects&) {

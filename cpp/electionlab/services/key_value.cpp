@@ -179,6 +179,16 @@ void Service::cancel(NodeId client, std::int64_t watch) {
     std::erase_if(watches, [&](const Watch& w) { return w.client == client && w.watch == watch; });
 }
 
+bool Service::makes_way(NodeId client, const WatchCreate& asked) {
+    for (const Watch& watch : watches) {
+        if (watch.client == client && watch.watch == asked.watch && watch.request > asked.request) {
+            return false;
+        }
+    }
+    cancel(client, asked.watch);
+    return true;
+}
+
 Instant poll_at_or_after(Instant first, Duration interval, Instant at) {
     if (interval.ns == 0 || at <= first) {
         return at;

@@ -10,8 +10,8 @@
 //              restart (Promote).
 // Left out:    other comparisons and operations, values that are not numbers, users, and the
 //              replication by Raft: the service is one actor that may be down.
-// Deviations:  the network here may copy and overtake; a connection does not: a request that is not
-//              the newest of its client is dropped.
+// Deviations:  the network here may copy and overtake; a connection does not: a request that may
+//              write is dropped unless it is the newest of its client, and so is one for a watch.
 // Scenarios:   tests/scenarios/etcd/
 #pragma once
 
@@ -184,8 +184,9 @@ struct Watch {
     std::int64_t watch = 0;
     std::string key;
     bool prefix = false;
-    Revision next = 0;  ///< the first revision that it has not been told of
-    EL_FIELDS(Watch, client, watch, key, prefix, next)
+    std::int64_t request = 0;  ///< that made it
+    Revision next = 0;         ///< the first revision that it has not been told of
+    EL_FIELDS(Watch, client, watch, key, prefix, request, next)
 };
 struct Expiry {
     LeaseId id = no_lease;
@@ -194,7 +195,7 @@ struct Expiry {
 };
 struct Connection {
     NodeId client = no_node;
-    std::int64_t newest = 0;  ///< number of its newest request
+    std::int64_t newest = 0;  ///< number of its newest request that may write
     EL_FIELDS(Connection, client, newest)
 };
 
@@ -218,15 +219,18 @@ struct Service {
     /// The poll that finds the next lease expired; never: there is none.
     [[nodiscard]] Instant next_poll(Duration interval) const;
 
-    /// Takes a watch and tells what it has missed.
+    /// Takes a watch, unless it has a newer one of that name, and tells what it has missed.
     template <class Effects>
     void watch(const Store& store, NodeId client, const WatchCreate& asked, Effects& effects) {
-        cancel(client, asked.watch);
+        if (!makes_way(client, asked)) {
+            return;
+        }
         if (asked.start_revision <= store.compacted) {
             effects.send(client, WatchReply{asked.watch, asked.key, true, {}});
             return;
         }
-        watches.push_back({client, asked.watch, asked.key, asked.prefix, asked.start_revision});
+        watches.push_back({client, asked.watch, asked.key, asked.prefix, asked.request,
+                           asked.start_revision});
         tell(store, watches.back(), effects);
     }
     void cancel(NodeId client, std::int64_t watch);
@@ -239,6 +243,8 @@ struct Service {
     }
 
 private:
+    /// Ends the watch that this one replaces; false: that one is newer.
+    bool makes_way(NodeId client, const WatchCreate& asked);
     template <class Effects>
     static void tell(const Store& store, Watch& watch, Effects& effects) {
         if (watch.next > store.revision) {

@@ -373,7 +373,7 @@ TEST_CASE("kubernetes: within the true bound nothing makes two leaders",
         for (NodeId node = 1; node <= 4; ++node) {  // 15 / 1.1 > 12 / 0.9 + 0.2
             clocks.push_back(Dict{{"node", node}, {"config", Dict{{"clock_drift_ppm", List{-100'000, 100'000}}}}});
         }
-        Story s("kubernetes", 4, Dict{{"release_on_cancel", seed % 2 == 0}},
+        Story s("kubernetes", 4, Dict{},
                 Dict{{"seed", seed},
                      {"network", Dict{{"one_way_delay_ms", List{0.1, 90}},
                                       {"loss_probability", 0.1},
@@ -429,7 +429,7 @@ TEST_CASE("kubernetes: a leader that wakes late finds the other's record and act
 TEST_CASE("kubernetes: whoever deletes the lease makes two leaders and the same token twice",
           "[kubernetes][lease][fault]") {
     Story s("kubernetes", 2, Dict{},
-            Dict{{"network", network(5)}, {"initial_leader", 1}, {"one_leader_per_epoch", true}});
+            Dict{{"network", network(5)}, {"initial_leader", 1}});
     s.until(2'100);
     s.act(Dict{{"action", "command"}, {"node", 3}, {"command", "DeleteLease"}});
     s.fire(2, "retry");  // it happens to look first
@@ -462,6 +462,32 @@ TEST_CASE("kubernetes: with ReleaseOnCancel the next leader need not wait for th
     s.for_ms(5'000);
     CHECK(s.believes(1) == s.leader());
     CHECK(s.violations() == 0);
+}
+
+TEST_CASE("kubernetes: with ReleaseOnCancel a leader that misses its deadline acts until the release "
+          "is answered",
+          "[kubernetes][lease][safety]") {
+    Story s("kubernetes", 2, Dict{{"release_on_cancel", true}},
+            Dict{{"network", network(5)}, {"initial_leader", 1}, {"one_leader_at_a_time", true}});
+    s.until(3'000);
+    s.cut(nodes({1}), nodes({3}), true);
+    s.until(4'100);  // its round began at 4.01 s
+    const std::int64_t deadline = s.due_ns(1, "deadline");
+    s.until(static_cast<double>(deadline) / 1e6 - 0.1);
+    s.act("heal");
+    s.act(Dict{{"action", "link"}, {"from", nodes({3})}, {"to", nodes({1})}, {"both_ways", false},
+               {"link", Dict{{"one_way_delay_ms", 3'000}}}});
+    s.for_ms(6);  // the release has arrived
+    CHECK(s.field(3, "disk.record.holder") == Value(0));
+    s.fire(2, "retry");
+    s.for_ms(20);
+    CHECK(s.role(2) == Role::leader);
+    CHECK(s.role(1) == Role::leader);
+    s.for_ms(3'000);
+    CHECK(s.role(1) == Role::follower);
+    CHECK(s.measures().split_brain == nanoseconds(deadline) + ms(3'005) -
+                                          (nanoseconds(deadline) - us(100) + ms(26)));
+    CHECK(s.violations() == 1);
 }
 
 TEST_CASE("kubernetes: a leader costs two messages a RetryPeriod", "[kubernetes][lease][cost]") {
