@@ -22,6 +22,14 @@ bool is_lease_valid(const K::State& s) {
            s.memory.tried_at;
 }
 
+// Whether the raw records are the same bytes: their times are written in whole seconds.
+bool same_bytes(K::Record a, K::Record b) {
+    for (Instant* time : {&a.acquire_time, &a.renew_time, &b.acquire_time, &b.renew_time}) {
+        time->ns -= time->ns % seconds(1).ns;
+    }
+    return a == b;
+}
+
 void set_observed(K::State& s, const K::Context& ctx, const K::Record& record) {
     s.memory.observed = record;
     s.memory.observed_at = ctx.clock;
@@ -250,7 +258,7 @@ void Kubernetes::on(State& s, const Context& ctx, NodeId, const GetReply& m, Eff
         return update(s, ctx, Step::create, record, effects);
     }
     s.memory.resource_version = m.resource_version;
-    if (s.memory.got != m.record) {  // 3. its change is all that counts, not its times
+    if (!same_bytes(s.memory.got, m.record)) {  // 3. its change is all that counts, not its times
         s.memory.got = m.record;
         set_observed(s, ctx, m.record);
     }

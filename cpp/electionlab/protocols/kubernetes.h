@@ -12,7 +12,7 @@
 // Deviations:  an elector that stops leading runs again at once; in client-go that is the
 //              program's choice, and most exit: that is a crash and a restart here.
 // Assumptions: the API server keeps its disk and nobody deletes the lease; the fastest clock runs
-//              less than LeaseDuration / (RenewDeadline + RetryPeriod + latency of an answer) as
+//              less than LeaseDuration / (RenewDeadline + RetryPeriod + how long a try takes) as
 //              fast as the slowest (the source's comment says: about LeaseDuration /
 //              RenewDeadline); no pauses.
 // Cost:        a leader: 2 messages each RetryPeriod; another: 2 each RetryPeriod to
