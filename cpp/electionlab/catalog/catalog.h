@@ -35,7 +35,11 @@ struct CatalogEntry {
 /// All protocols, in the order of the list.
 std::span<const CatalogEntry> catalog();
 
-/// The entry of that name; `InvalidArgument` lists the names there are.
+/// Protocols with a resource that their leaders work on (services/at_work.h), each under its
+/// protocol's name and "_at_work".
+std::span<const CatalogEntry> catalog_at_work();
+
+/// The entry of that name in either list; `InvalidArgument` lists the names of all protocols.
 const CatalogEntry& find_protocol(std::string_view name);
 
 }  // namespace electionlab
