@@ -8,7 +8,10 @@ __all__ = [
     "make_protocol",
     "Bully",
     "ChangRoberts",
+    "Etcd",
+    "Kubernetes",
     "LeLann",
+    "Lease",
     "Raft",
     "Ring",
 ]
@@ -175,4 +178,112 @@ class ChangRoberts(Protocol):
         *,
         order: Sequence[Any] = (),
         initiators: Sequence[Any] = (),
+    ) -> None: ...
+
+class Lease(Protocol):
+    """Leases from a lease manager.
+
+    Needs: clock rates within 1 +- rho, no jumps, no pauses; the manager keeps its disk.
+    Cost: 2 messages a grant or renewal, 2 each retry interval of a waiting member.
+    Weak where: the manager is a single point of failure; a paused holder wakes as leader.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        lease_ttl_ms: Term of a lease: what the manager waits, on its clock, after the last request that it granted; above 0. Default 150.
+        renew_interval_ms: A holder asks again so long after it last asked; below what it believes in of lease_ttl_ms. Default 50.
+        retry_interval_ms: Range from which a member without the lease draws how long after it last asked it asks again; above 0. Default (30, 60).
+        drift_bound_ppm: Bound rho on how far any clock's rate is from 1, in parts per million, below 500000: a holder believes in (1 - rho) / (1 + rho) of lease_ttl_ms. 0: in all of it. Default 200.
+        count_from: From when a holder counts its lease: from the sending of its request, or, unsafe, from the receiving of the answer. One of 'sending', 'receiving'. Default 'sending'.
+        durable_grants: The manager writes down who holds the lease, and after a crash knows it; else it waits for a whole lease_ttl_ms before it grants anything. Default True.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Gray, Cheriton, Leases, SOSP 1989.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        lease_ttl_ms: float = 150.0,
+        renew_interval_ms: float = 50.0,
+        retry_interval_ms: float | tuple[float, float] = (30.0, 60.0),
+        drift_bound_ppm: int = 200,
+        count_from: str = 'sending',
+        durable_grants: bool = True,
+    ) -> None: ...
+
+class Kubernetes(Protocol):
+    """Kubernetes' leader election (client-go).
+
+    Needs: the API server keeps the lease; clock rates and latency bounded; no pauses.
+    Cost: 2 messages each RetryPeriod of each elector, 4 for an election.
+    Weak where: does not fence; acts on until RenewDeadline though it sees another leader.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        lease_duration_ms: How long a candidate must see no change of the record before it takes over; at least 1000. The record holds whole seconds: the rest is cut off. Default 15000.
+        renew_deadline_ms: How long a leader tries to renew before it gives up; below lease_duration_ms and above retry_period_ms times the jitter factor. Default 10000.
+        retry_period_ms: Time between a leader's renewals, and between tries; above 0. Default 2000.
+        jitter_percent: A candidate adds up to so much of retry_period_ms, drawn, to each wait (client-go: JitterFactor 1.2, that is 120); at most 10000. Default 120.
+        request_timeout_ms: How long a request to the API server may take; above 0. Default 5000.
+        release_on_cancel: A leader that stops clears the record, so that the next need not wait. Default False.
+        stable_identity: A process that restarts has the identity that it had before, as a pod's bare name is; else a new one. Default False.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: kubernetes/client-go, tools/leaderelection, as of Kubernetes 1.31.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        lease_duration_ms: float = 15000.0,
+        renew_deadline_ms: float = 10000.0,
+        retry_period_ms: float = 2000.0,
+        jitter_percent: int = 120,
+        request_timeout_ms: float = 5000.0,
+        release_on_cancel: bool = False,
+        stable_identity: bool = False,
+    ) -> None: ...
+
+class Etcd(Protocol):
+    """etcd's election (clientv3/concurrency).
+
+    Needs: the service keeps its disk; for one leader at a time: none is enough.
+    Cost: 6 messages and a watch to join; a death wakes the next in line alone.
+    Weak where: sessions counted from the answer, with polls: two leaders for a second.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        session_ttl_ms: TTL of a session's lease; a whole number of seconds, at least 1000. Default 60000.
+        count_from: From when a client counts its session: from the receiving of an answer, as etcd's does, or from the sending of what it answers. One of 'sending', 'receiving'. Default 'receiving'.
+        keep_alive_poll_ms: How often a client looks whether a keep-alive is due; above 0. Default 500.
+        deadline_poll_ms: How often a client looks whether its session is over; 0: it knows at once. Default 1000.
+        server_poll_ms: How often the service looks for leases that are over; 0: it knows at once. Default 500.
+        promote_extend_ms: What leases get beyond a new full term when the service is back (etcd: its election timeout); 0 or more. Default 1000.
+        retry_interval_ms: A request without an answer is repeated after so long; above 0. Default 500.
+        watch_check_ms: How often a client makes sure of a watch; above 0. Default 2000.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: etcd 3.5, client/v3/concurrency: election.go, key.go, session.go.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        session_ttl_ms: float = 60000.0,
+        count_from: str = 'receiving',
+        keep_alive_poll_ms: float = 500.0,
+        deadline_poll_ms: float = 1000.0,
+        server_poll_ms: float = 500.0,
+        promote_extend_ms: float = 1000.0,
+        retry_interval_ms: float = 500.0,
+        watch_check_ms: float = 2000.0,
     ) -> None: ...

@@ -532,11 +532,11 @@ TEST_CASE("etcd: whenever the leader crashes, 2 to 9 members have a new one in t
                             .bound_ms = [](const leader_crash::Crash&) {
                                 return 60'000 + 500 + 4 * 10;
                             },
-                            .stays_ms = 100'000,
+                            .stays_ms = 30'000,
                             .patience_ms = 70'000,
                             .heartbeat_ms = 21'000,
                             .alive = 0.95,
-                            .seeds = 500},
+                            .seeds = 300},
                            GENERATE(2u, 3u, 4u, 5u, 6u, 7u, 8u, 9u));
 }
 

@@ -437,7 +437,7 @@ TEST_CASE("kubernetes: within the true bound nothing makes two leaders",
         REQUIRE(s.violations() == 0);
         leaderships += s.measures().leaderships;
     }
-    CHECK(leaderships > 3 * seeds(200));
+    CHECK(leaderships > seeds(200));
 }
 
 // --- what else goes wrong -----------------------------------------------------------------------
