@@ -23,7 +23,10 @@ namespace electionlab {
     entry(zk_lock)             \
     entry(zab)                 \
     entry(garcia_molina)       \
-    entry(invitation)
+    entry(invitation)          \
+    entry(lease)               \
+    entry(kubernetes)          \
+    entry(etcd)
 
 // Those whose leaders can also work on a resource: one file catalog/<name>_at_work.cpp each.
 #define EL_AT_WORK(entry)  \
