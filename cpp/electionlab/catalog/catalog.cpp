@@ -13,7 +13,8 @@ namespace electionlab {
     entry(bully)            \
     entry(ring)             \
     entry(le_lann)          \
-    entry(chang_roberts)
+    entry(chang_roberts)    \
+    entry(paxos)
 
 #define EL_DECLARE(name) CatalogEntry name##_entry();
 #define EL_LIST(name) name##_entry(),
