@@ -14,7 +14,8 @@ namespace electionlab {
     entry(ring)             \
     entry(le_lann)          \
     entry(chang_roberts)    \
-    entry(paxos)
+    entry(paxos)            \
+    entry(multi_paxos)
 
 #define EL_DECLARE(name) CatalogEntry name##_entry();
 #define EL_LIST(name) name##_entry(),
