@@ -15,7 +15,8 @@ namespace electionlab {
     entry(le_lann)          \
     entry(chang_roberts)    \
     entry(paxos)            \
-    entry(multi_paxos)
+    entry(multi_paxos)      \
+    entry(viewstamped)
 
 #define EL_DECLARE(name) CatalogEntry name##_entry();
 #define EL_LIST(name) name##_entry(),
