@@ -46,7 +46,8 @@ About Paxos::about() {
             .cost = "4(n-1) messages with one proposer, and n-1 to tell all",
             .weaknesses = "duelling proposers may never finish; it chooses once, and nobody "
                           "replaces the node that was chosen",
-            .epochs = true};
+            .epochs = true,
+            .fails_over = false};
 }
 
 // A warm start is the state in which everybody knows that ballot 1 of that node chose it.
