@@ -187,7 +187,9 @@ void MultiPaxos::propose(State& s, const Context& ctx, std::int64_t slot, Value 
 void MultiPaxos::accept(State& s, Ballot ballot, std::int64_t slot, Value value, Effects& effects) {
     s.disk.promised = ballot;
     s.disk.accepted.resize(std::max(s.disk.accepted.size(), static_cast<std::size_t>(slot)));
-    s.disk.accepted[place(slot)] = {ballot, value};
+    Accepted& held = s.disk.accepted[place(slot)];
+    s.disk.changed = s.disk.changed || (held.ballot.used() && held.value != value);
+    held = {ballot, value};
     s.disk.history.push_back({slot, ballot, value});
     effects.persist();
 }
@@ -306,22 +308,39 @@ bool is_chosen(const AllNodes<MultiPaxos>& nodes, const Vote& vote) {
     return has_quorum(acceptors, nodes.members());
 }
 
-/// No slot ever has two values that a majority accepted, or that somebody knows to be chosen.
-bool one_value_per_slot(const AllNodes<MultiPaxos>& nodes) {
-    std::vector<std::optional<MultiPaxos::Value>> any, chosen;  // of each slot, a value
-    bool disputed = false;
+/// No acceptor ever accepted two values in one slot, and no two hold different ones: then no two
+/// can have been chosen, and nothing more needs looking at.
+bool undisputed(const AllNodes<MultiPaxos>& nodes) {
+    NodeId most = 1;
+    for (NodeId node = 2; node <= nodes.members(); ++node) {
+        const std::size_t size = nodes.state(node).disk.accepted.size();
+        most = size > nodes.state(most).disk.accepted.size() ? node : most;
+    }
+    const auto& first = nodes.state(most).disk.accepted;
     for (NodeId node = 1; node <= nodes.members(); ++node) {
-        for (const Vote& vote : nodes.state(node).disk.history) {
-            any.resize(std::max(any.size(), static_cast<std::size_t>(vote.slot)));
-            auto& first = any[place(vote.slot)];
-            disputed = disputed || (first.has_value() && *first != vote.value);
-            first = vote.value;
+        const auto& accepted = nodes.state(node).disk.accepted;
+        if (nodes.state(node).disk.changed) {
+            return false;
+        }
+        for (std::size_t i = 0; i < accepted.size(); ++i) {
+            const bool both = accepted[i].ballot.used() && first[i].ballot.used();
+            if ((both && accepted[i].value != first[i].value) || !first[i].ballot.used()) {
+                return false;
+            }
         }
     }
-    if (!disputed) {
+    return true;
+}
+
+/// No slot ever has two values that a majority accepted, or that somebody knows to be chosen.
+bool one_value_per_slot(const AllNodes<MultiPaxos>& nodes) {
+    if (undisputed(nodes)) {
         return true;
     }
-    chosen.resize(any.size());
+    std::vector<std::optional<MultiPaxos::Value>> chosen;  // of each slot
+    for (NodeId node = 1; node <= nodes.members(); ++node) {
+        chosen.resize(std::max(chosen.size(), nodes.state(node).disk.accepted.size()));
+    }
     const auto choose = [&](std::int64_t slot, const MultiPaxos::Value& value) {
         auto& known = chosen[place(slot)];
         const bool agrees = !known.has_value() || *known == value;
@@ -331,7 +350,9 @@ bool one_value_per_slot(const AllNodes<MultiPaxos>& nodes) {
     for (NodeId node = 1; node <= nodes.members(); ++node) {
         const auto& state = nodes.state(node);
         for (const Vote& vote : state.disk.history) {
-            if (is_chosen(nodes, vote) && !choose(vote.slot, vote.value)) {
+            const auto& known = chosen[place(vote.slot)];
+            const bool new_value = !known.has_value() || *known != vote.value;
+            if (new_value && is_chosen(nodes, vote) && !choose(vote.slot, vote.value)) {
                 return false;
             }
         }

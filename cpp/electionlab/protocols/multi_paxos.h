@@ -140,8 +140,10 @@ struct MultiPaxos {
     struct Disk {
         Ballot promised;
         std::vector<Accepted> accepted;  ///< slot 1 first
-        std::vector<Vote> history;  ///< all it ever accepted; no rule reads it, one_value_per_slot does
-        EL_FIELDS(Disk, promised, accepted, history)
+        // No rule reads these two; "one value per slot" does.
+        std::vector<Vote> history;  ///< all that it ever accepted
+        bool changed = false;       ///< a slot came to hold another value than before
+        EL_FIELDS(Disk, promised, accepted, history, changed)
     };
     struct Memory {
         Role role = Role::follower;

@@ -206,6 +206,9 @@ void Paxos::accept(State& s, const Context& ctx, const Proposal& proposal, Effec
     if (s.disk.accepted != proposal) {
         s.disk.promised = proposal.ballot;
         s.disk.accepted = proposal;
+        if (s.disk.history.size() == most_remembered) {
+            s.disk.history.erase(s.disk.history.begin());
+        }
         s.disk.history.push_back(proposal);
         effects.persist();  // what was accepted is on the disk before anybody hears of it
         effects.note("accepts {} under ballot {}", proposal.value, proposal.ballot.round);
@@ -226,20 +229,20 @@ void Paxos::on(State& s, const Context& ctx, NodeId from, const Accepted& m, Eff
     count(s, ctx, from, m.proposal, effects);
 }
 
-// A value is chosen when a quorum has accepted it under one ballot (2.3).
+// A value is chosen when a quorum has accepted it under one ballot (2.3). A learner counts for the
+// highest ballot only: what was chosen under a lower one is proposed again under this.
 void Paxos::count(State& s, const Context& ctx, NodeId acceptor, const Proposal& proposal,
                   Effects& effects) {
-    if (s.disk.chosen.made()) {
+    Memory& m = s.memory;
+    if (s.disk.chosen.made() || proposal.ballot < m.heard) {
         return;
     }
-    auto& tallies = s.memory.tallies;
-    auto tally = std::find_if(tallies.begin(), tallies.end(),
-                              [&](const Tally& t) { return t.ballot == proposal.ballot; });
-    if (tally == tallies.end()) {
-        tally = tallies.insert(tally, Tally{proposal.ballot, {}});
+    if (proposal.ballot > m.heard) {
+        m.heard = proposal.ballot;
+        m.acceptors.clear();
     }
-    tally->acceptors.insert(acceptor);  // a set: a duplicated message counts once
-    if (!ctx.options.accept_quorum.is_met(tally->acceptors, ctx.members)) {
+    m.acceptors.insert(acceptor);  // a set: a duplicated message counts once
+    if (!ctx.options.accept_quorum.is_met(m.acceptors, ctx.members)) {
         return;
     }
     effects.note("learns that {} is chosen: a quorum accepted it", proposal.value);
@@ -294,6 +297,7 @@ std::vector<electionlab::Promise<Paxos>> Paxos::invariants() {
             {"accepts_nothing_below_its_promise",
              [](const Node& before, const Node& after) {
                  return before.disk.accepted == after.disk.accepted ||
+                        !after.disk.accepted.made() ||
                         before.disk.promised <= after.disk.accepted.ballot;
              }},
             {"learned_value_never_changes",
@@ -312,22 +316,46 @@ bool contains(const std::vector<Paxos::Proposal>& history, const Paxos::Proposal
     return std::find(history.begin(), history.end(), proposal) != history.end();
 }
 
-/// Whether a quorum has accepted this proposal at some time. A node that was never on counts as if
-/// it had: in a warm start it has, and does not know it yet.
-bool is_chosen(const Everybody& nodes, const Paxos::Proposal& proposal, bool count_unstarted) {
+/// Whether a quorum has accepted this proposal at some time, as far as acceptors remember. `perhaps`:
+/// who has accepted too much since to remember counts, and who was never on (in a warm start it has
+/// accepted, and does not know it yet).
+bool is_chosen(const Everybody& nodes, const Paxos::Proposal& proposal, bool perhaps) {
     Paxos::Nodes acceptors;
     for (NodeId node = 1; node <= nodes.members(); ++node) {
         const Paxos::Disk& disk = nodes.state(node).disk;
         const bool unstarted = nodes.view(node).role == Role::down && !disk.promised.used();
-        if (contains(disk.history, proposal) || (count_unstarted && unstarted)) {
+        const bool forgot = disk.history.size() == Paxos::most_remembered &&
+                            disk.history.front().ballot > proposal.ballot;
+        if (contains(disk.history, proposal) || (perhaps && (unstarted || forgot))) {
             acceptors.insert(node);
         }
     }
     return nodes.options().accept_quorum.is_met(acceptors, nodes.members());
 }
 
+/// No two different values were accepted by anybody, or learned.
+bool one_value_known(const Everybody& nodes) {
+    const Paxos::Proposal* first = nullptr;
+    bool one = true;
+    const auto look = [&](const Paxos::Proposal& proposal) {
+        first = first == nullptr ? &proposal : first;
+        one = one && first->value == proposal.value;
+    };
+    for (NodeId node = 1; node <= nodes.members(); ++node) {
+        const Paxos::Disk& disk = nodes.state(node).disk;
+        std::for_each(disk.history.begin(), disk.history.end(), look);
+        if (disk.chosen.made()) {
+            look(disk.chosen);
+        }
+    }
+    return one;
+}
+
 /// Only one value is ever chosen (2.1): what quorums accepted, and what anybody learned.
 bool one_value_chosen(const Everybody& nodes) {
+    if (one_value_known(nodes)) {
+        return true;
+    }
     bool any = false, one = true;
     std::int64_t value = 0;
     const auto chosen = [&](const Paxos::Proposal& proposal) {

@@ -131,8 +131,8 @@ struct Paxos {
         Ballot promised;    ///< acceptor: the highest ballot it answered
         Proposal accepted;  ///< acceptor: the highest proposal it accepted
         Proposal chosen;    ///< learner: of a ballot that chose
-        /// Every proposal that this acceptor ever accepted. No rule reads it: "only one value is
-        /// ever chosen" does.
+        /// The last proposals that this acceptor accepted, oldest first. No rule reads it: "only one
+        /// value is ever chosen" does.
         std::vector<Proposal> history;
         EL_FIELDS(Disk, promised, accepted, chosen, history)
     };
@@ -141,20 +141,16 @@ struct Paxos {
         constexpr std::string_view names[] = {"idle", "preparing", "accepting", "backing_off"};
         return static_cast<std::size_t>(phase) < 4 ? names[static_cast<std::size_t>(phase)] : "";
     }
-    /// Who accepted a ballot, as far as a learner has heard.
-    struct Tally {
-        Ballot ballot;
-        Nodes acceptors;
-        EL_FIELDS(Tally, ballot, acceptors)
-    };
+    static constexpr std::size_t most_remembered = 16;  ///< of `history`
     struct Memory {
         Phase phase = Phase::idle;   ///< proposer
         Ballot ballot;               ///< proposer: its own, of this or its last attempt
         Nodes promises;              ///< proposer: who promised in it
         Proposal reported;           ///< proposer: the highest accepted proposal in those promises
         std::int64_t round_seen = 0; ///< proposer: the highest round that anybody told it of
-        std::vector<Tally> tallies;  ///< learner
-        EL_FIELDS(Memory, phase, ballot, promises, reported, round_seen, tallies)
+        Ballot heard;                ///< learner: the highest ballot that it heard was accepted
+        Nodes acceptors;             ///< learner: by whom
+        EL_FIELDS(Memory, phase, ballot, promises, reported, round_seen, heard, acceptors)
     };
     using State = electionlab::State<Paxos>;
     using Context = electionlab::Context<Options>;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "catch_shim.h"
+#include "golden.h"
 #include "machine.h"
 #include "story.h"
 
@@ -216,9 +217,11 @@ TEST_CASE("paxos: a value is learned from a quorum that accepted it under one ba
     PaxosNode node = member(5, 5, options);
     node.receive(1, Paxos::Accepted{{{1, 1}, 7}});
     node.receive(1, Paxos::Accepted{{{1, 1}, 7}});
-    node.receive(1, Paxos::Accepted{{{1, 1}, 7}});
-    node.receive(2, Paxos::Accepted{{{2, 1}, 7}});  // the same value, another ballot
+    node.receive(2, Paxos::Accepted{{{1, 1}, 7}});
+    node.receive(3, Paxos::Accepted{{{2, 1}, 7}});  // the same value, another ballot
     node.receive(3, Paxos::Accepted{{{2, 1}, 7}});
+    node.receive(5, Paxos::Accepted{{{2, 1}, 7}});
+    node.receive(4, Paxos::Accepted{{{1, 1}, 7}});  // of the lower ballot: no longer counted
     CHECK_FALSE(node.state.disk.chosen.made());
     node.receive(4, Paxos::Accepted{{{2, 1}, 7}});
     CHECK(node.state.disk.chosen == Proposal{{2, 1}, 7});
@@ -331,6 +334,8 @@ TEST_CASE("paxos: with equal delays and no back-off, duelling proposers never fi
     CHECK(s.measures().epochs_won == 0);
     CHECK(s.measures().split_votes == s.measures().epochs_stood - 1);
     CHECK(s.delivered("Accepted") == 0);
+    const Value kept = s.field(1, "disk.history");
+    CHECK(kept.get_if<List>()->size() <= Paxos::most_remembered);
     CHECK(s.violations() == 0);
 }
 
@@ -384,7 +389,7 @@ TEST_CASE("paxos: all propose, with random times and back-off: all agree, whatev
                                       {"loss_probability", 0.2},
                                       {"duplicate_probability", 0.1}}},
                      {"every_node", Dict{{"write_delay_ms", List{0, 5}}}},
-                     {"actions", List{plan("crash", 60), plan("pause", 50)}}},
+                     {"actions", List{plan("crash", 300), plan("pause", 200)}}},
                 false);
         CAPTURE(seed, n);
         REQUIRE(s.until_agreement(60'000));
@@ -393,7 +398,8 @@ TEST_CASE("paxos: all propose, with random times and back-off: all agree, whatev
         s.for_ms(500);
         REQUIRE(s.violations() == 0);
         for (NodeId node = 1; node <= n; ++node) {
-            REQUIRE((s.believes(node) == leader || s.role(node) == Role::down));
+            // A crash may have undone what a disk was still writing: that node learns it again.
+            REQUIRE((s.believes(node) == leader || s.believes(node) == no_node));
         }
     }
 }
@@ -443,6 +449,7 @@ TEST_CASE("paxos: an acceptor that loses its disk lets two values be chosen",
     const bool loses_disk = GENERATE(true, false);
     s.crash(2);
     s.act(Dict{{"action", "restart"}, {"node", 2}, {"lose_disk", loses_disk}});
+    s.act("heal");
     s.partition(groups({{1}, {2, 3}}));  // what was on its way to node 2 is lost
     s.until(2000);
     if (!loses_disk) {
@@ -495,7 +502,7 @@ TEST_CASE("paxos: quorums that do not meet let two values be chosen, if they say
     };
     CHECK_THROWS_WITH(find_protocol("paxos").check_options(options(false), 4),
                       contains("accept_quorum") && contains("must share a node") &&
-                          contains("'at_least': 2") && contains("unsafe"));
+                          contains(R"({"at_least": 2})") && contains("unsafe"));
     find_protocol("paxos").check_options(options(false), 3);
     Story s("paxos", 4, options(true), Dict{{"network", network(10)}});
     s.partition(groups({{1, 2}, {3, 4}}));
@@ -604,4 +611,22 @@ TEST_CASE("paxos: options that make no sense are refused by name", "[paxos][erro
     CHECK_THROWS_WITH(check(Dict{{"prepare_quorum", Dict{{"weights", List{1, 1}}}}}),
                       contains("prepare_quorum") && contains("3 nodes"));
     CHECK_THROWS_AS(find_protocol("paxos").check_options(Dict{}, 1000), InvalidArgument);
+}
+
+TEST_CASE("paxos: golden runs", "[paxos][golden]") {
+    using namespace golden;
+    check_runs("paxos",
+               {{"paxos_storm", "paxos", 5, Dict{{"learning", "broadcast"}},
+                 Dict{{"seed", 41},
+                      {"network", bad_links()},
+                      {"every_node", machines()},
+                      {"actions", List{plan(random_node("crash"), 200)}}},
+                 3000},
+                {"paxos_duel", "paxos", 3,
+                 Dict{{"proposers", nodes({1, 2})},
+                      {"propose_after_ms", 0},
+                      {"stagger_ms", 5},
+                      {"backoff_ms", List{0, 11}}},
+                 Dict{{"seed", 42}, {"network", network(10)}}, 3000}},
+               100);
 }
