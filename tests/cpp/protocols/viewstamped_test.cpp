@@ -450,7 +450,7 @@ Story late_view_change(bool durable_view) {
         hold("DoViewChange");
     }
     recover(3);
-    if (s.leader() == 1) {  // all are normal in view 1 again
+    if (s.epoch(1) == 1) {  // all are normal in view 1 again
         s.partition(groups({{1, 3}, {2}}));
         s.act(request(1, 71));
         s.for_ms(5);
