@@ -26,7 +26,10 @@ namespace electionlab {
     entry(invitation)          \
     entry(lease)               \
     entry(kubernetes)          \
-    entry(etcd)
+    entry(etcd)                \
+    entry(paxos)               \
+    entry(multi_paxos)         \
+    entry(viewstamped)
 
 // Those whose leaders can also work on a resource: one file catalog/<name>_at_work.cpp each.
 #define EL_AT_WORK(entry)  \

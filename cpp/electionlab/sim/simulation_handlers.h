@@ -155,7 +155,8 @@ void Simulation<P>::judge_change(NodeId node, Slot& slot) {
 // What holds of all nodes together; a property that breaks is reported once until it holds again.
 template <class P>
 void Simulation<P>::check_properties(NodeId node) {
-    const AllNodes<P> all(&slots_[0].state, sizeof(Slot), {views_.data(), actors_}, members_);
+    const AllNodes<P> all(*options_, &slots_[0].state, sizeof(Slot), {views_.data(), actors_},
+                          members_);
     for (std::size_t i = 0; i < properties_.size(); ++i) {
         const bool broken = !properties_[i].holds(all);
         if (broken && broken_[i] == 0) {
