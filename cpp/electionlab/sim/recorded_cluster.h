@@ -261,6 +261,9 @@ public:
         if (live == 0) {
             return "no leader is possible: no node is up";
         }
+        if constexpr (requires { P::why_no_leader(simulation_.options(), simulation_.views()); }) {
+            return P::why_no_leader(simulation_.options(), simulation_.views());
+        }
         if (description_->about.majority && !has_quorum(live, members)) {
             return "no leader is possible: " + count(live) + ", and a quorum of " +
                    std::to_string(members) + " needs " + std::to_string(quorum_size(members));
