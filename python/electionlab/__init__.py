@@ -11,6 +11,9 @@
 from electionlab import protocols
 from electionlab import settings as settings
 from electionlab._core import Event, PendingEvent, __version__
+from electionlab._presets import Preset, presets
+from electionlab._quorums import Quorum
+from electionlab.acknowledged import acknowledged
 from electionlab.cluster import Cluster, Leader, Metrics, Node, NoLeader
 from electionlab.errors import TraceError
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
@@ -66,10 +69,13 @@ __all__ = [
     "Node",
     "NodeContext",
     "PendingEvent",
+    "Preset",
+    "Quorum",
     "Trace",
     "TraceError",
     "UserProtocol",
     "__version__",
+    "acknowledged",
     "at",
     "at_random",
     "clock",
@@ -93,6 +99,7 @@ __all__ = [
     "pareto",
     "partition",
     "pause",
+    "presets",
     "restart",
     "resume",
     "slow",

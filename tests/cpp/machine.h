@@ -22,7 +22,7 @@ struct Machine {
     }
 
     [[nodiscard]] electionlab::Context<typename P::Options> context() const {
-        return {options, self, members, members, initial_leader, {}};
+        return {options, self, members, members, initial_leader, clock};
     }
     void start() {
         effects.clear();
@@ -67,6 +67,7 @@ struct Machine {
     electionlab::NodeId self;
     electionlab::NodeId members;
     electionlab::NodeId initial_leader = electionlab::no_node;
+    electionlab::Instant clock{};
     electionlab::State<P> state{};
     electionlab::Effects<Message> effects{};
 
