@@ -10,10 +10,10 @@
 
 from electionlab import protocols
 from electionlab import settings as settings
+from electionlab._acknowledged import acknowledged
 from electionlab._core import Event, PendingEvent, __version__
 from electionlab._presets import Preset, presets
 from electionlab._quorums import Quorum
-from electionlab.acknowledged import acknowledged
 from electionlab.cluster import Cluster, Leader, Metrics, Node, NoLeader
 from electionlab.errors import TraceError
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)

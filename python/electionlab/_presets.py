@@ -116,7 +116,7 @@ presets: Mapping[str, Preset] = MappingProxyType(
         "zookeeper": Preset(
             system="Apache ZooKeeper 3.8",
             protocol="zab",
-            options={"tick_ms": 2000},
+            options={"tick_time_ms": 2000},
             source="ZooKeeper administrator's guide and zoo_sample.cfg: tickTime=2000, "
             "initLimit=10, syncLimit=5; FastLeaderElection: finalizeWait=200 ms",
         ),

@@ -282,10 +282,10 @@ void Raft<MaxNodes>::repeat_vote_requests(State& s, const Context& ctx, Effects&
     effects.set_timer(Timer::retry, TimerSpec::fixed(ctx.options.retry_interval));
 }
 
-// The election timer, of a node that may stand.
+// The election timeout begins, at a node that has one.
 template <std::size_t MaxNodes>
 void Raft<MaxNodes>::await_leader(const Context& ctx, Effects& effects) {
-    if (ctx.options.variants.may_stand(ctx.self)) {
+    if (ctx.options.variants.times_out(ctx.self)) {
         effects.set_timer(Timer::election, ctx.options.election_timer());
     }
 }

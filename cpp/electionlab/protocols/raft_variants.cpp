@@ -164,10 +164,12 @@ bool Raft<MaxNodes>::waits_for_better(State& s, const Context& ctx, Effects& eff
         target = std::max<std::int64_t>(1, target - std::max<std::int64_t>(10, target / 5));
     }
     const std::int64_t own = ctx.options.variants.priority(ctx.self);
-    if (own >= target) {
+    if (own >= target && ctx.options.variants.may_stand(ctx.self)) {
         return false;
     }
-    effects.note("does not stand: its priority {} is below {}", own, target);
+    if (own < target) {
+        effects.note("does not stand: its priority {} is below {}", own, target);
+    }
     s.memory.leader = no_node;
     await_leader(ctx, effects);
     return true;
@@ -396,11 +398,11 @@ template <std::size_t MaxNodes>
 void Raft<MaxNodes>::confirm(State& s, const Context& ctx, Effects& effects) {
     RaftVariantMemory<MaxNodes>& more = s.memory.more;
     if (more.rounds.open != 0) {
-        effects.note("the read waits for the next round of heartbeats");
+        effects.note("waits with the read for the next round of heartbeats");
         ++more.reads.queued;
         return;
     }
-    effects.note("the read waits for a quorum to confirm that this node leads");
+    effects.note("waits with the read until a quorum confirms that it leads");
     ++more.reads.waiting;
     send_round(s, ctx, effects);
 }
@@ -433,7 +435,7 @@ void Raft<MaxNodes>::close_round(State& s, const Context& ctx, Effects& effects)
             more.rounds.opened + ctx.options.variants.lease(ctx.options.election_timeout.min);
     }
     if (more.reads.waiting > 0) {
-        effects.note("answers {} reads of term {}: a quorum has confirmed it", more.reads.waiting,
+        effects.note("answers reads that waited, {} in all: a quorum has confirmed term {}", more.reads.waiting,
                      s.disk.current_term);
         more.reads.answered += more.reads.waiting;
     }

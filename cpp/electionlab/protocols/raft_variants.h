@@ -96,6 +96,11 @@ struct RaftVariants {
         return (non_voters.empty() && witnesses.empty() && priorities.empty()) ||
                (may_vote(node) && std::ranges::count(witnesses, node) == 0 && priority(node) > 0);
     }
+    /// Whether the node has an election timeout. With priorities, who may not stand has one, too:
+    /// its target must sink, or it would vote for nobody.
+    [[nodiscard]] bool times_out(NodeId node) const {
+        return may_stand(node) || (!priorities.empty() && may_vote(node));
+    }
     [[nodiscard]] std::int64_t priority(NodeId node) const {
         return priorities.empty() ? 1 : priorities[node - 1];
     }
