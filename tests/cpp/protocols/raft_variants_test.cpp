@@ -1,12 +1,16 @@
 // Raft's options beyond Figure 2: one handler at a time, and whole clusters.
 #include "electionlab/protocols/raft_variants.h"
 
+#include <array>
 #include <cmath>
+#include <vector>
 
 #include "electionlab/core/random.h"
 #include "electionlab/protocols/raft.h"
 
 #include "catch_shim.h"
+#include "golden.h"
+#include "leader_crash.h"
 #include "machine.h"
 #include "story.h"
 
@@ -754,4 +758,83 @@ TEST_CASE("raft variants: what makes no sense is refused by name", "[raft][varia
     CHECK_THROWS_WITH(check(Dict{{"quorum", Dict{{"sets", List{List{1, 2}}}}}, {"non_voters", List{2}}}),
                       contains("must not count node 2"));
     CHECK_NOTHROW(check(Dict{{"quorum", Dict{{"weights", List{0, 1, 1}}}}, {"non_voters", List{1}}}));
+}
+
+// --- whole runs -----------------------------------------------------------------------------------
+
+TEST_CASE("leader crash: Raft with PreVote and CheckQuorum finds a new leader whenever the old one dies",
+          "[raft][variants][liveness][safety][acceptance]") {
+    // docs/protocols/raft_variants.md, "How long after a crash": with delays of up to d, timeouts
+    // from a to b and s live nodes a term is lost with at most p = 1 - (1 - 6d / (b - a))^s, and
+    // later than k b + 6d come at most p^k of all crashes; one more where an election was under way.
+    constexpr double d = 2, a = 150, b = 300;
+    const auto lost = [](const leader_crash::Crash& crash) {
+        return 1 - std::pow(1 - 6 * d / (b - a), static_cast<double>(crash.nodes - crash.dead));
+    };
+    constexpr int most_terms = 4;
+    std::array<double, most_terms> late{}, allowed{};
+    leader_crash::survives(
+        {.protocol = "raft",
+         .options = Dict{{"pre_vote", true}, {"check_quorum", true}, {"leader_stickiness", true}},
+         .config = Dict{{"network", Dict{{"one_way_delay_ms", List{1, 2}}}}},
+         .bound_ms =
+             [&](const leader_crash::Crash& crash) {
+                 return (std::ceil(std::log(1e-9) / std::log(lost(crash))) + 1) * b + 6 * d;
+             },
+         .stays = false,
+         .seeds = 2000,
+         .seen =
+             [&](const leader_crash::Crash& crash, double took_ms) {
+                 const int more = crash.moment == leader_crash::Moment::any ? 0 : 1;
+                 for (int k = 1; k <= most_terms; ++k) {
+                     late[k - 1] += took_ms > (k + more) * b + 6 * d ? 1 : 0;
+                     allowed[k - 1] += std::pow(lost(crash), k);
+                 }
+             }},
+        GENERATE(3u, 4u, 5u, 6u, 7u, 8u, 9u));
+    for (int k = 1; k <= most_terms; ++k) {
+        CAPTURE(k);
+        CHECK(late[k - 1] <= allowed[k - 1]);
+    }
+    CHECK(late[0] > 0);  // the bound is alive: a second term is needed now and then
+}
+
+TEST_CASE("golden runs: Raft's variants have the traces they always had", "[raft][variants][golden]") {
+    const auto at = [](double at_ms, const Value& action) {
+        return Dict{{"action", "at"}, {"at_ms", at_ms}, {"do", action}};
+    };
+    const auto command = [](const char* name, const Value& fields = Dict{}) {
+        return Dict{{"action", "command"}, {"node", "leader"}, {"command", name}, {"fields", fields}};
+    };
+    List handovers, reads;
+    for (int i = 1; i <= 9; ++i) {
+        handovers.push_back(at(500 * i, command("TransferLeadership", Dict{{"to", 1 + i % 5}})));
+    }
+    for (int i = 1; i <= 40; ++i) {
+        reads.push_back(at(1000 + 37 * i, command("Read")));
+    }
+    const Value etcd = Dict{{"pre_vote", true}, {"check_quorum", true}, {"leader_stickiness", true}};
+    golden::check_runs(
+        "raft_variants",
+        {{"etcd_crashes", "raft", 5, etcd,
+          Dict{{"seed", 1}, {"actions", List{golden::plan(golden::random_node("crash"), 700)}}}, 8000},
+         {"etcd_partitions", "raft", 5, etcd,
+          Dict{{"seed", 2},
+               {"network", golden::bad_links()},
+               {"actions", List{golden::plan(Dict{{"action", "partition"}}, 900),
+                                golden::plan(Dict{{"action", "cut"}}, 500)}}},
+          8000},
+         {"transfers", "raft", 5, merged(etcd, Dict{{"retry_interval_ms", 30}}),
+          Dict{{"seed", 3}, {"actions", handovers}}, 5000},
+         {"leases", "raft", 3, Dict{{"reads", "lease"}, {"clock_drift_bound_ppm", 100'000}},
+          Dict{{"seed", 4}, {"every_node", golden::machines()}, {"actions", reads}}, 4000},
+         {"confirmed_reads", "raft", 5, Dict{},
+          Dict{{"seed", 5}, {"network", golden::bad_links()}, {"actions", reads}}, 4000},
+         {"priorities_and_roles", "raft", 7,
+          Dict{{"priorities", List{9, 80, 100, 60, 0, 50, 100}},
+               {"non_voters", List{7}},
+               {"witnesses", List{6}}},
+          Dict{{"seed", 6}, {"actions", List{golden::plan(golden::random_node("crash"), 900)}}}, 8000},
+         {"grid", "raft", 9, merged(etcd, Dict{{"quorum", Dict{{"grid", List{3, 3}}}}}),
+          Dict{{"seed", 7}, {"actions", List{golden::plan(golden::random_node("crash"), 900)}}}, 6000}});
 }
