@@ -10,7 +10,7 @@
 
 from electionlab import protocols
 from electionlab import settings as settings
-from electionlab._acknowledged import acknowledged
+from electionlab._acknowledged import acknowledged, acknowledged_share
 from electionlab._core import Event, PendingEvent, __version__
 from electionlab._presets import Preset, presets
 from electionlab._quorums import Quorum
@@ -76,6 +76,7 @@ __all__ = [
     "UserProtocol",
     "__version__",
     "acknowledged",
+    "acknowledged_share",
     "at",
     "at_random",
     "clock",

@@ -101,3 +101,24 @@ def acknowledged(trace: Trace, *, within_ms: float = 300.0) -> pd.DataFrame:
         close(node, end)
     frame = pd.DataFrame(sorted(spans), columns=["from_ms", "to_ms", "node", "epoch"])
     return frame.astype({"from_ms": float, "to_ms": float, "node": "int64", "epoch": "int64"})
+
+
+def acknowledged_share(trace: Trace, *, within_ms: float = 300.0) -> float:
+    """The share of a run in which some leader was acknowledged by a majority, 0 to 1.
+
+    Args:
+        trace: A run of Raft.
+        within_ms: How old an answer may be, above 0; see `acknowledged`.
+
+    Returns:
+        Time with at least one acknowledged leader, over the length of the run; NaN for a run
+        without length.
+
+    Raises:
+        ValueError: As `acknowledged`.
+    """
+    total, reached = 0.0, 0.0
+    for begin, end in acknowledged(trace, within_ms=within_ms)[["from_ms", "to_ms"]].to_numpy():
+        total += max(end - max(begin, reached), 0.0)
+        reached = max(reached, end)
+    return total / trace.end_ms if trace.end_ms > 0 else float("nan")

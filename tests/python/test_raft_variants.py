@@ -12,7 +12,9 @@ import electionlab as el
 END_MS = 20_000.0
 
 
-def played(links: list[tuple[list[int], list[int]]], leader: int, down: int = 0, **options: Any) -> Any:
+def played(
+    links: list[tuple[list[int], list[int]]], leader: int, down: int = 0, **options: Any
+) -> Any:
     """Twenty seconds of five nodes, or as many as are named, with links cut both ways."""
     nodes = 5 if any(5 in a + b for a, b in links) or down else 3
     cluster = el.Cluster(el.Raft(nodes=nodes, **options), seed=3, initial_leader=leader)
@@ -24,12 +26,6 @@ def played(links: list[tuple[list[int], list[int]]], leader: int, down: int = 0,
     cluster.run(until=END_MS)
     assert cluster.violations() == []
     return cluster
-
-
-def share(cluster: Any) -> float:
-    """Of the time, how much had a leader that a majority acknowledged."""
-    spans = el.acknowledged(cluster.trace)
-    return float((spans["to_ms"] - spans["from_ms"]).sum()) / END_MS
 
 
 PREVOTE = {"pre_vote": True}
@@ -66,7 +62,8 @@ def test_partial_networks_are_judged_by_changes_and_by_acknowledged_time(
     changes = cluster.metrics["leaderships"]
     assert (changes <= 6) if stable else (changes >= 20)
     if of_use is not None:
-        assert (share(cluster) > 0.9) if of_use else (share(cluster) < 0.05)
+        share = el.acknowledged_share(cluster.trace)
+        assert (share > 0.9) if of_use else (share < 0.05)
 
 
 def test_a_look_at_the_end_would_not_tell() -> None:
@@ -90,10 +87,24 @@ def test_acknowledged_spans_are_what_a_hand_count_gives() -> None:
     assert len(spans) == 2
     assert spans.iloc[1].node in (2, 3)
     assert spans.iloc[1].to_ms == 900.0
+    assert spans.iloc[1].from_ms > 460.0
+    length = (spans["to_ms"] - spans["from_ms"]).sum()
+    assert el.acknowledged_share(cluster.trace, within_ms=100) == pytest.approx(length / 900)
     gaps = el.acknowledged(cluster.trace, within_ms=20)
     of_1 = gaps[gaps["node"] == 1]
     np.testing.assert_allclose(of_1["from_ms"], np.arange(60, 361, 50))
     np.testing.assert_allclose(of_1["to_ms"] - of_1["from_ms"], 20)
+
+
+def test_the_share_counts_a_moment_once_though_two_leaders_are_acknowledged() -> None:
+    cluster = played(*CHAIN)
+    spans = el.acknowledged(cluster.trace)
+    assert (spans["to_ms"] - spans["from_ms"]).sum() > END_MS
+    grid = np.arange(0.5, END_MS, 1.0)
+    covered = np.zeros(grid.size, dtype=bool)
+    for begin, end in spans[["from_ms", "to_ms"]].to_numpy():
+        covered |= (grid >= begin) & (grid < end)
+    assert el.acknowledged_share(cluster.trace) == pytest.approx(covered.mean(), abs=0.01)
 
 
 def test_acknowledged_counts_voters_only_and_refuses_what_it_cannot_judge() -> None:
@@ -141,7 +152,8 @@ def test_an_unsafe_quorum_gives_two_leaders_of_one_term_and_it_is_seen() -> None
 @pytest.mark.parametrize("name", list(el.presets))
 def test_presets_run_or_say_what_is_missing(name: str) -> None:
     preset = el.presets[name]
-    assert preset.source and preset.system
+    assert preset.source
+    assert preset.system
     if not preset.available:
         with pytest.raises(ValueError, match=f"protocol='{preset.protocol}': must be one of"):
             preset.make(nodes=3)
