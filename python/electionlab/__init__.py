@@ -10,7 +10,10 @@
 
 from electionlab import protocols
 from electionlab import settings as settings
+from electionlab._acknowledged import acknowledged, acknowledged_share
 from electionlab._core import Event, PendingEvent, __version__
+from electionlab._presets import Preset, presets
+from electionlab._quorums import Quorum
 from electionlab.cluster import Cluster, Leader, Metrics, Node, NoLeader
 from electionlab.comparison import (
     FAULTS,
@@ -77,12 +80,16 @@ __all__ = [
     "Node",
     "NodeContext",
     "PendingEvent",
+    "Preset",
+    "Quorum",
     "Requirements",
     "Resource",
     "Trace",
     "TraceError",
     "UserProtocol",
     "__version__",
+    "acknowledged",
+    "acknowledged_share",
     "at",
     "at_random",
     "clock",
@@ -108,6 +115,7 @@ __all__ = [
     "pareto",
     "partition",
     "pause",
+    "presets",
     "requirements",
     "restart",
     "resume",

@@ -11,6 +11,7 @@ import textwrap
 from typing import Any, ClassVar
 
 from electionlab import _core
+from electionlab._quorums import Quorum
 from electionlab._values import whole_number
 from electionlab.settings import Resource, plain
 
@@ -31,7 +32,8 @@ class Protocol:
 
     def __init__(self, nodes: int, **options: Any) -> None:
         self.nodes = whole_number("nodes", nodes, 1, self.about.get("max_nodes"))
-        self.options: dict[str, Any] = _core.check_options(self.name, self.nodes, options)
+        plain = {k: v.spec if isinstance(v, Quorum) else v for k, v in options.items()}
+        self.options: dict[str, Any] = _core.check_options(self.name, self.nodes, plain)
 
     def __repr__(self) -> str:
         defaults = {o["name"]: o["default"] for o in self.about["options"]}
@@ -83,7 +85,7 @@ _PYTHON_TYPES = {
     "boolean": "bool",
     "choice": "str",
     "list": "Sequence[Any]",
-    "quorum": "str | Mapping[str, Any]",
+    "quorum": "str | Mapping[str, Any] | Quorum",
 }
 
 
@@ -195,6 +197,7 @@ def stub_text() -> str:
         "from typing import Any, ClassVar",
         "",
         "from electionlab.settings import Resource",
+        "from electionlab._quorums import Quorum",
         "",
         "__all__ = [",
         *(f'    "{name}",' for name in __all__),
