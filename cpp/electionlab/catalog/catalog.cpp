@@ -13,7 +13,10 @@ namespace electionlab {
     entry(bully)            \
     entry(ring)             \
     entry(le_lann)          \
-    entry(chang_roberts)
+    entry(chang_roberts)    \
+    entry(heartbeat)        \
+    entry(swim)             \
+    entry(omega)
 
 #define EL_DECLARE(name) CatalogEntry name##_entry();
 #define EL_LIST(name) name##_entry(),
