@@ -37,7 +37,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     "low": {"_values", "errors"},
     "protocols": {"outcomes", "protocols", "settings", "user_protocol"},
     "cluster": {"cluster", "interventions", "scenario", "trace"},
-    "sweep": {"fig16", "sweep"},
+    "sweep": {"detectors", "fig16", "sweep"},
     "plot": {"plot"},
     "notebook": {"notebook"},
     "front": {"__init__"},

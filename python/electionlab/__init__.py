@@ -12,6 +12,14 @@ from electionlab import protocols
 from electionlab import settings as settings
 from electionlab._core import Event, PendingEvent, __version__
 from electionlab.cluster import Cluster, Leader, Metrics, Node, NoLeader
+from electionlab.detectors import (
+    DetectorCurve,
+    NfdQuality,
+    detector_curve,
+    nfd_s_quality,
+    phi,
+    plot_detector_curve,
+)
 from electionlab.errors import TraceError
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.settings import (
@@ -55,6 +63,7 @@ __all__ = [
     "Action",
     "Cluster",
     "Delay",
+    "DetectorCurve",
     "Event",
     "Leader",
     "Link",
@@ -62,6 +71,7 @@ __all__ = [
     "Message",
     "Metrics",
     "Network",
+    "NfdQuality",
     "NoLeader",
     "Node",
     "NodeContext",
@@ -78,6 +88,7 @@ __all__ = [
     "cut",
     "delay",
     "deliver",
+    "detector_curve",
     "disk",
     "drop",
     "duplicate",
@@ -89,10 +100,13 @@ __all__ = [
     "link",
     "lognormal",
     "mend",
+    "nfd_s_quality",
     "normal",
     "pareto",
     "partition",
     "pause",
+    "phi",
+    "plot_detector_curve",
     "restart",
     "resume",
     "slow",
