@@ -76,6 +76,7 @@ Value describe_value(const CatalogEntry& entry) {
                        {"weaknesses", d.about.weaknesses},
                        {"epochs", d.about.epochs},
                        {"majority", d.about.majority},
+                       {"fails_over", d.about.fails_over},
                        {"max_nodes", entry.max_nodes},
                        {"messages", kinds_value(d.messages)},
                        {"commands", kinds_value(d.commands)},

@@ -10,8 +10,11 @@ import electionlab as el
 
 ROOT = Path(__file__).resolve().parents[2]
 
-#: One class for each protocol of the engine.
+#: The three protocols that are tried in depth in Python; the engine's own tests try each so.
 ENGINE: list[Any] = [el.Bully, el.Raft, el.Ring]
+#: Those of the catalogue that replace a crashed leader, and those that elect once.
+FAIL_OVER: list[Any] = [cls for cls in el.PROTOCOLS.values() if cls.about["fails_over"]]
+ELECT_ONCE: list[Any] = [cls for cls in el.PROTOCOLS.values() if not cls.about["fails_over"]]
 
 
 def whole_state(cluster: el.Cluster) -> dict[str, Any]:

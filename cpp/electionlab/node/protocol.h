@@ -74,6 +74,7 @@ struct About {
     std::string_view weaknesses;
     bool epochs = false;           ///< its epochs rise and name at most one leader each
     bool majority = false;         ///< it elects only with more than half of all members
+    bool fails_over = true;        ///< a crashed leader is replaced; else it elects once
 };
 
 /// Actors beyond the members: a coordination service, a resource that leaders write to.

@@ -10,7 +10,8 @@ About ChangRoberts::about() {
             .cost = "all begin: 2n-1 to n(n+1)/2 ELECTION, n H_n on average over all orders; "
                     "n ELECTED",
             .weaknesses = "the greatest id lost and nobody is ever elected; a leader's crash goes "
-                          "unnoticed; no epoch"};
+                          "unnoticed; no epoch",
+            .fails_over = false};
 }
 
 View ChangRoberts::view(const State& s, const Context& ctx) {

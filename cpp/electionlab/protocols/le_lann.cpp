@@ -11,7 +11,8 @@ About LeLann::about() {
             .assumptions = "no message is lost, no node crashes, a ring of known size; any delay",
             .cost = "n^2 messages, whoever begins",
             .weaknesses = "one lost id and nodes wait for it for ever; a leader's crash goes "
-                          "unnoticed; no epoch"};
+                          "unnoticed; no epoch",
+            .fails_over = false};
 }
 
 View LeLann::view(const State& s, const Context& ctx) {

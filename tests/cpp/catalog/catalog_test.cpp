@@ -1,5 +1,8 @@
 #include "electionlab/catalog/catalog.h"
 
+#include <set>
+#include <string>
+
 #include "electionlab/catalog/entry.h"
 #include "electionlab/protocols/bully.h"
 
@@ -9,11 +12,11 @@
 using namespace story;
 
 TEST_CASE("catalog: has each protocol once, under its own name", "[catalog]") {
-    std::vector<std::string> names;
+    std::set<std::string> names;
     for (const CatalogEntry& entry : catalog()) {
         const Description& d = entry.describe();
-        names.emplace_back(d.about.name);
         CAPTURE(d.about.name);
+        CHECK(names.insert(std::string(d.about.name)).second);
         CHECK_FALSE(d.about.source.empty());
         CHECK_FALSE(d.about.assumptions.empty());
         CHECK_FALSE(d.about.cost.empty());
@@ -21,26 +24,27 @@ TEST_CASE("catalog: has each protocol once, under its own name", "[catalog]") {
         CHECK_FALSE(d.messages.empty());
         CHECK(&find_protocol(d.about.name) == &entry);
     }
-    CHECK(names == std::vector<std::string>{"raft", "bully", "ring", "le_lann",
-                                            "chang_roberts"});
+    CHECK(names.size() == catalog().size());
+    CHECK(names.count("raft") + names.count("bully") + names.count("ring") == 3);
 }
 
 TEST_CASE("catalog: an unknown name is refused with the names there are", "[catalog][errors]") {
-    CHECK_THROWS_WITH(find_protocol("paxos"),
-                      contains("protocol='paxos'") &&
-                          contains("raft, bully, ring, le_lann, chang_roberts"));
+    CHECK_THROWS_WITH(find_protocol("rafft"),
+                      contains("protocol='rafft'") && contains("raft, bully, ring, "));
 }
 
 TEST_CASE("catalog: a cluster's size is checked", "[catalog][errors]") {
-    const char* name = GENERATE("raft", "bully", "ring", "le_lann", "chang_roberts");
-    const CatalogEntry& entry = find_protocol(name);
+    const std::size_t index = GENERATE(range(std::size_t{0}, catalog().size()));
+    const CatalogEntry& entry = catalog()[index];
+    CAPTURE(entry.describe().about.name);
     CHECK_THROWS_WITH(entry.make_cluster(Dict{}, 0, Dict{}, true), contains("nodes=0"));
     const NodeId most = entry.max_nodes;
-    CHECK(most == 10'000);
-    CHECK_THROWS_WITH(entry.make_cluster(Dict{}, most + 1, Dict{}, true),
-                      contains("nodes=10001") && contains("1 to 10000"));
-    CHECK_THROWS_WITH(entry.check_options(Dict{}, most + 1), contains("nodes=10001"));
-    CHECK_THROWS_WITH(entry.make_trials(Dict{}, most + 1, Dict{}, {}), contains("nodes=10001"));
+    const std::string refused =
+        "nodes=" + std::to_string(most + 1) + ": must be a whole number from 1 to " +
+        std::to_string(most);
+    CHECK_THROWS_WITH(entry.make_cluster(Dict{}, most + 1, Dict{}, true), contains(refused));
+    CHECK_THROWS_WITH(entry.check_options(Dict{}, most + 1), contains(refused));
+    CHECK_THROWS_WITH(entry.make_trials(Dict{}, most + 1, Dict{}, {}), contains(refused));
     CHECK(entry.make_cluster(Dict{}, most, Dict{}, false)->members() == most);
 }
 

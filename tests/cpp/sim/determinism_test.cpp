@@ -1,42 +1,20 @@
 // One seed fixes everything: the same run on every compiler, at every optimisation level, alone or
-// beside others, this year and next. The hashes stand in tests/golden/hashes.txt; after a change
-// that is meant to move them, ELECTIONLAB_REWRITE_GOLDEN=1 core_tests [golden] writes them anew.
+// beside others, this year and next. Golden runs of single protocols stand beside their other tests.
 #include <bit>
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
 #include <map>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "electionlab/core/fields.h"
 
 #include "catch_shim.h"
+#include "golden.h"
 #include "story.h"
 
 using namespace story;
+using golden::plan, golden::random_node, golden::Run;
 
 namespace {
-
-struct Run {
-    const char* name;
-    const char* protocol;
-    NodeId nodes;
-    Value options;
-    Value config;
-    double until_ms;
-};
-
-Value plan(const Value& action, double interval_ms) {
-    return Dict{
-        {"action", "plan"},
-        {"plan",
-         Dict{{"do", action},
-              {"interval_ms", Dict{{"kind", "exponential"}, {"mean_ms", interval_ms}}},
-              {"repair_after_ms", Dict{{"kind", "lognormal"}, {"median_ms", 200}, {"sigma", 0.7}}},
-              {"keep_up", 2}}}};
-}
 
 Value descending(NodeId count) {
     List ids;
@@ -46,25 +24,9 @@ Value descending(NodeId count) {
     return ids;
 }
 
-Value random_node(const char* kind) { return Dict{{"action", kind}, {"node", "random"}}; }
-
 // Every kind of distribution, fault and timeout policy decides something in one of these.
 std::vector<Run> runs() {
-    const Value bad_links =
-        Dict{{"one_way_delay_ms", Dict{{"kind", "lognormal"}, {"median_ms", 4}, {"sigma", 0.8}}},
-             {"loss_probability", 0.05},
-             {"duplicate_probability", 0.05},
-             {"reorder_probability", 0.1},
-             {"reorder_delay_ms", Dict{{"kind", "pareto"}, {"scale_ms", 8}, {"shape", 1.7}}}};
-    const Value machines =
-        Dict{{"processing_ms", Dict{{"kind", "normal"}, {"mean_ms", 0.5}, {"deviation_ms", 0.2}}},
-             {"write_delay_ms", Dict{{"kind", "hyperexponential"},
-                                     {"mean_ms", 1},
-                                     {"tail_mean_ms", 30},
-                                     {"tail_probability", 0.05}}},
-             {"timer_lateness_ms", Dict{{"kind", "exponential"}, {"mean_ms", 0.2}}},
-             {"start_ms", List{0, 20}},
-             {"clock_drift_ppm", List{-500, 500}}};
+    const Value bad_links = golden::bad_links(), machines = golden::machines();
     const Value up_at_once = merged(machines, Dict{{"start_ms", 0}});
     return {
         {"raft_plain", "raft", 5, Dict{}, Dict{{"seed", 1}}, 3000},
@@ -123,12 +85,6 @@ std::vector<Run> runs() {
     };
 }
 
-std::uint64_t play(const Run& run) {
-    Story s(run.protocol, run.nodes, run.options, run.config);
-    s.until(run.until_ms);
-    return s->trace().hash();
-}
-
 std::uint64_t hash_of_table(const TrialTable& table) {
     std::uint64_t hash = golden_gamma;
     for (const auto* column : {&table.crash_ms, &table.detection_ms, &table.elected_ms,
@@ -156,79 +112,19 @@ TrialTable trials(const char* protocol, std::int64_t first, std::int64_t count, 
     return run_parallel(make, first, count, threads, {});
 }
 
-std::string golden_path() { return std::string(ELECTIONLAB_TESTS_DIR) + "/golden/hashes.txt"; }
-
-std::string hex(std::uint64_t value) {
-    char text[20];
-    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(value));
-    return text;
-}
-
-std::map<std::string, std::string> golden() {
-    std::map<std::string, std::string> hashes;
-    std::ifstream file(golden_path());
-    std::string line;
-    while (std::getline(file, line)) {
-        std::istringstream words(line);
-        std::string name, hash;
-        if (line.rfind("#", 0) != 0 && words >> name >> hash) {
-            hashes[name] = hash;
-        }
-    }
-    return hashes;
-}
-
 }  // namespace
 
-TEST_CASE("determinism: every run has the trace it always had", "[determinism][golden]") {
-    std::map<std::string, std::string> now;
-    for (const Run& run : runs()) {
-        now[run.name] = hex(play(run));
-    }
-    for (const char* protocol : {"raft", "bully", "ring"}) {
-        now[std::string("trials_") + protocol] = hex(hash_of_table(trials(protocol, 0, 300, 1)));
-    }
-    if (std::getenv("ELECTIONLAB_REWRITE_GOLDEN") != nullptr) {
-        std::ofstream file(golden_path());
-        file << "# Hashes of whole traces and of tables of trials; see determinism_test.cpp.\n";
-        for (const auto& [name, hash] : now) {
-            file << name << " " << hash << "\n";
-        }
-    }
-    const auto known = golden();
-    for (const auto& [name, hash] : now) {
-        CAPTURE(name);
-        CHECK((known.count(name) == 1 ? known.at(name) : "") == hash);
-    }
-    CHECK(known.size() == now.size());
-}
-
-TEST_CASE("determinism: no run of the golden ones is idle", "[determinism][golden]") {
-    for (const Run& run : runs()) {
-        Story s(run.protocol, run.nodes, run.options, run.config);
-        s.until(run.until_ms);
-        CAPTURE(run.name);
-        CHECK(s->trace().size() > 500);
-        CHECK(s.measures().leaderships > 0);
-        CHECK(s.violations() == 0);
-    }
-}
-
-TEST_CASE("determinism: a run comes out the same twice, and from a fork half-way",
+TEST_CASE("determinism: every run has the trace it always had, twice, and from a fork half-way",
           "[determinism][golden]") {
-    for (const Run& run : runs()) {
-        CAPTURE(run.name);
-        const std::uint64_t whole = play(run);
-        REQUIRE(play(run) == whole);
-        Story s(run.protocol, run.nodes, run.options, run.config);
-        s.until(run.until_ms / 2);
-        Story fork = s.fork();
-        s.until(run.until_ms);
-        fork.until(run.until_ms);
-        REQUIRE(s->fingerprint() == fork->fingerprint());
-        REQUIRE(s->trace().hash() == whole);
-        REQUIRE(fork->trace().hash() == whole);
+    golden::check_runs("engine", runs());
+}
+
+TEST_CASE("determinism: tables of trials are what they always were", "[determinism][golden]") {
+    std::map<std::string, std::uint64_t> now;
+    for (const char* protocol : {"raft", "bully", "ring"}) {
+        now[protocol] = hash_of_table(trials(protocol, 0, 300, 1));
     }
+    golden::check_hashes("trials", now);
 }
 
 TEST_CASE("determinism: trials are the same in one thread, in three and one by one",
