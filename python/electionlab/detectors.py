@@ -47,10 +47,10 @@ PARAMETERS: dict[str, str] = {
 }
 #: What `detector_curve` tries by default, tight to generous.
 DEFAULT_VALUES: dict[str, tuple[float, ...]] = {
-    "fixed": (60, 75, 100, 125, 150, 200, 250, 300, 400, 500),
-    "nfd_s": (25, 40, 60, 80, 100, 150, 200, 250, 350, 450),
-    "nfd_e": (0, 15, 30, 50, 75, 125, 175, 225, 325, 425),
-    "phi": (0.4, 0.6, 0.8, 1, 1.5, 2, 3, 5, 8, 12, 20),
+    "fixed": (55, 60, 75, 90, 110, 130, 150, 175, 200, 225, 250),
+    "nfd_s": (20, 40, 60, 80, 100, 125, 150, 175, 200, 225),
+    "nfd_e": (0, 15, 30, 50, 75, 100, 125, 150, 175, 200),
+    "phi": (0.4, 0.6, 0.8, 1, 1.5, 2, 2.5, 3, 4, 5, 6.5, 8),
 }
 #: The link of `detector_curve`: half of all messages take more than 20 ms, one in a hundred more
 #: than 205 ms, and one in fifty is lost.
@@ -299,8 +299,11 @@ def _line(detector: str, value: float, table: Mapping[str, Any], observe_ms: flo
     seconds = observe_ms / 1e3
     total = int(mistakes.sum())
     rate = _interval_of_rate(mistakes, seconds)
-    lasting = _interval_of_ratio(suspected, mistakes.astype(np.float64))
+    nothing = math.nan, math.nan  # too few mistakes to say how they spread
+    few = total < 5
+    lasting = nothing if few else _interval_of_ratio(suspected, mistakes.astype(np.float64))
     right = 1 - suspected / observe_ms
+    accuracy = nothing if few else _interval_of_mean(right)
     line: dict[str, Any] = {
         "detector": detector,
         "parameter": PARAMETERS[detector],
@@ -323,7 +326,7 @@ def _line(detector: str, value: float, table: Mapping[str, Any], observe_ms: flo
     line["duration_ms"] = float(suspected.sum()) / total if total else math.nan
     line["duration_low_ms"], line["duration_high_ms"] = lasting
     line["accuracy"] = float(right.mean())
-    line["accuracy_low"], line["accuracy_high"] = _interval_of_mean(right)
+    line["accuracy_low"], line["accuracy_high"] = accuracy
     return line
 
 
@@ -337,7 +340,8 @@ class DetectorCurve:
             undetected (trials in which the crashed node was still trusted at the horizon);
             observed_s, mistakes, mistakes_per_s (1 / T_MR) with low and high; recurrence_ms (mean
             T_MR; inf without mistakes); duration_ms (mean T_M; NaN without) with low and high;
-            accuracy (P_A, share of the time in which it was right) with low and high; seed.
+            accuracy (P_A, share of the time in which it was right) with low and high; seed. The
+            intervals of duration and accuracy are NaN with fewer than five mistakes.
         network: The link.
         machine: The nodes.
         heartbeat_interval_ms: eta.
@@ -365,6 +369,26 @@ class DetectorCurve:
 
         return draw_detector_curve(self, ax=ax)
 
+    def table(self) -> str:
+        """The frame in short, for people."""
+        lines = [
+            f"{'detector':<9} {'parameter':>24} {'detection':>9} {'95 %':>7} {'mistakes/s':>22} "
+            f"{'lasting':>8} {'accuracy':>10}",
+            f"{'':<9} {'':>24} {'mean ms':>9} {'ms':>7} {'(95 % confidence)':>22} {'mean ms':>8}",
+        ]
+        for row in self.frame.to_dict("records"):
+            rate = (
+                f"{row['mistakes_per_s']:.2g} ({row['mistakes_low_per_s']:.2g}, "
+                f"{row['mistakes_high_per_s']:.2g})"
+            )
+            lasting = "-" if math.isnan(row["duration_ms"]) else f"{row['duration_ms']:.1f}"
+            lines.append(
+                f"{row['detector']:<9} {row['parameter'] + ' ' + format(row['value'], 'g'):>24} "
+                f"{row['detection_ms']:>9.1f} {row['detection_p95_ms']:>7.1f} {rate:>22} "
+                f"{lasting:>8} {row['accuracy']:>10.6f}"
+            )
+        return "\n".join(lines)
+
     def nfd_s(self, value: float) -> NfdQuality | None:
         """The closed form of NFD-S on this link; None where it does not apply.
 
@@ -384,7 +408,7 @@ class DetectorCurve:
 
 
 def _read_detectors(
-    detectors: Mapping[str, Sequence[float]] | Iterable[str] | str | None,
+    detectors: Mapping[str, Sequence[float] | None] | Iterable[str] | str | None,
 ) -> dict[str, tuple[float, ...]]:
     if detectors is None:
         return dict(DEFAULT_VALUES)
@@ -406,7 +430,7 @@ def _read_detectors(
 
 
 def detector_curve(
-    detectors: Mapping[str, Sequence[float]] | Iterable[str] | str | None = None,
+    detectors: Mapping[str, Sequence[float] | None] | Iterable[str] | str | None = None,
     *,
     network: Network | None = None,
     machine: Machine | None = None,

@@ -229,10 +229,14 @@ std::vector<Swim::Update> Swim::gossip(State& s, const Context& ctx, NodeId to) 
     std::vector<Rumour>& rumours = s.memory.rumours;
     std::stable_sort(rumours.begin(), rumours.end(),
                      [](const Rumour& a, const Rumour& b) { return a.sent < b.sent; });
-    const std::size_t told = std::min<std::size_t>(rumours.size(), ctx.options.updates_per_message);
-    for (std::size_t i = 0; i < told; ++i) {
-        updates.push_back(rumours[i].update);
-        ++rumours[i].sent;
+    std::size_t room = ctx.options.updates_per_message;
+    for (Rumour& rumour : rumours) {
+        const bool said = !updates.empty() && rumour.update == updates.front();
+        if (room > 0 && !said) {
+            updates.push_back(rumour.update);
+            ++rumour.sent;
+            --room;
+        }
     }
     const std::uint32_t often = times_told(ctx.options, ctx.members);
     std::erase_if(rumours, [&](const Rumour& rumour) { return rumour.sent >= often; });

@@ -77,6 +77,7 @@ def draw_detector_curve(curve: DetectorCurve, *, ax: Axes | None = None) -> Axes
     style.show_legend(ax, entries)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    ax.set_ylim(_lowest(curve) / 3)
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
@@ -85,11 +86,17 @@ def draw_detector_curve(curve: DetectorCurve, *, ax: Axes | None = None) -> Axes
     ax.tick_params(labelsize=style.FONT_SIZE)
     ax.grid(color=style.LIGHT, linewidth=0.6)
     ax.set_axisbelow(True)
-    style.write_title(ax, "Fast detection costs false alarms", pad=20.0)
+    style.write_title(ax, "Fast detection costs false alarms", pad=32.0)
     style.write(
         ax, 0.0, 1.02, _about(curve), transform=ax.transAxes, va="bottom", fontsize=style.FONT_SIZE
     )
     return ax
+
+
+def _lowest(curve: DetectorCurve) -> float:
+    """The lowest rate that is drawn; the closed form goes on for ever."""
+    rates = curve.frame[["mistakes_per_s", "mistakes_low_per_s", "mistakes_high_per_s"]].to_numpy()
+    return float(rates[rates > 0].min())
 
 
 def _draw_closed_form(ax: Axes, curve: DetectorCurve, entries: list[tuple[Artist, str]]) -> None:

@@ -112,7 +112,7 @@ TEST_CASE("phi accrual: patience is the silence at which phi reaches the thresho
     for (const std::int64_t gap : {48, 55, 47, 50, 61, 50, 50}) {
         // Just before it phi is below the threshold, and at it not.
         const PhiAccrual::Options phi = options.phi();
-        CHECK(watch.phi.phi(now + *patience - us(1), phi) < 3);
+        CHECK(watch.phi.phi(now + Duration{patience->ns - 1000}, phi) < 3);
         CHECK(watch.phi.phi(now + *patience + us(1), phi) > 3);
         CHECK(is_near(watch.phi.phi(now + *patience, phi), 3, 1e-6));
         now = now + ms(gap);
