@@ -123,7 +123,7 @@ TEST_CASE("phi accrual: patience is the silence at which phi reaches the thresho
     CHECK(is_near(watch.phi.mean_ns(), 52.75e6, 1e-15));
     CHECK(is_near(watch.phi.deviation_ns(options.phi()), std::sqrt(22.6875) * 1e6, 1e-12));
     CHECK(is_near(static_cast<double>(patience->ns),
-                  52.75e6 + 3.090232306167813 * std::sqrt(22.6875) * 1e6, 1e-8));
+                  52.75e6 + 3.090232306167813 * std::sqrt(22.6875) * 1e6, 3e-8));
 }
 
 TEST_CASE("phi accrual: minimum deviation, acceptable pause, and what is no sample",
