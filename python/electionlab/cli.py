@@ -596,7 +596,9 @@ def detectors(
     detector: Annotated[
         list[str] | None,
         typer.Option(
-            "--detector", "-d", metavar="NAME[=VALUES]",
+            "--detector",
+            "-d",
+            metavar="NAME[=VALUES]",
             help=f"Only these: {', '.join(detection.PARAMETERS)}; with the values of its parameter "
             "to try, such as fixed=100,200.",
         ),
@@ -625,8 +627,8 @@ def detectors(
 ) -> None:
     """Measure what fast detection costs in false alarms, for several failure detectors.
 
-    Node 2 watches node 1 over a lossy, jittery link. While node 1 lives, each suspicion is a mistake;
-    then it crashes: how long until node 2 knows?
+    Node 2 watches node 1 over a lossy, jittery link. While node 1 lives, each suspicion is a
+    mistake; then it crashes: how long until node 2 knows?
 
     \b
     Examples:

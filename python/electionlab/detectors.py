@@ -68,8 +68,8 @@ def phi(
         deviation_ms: Standard deviation of the gaps, above 0.
 
     Returns:
-        -log10 of the chance that a gap is longer; of the arguments' common shape. The relative error
-        is below 1e-12 however long the silence.
+        -log10 of the chance that a gap is longer; of the arguments' common shape. The relative
+        error is below 1e-12 however long the silence.
 
     Raises:
         ValueError: A deviation is not above 0, or a number is not finite.
@@ -100,7 +100,7 @@ def _survival(delay: Delay) -> tuple[Callable[[Array], Array], list[float]]:
     spec = dict(delay.spec)
     kind, low = spec["kind"], float(spec.get("min_ms", 0.0))
     if kind == "constant":
-        at = float(spec["value_ms"]) if "value_ms" in spec else low
+        at = float(spec["ms"])
         return lambda x: np.where(x < at, 1.0, 0.0), [at]
     if kind == "uniform":
         high = float(spec["max_ms"])
@@ -127,7 +127,9 @@ def _survival(delay: Delay) -> tuple[Callable[[Array], Array], list[float]]:
         return empirical_tail, [float(x) for x in atoms]
     mean = float(spec.get("mean_ms", 0.0))
     if kind == "exponential":
-        return lambda x: np.exp(-np.maximum(x - low, 0.0) / mean) if mean else 1.0 * (x < low), [low]
+        return lambda x: np.exp(-np.maximum(x - low, 0.0) / mean) if mean else 1.0 * (x < low), [
+            low
+        ]
     if kind == "hyperexponential":
         tail, chance = float(spec["tail_mean_ms"]), float(spec["tail_probability"])
 
@@ -197,7 +199,9 @@ def nfd_s_quality(
         after the i-th is not there x after the i-th freshness point, u(x) their product over
         j = 0..ceil(delta/eta) and p_s = q_0 u(0): E(T_MR) = eta / p_s, E(T_M) = integral of u over
         an interval / p_s, P_A = 1 - the same / eta. The integral is Gauss-Legendre quadrature,
-        accurate to about 1e-9.
+        accurate to about 1e-9. A heartbeat that arrives at the very moment of a freshness point
+        counts as there (the engine sees it just after); that matters only where a delay of exactly
+        delta has a probability of its own.
 
     Raises:
         ValueError: An argument is out of range; the message names it.
@@ -230,7 +234,7 @@ def nfd_s_quality(
     nodes, weights = np.polynomial.legendre.leggauss(24)
     area = 0.0
     for low, high in itertools.pairwise(sorted(cuts)):
-        half = (high - low) / 2
+        half = float(high - low) / 2
         area += half * float(weights @ u(low + half * (nodes + 1)))
     return NfdQuality(
         detection_bound_ms=delta + eta,
@@ -291,7 +295,9 @@ def _seed_of(seed: int, detector: str, value: float) -> int:
     return int.from_bytes(digest[:8], "big") >> 1
 
 
-def _line(detector: str, value: float, table: Mapping[str, Any], observe_ms: float) -> dict[str, Any]:
+def _line(
+    detector: str, value: float, table: Mapping[str, Any], observe_ms: float
+) -> dict[str, Any]:
     mistakes = np.asarray(table["mistakes"])
     suspected = np.asarray(table["suspected_ms"])
     found = np.asarray(table["detection_ms"])
@@ -446,10 +452,10 @@ def detector_curve(
 ) -> DetectorCurve:
     """Measures what fast detection costs in false alarms, for several failure detectors.
 
-    In every trial node 2 watches node 1 through the election ``Heartbeat``: it suspects node 1 while
-    it does not name it as its leader. After the warm-up it is observed for a while; node 1 lives, so
-    that every suspicion is a mistake. Then node 1 crashes, at a uniformly random moment of a
-    heartbeat interval; the detection time lasts until the last change to suspicion.
+    In every trial node 2 watches node 1 through the election ``Heartbeat``: it suspects node 1
+    while it does not name it as its leader. After the warm-up it is observed for a while; node 1
+    lives, so that every suspicion is a mistake. Then node 1 crashes, at a uniformly random moment
+    of a heartbeat interval; the detection time lasts until the last change to suspicion.
 
     Args:
         detectors: Which, with the values of the parameter in `PARAMETERS` to try:
@@ -528,9 +534,7 @@ def detector_curve(
     )
 
 
-def plot_detector_curve(
-    curve: DetectorCurve | None = None, *, ax: Axes | None = None
-) -> Axes:
+def plot_detector_curve(curve: DetectorCurve | None = None, *, ax: Axes | None = None) -> Axes:
     """Detection time against mistakes, both logarithmic: the nearer to the corner, the better.
 
     Args:

@@ -8,9 +8,12 @@ __all__ = [
     "make_protocol",
     "Bully",
     "ChangRoberts",
+    "Heartbeat",
     "LeLann",
+    "Omega",
     "Raft",
     "Ring",
+    "Swim",
 ]
 
 PROTOCOLS: dict[str, type[Protocol]]
@@ -175,4 +178,110 @@ class ChangRoberts(Protocol):
         *,
         order: Sequence[Any] = (),
         initiators: Sequence[Any] = (),
+    ) -> None: ...
+
+class Heartbeat(Protocol):
+    """Heartbeat election.
+
+    Needs: bounded delay, few losses for the detector's time, no partitions; nfd_s: synchronised clocks.
+    Cost: n(n-1) heartbeats in each interval; no message for an election.
+    Weak where: two leaders in a partition and at every false alarm; no epoch, so nothing to fence with.
+
+    Args:
+        nodes: How many members, 1 to 1000.
+        detector: What judges a peer's silence: a fixed time-out, Chen, Toueg and Aguilera's NFD-S (needs synchronised clocks) or NFD-E, or phi accrual. One of 'fixed', 'nfd_s', 'nfd_e', 'phi'. Default 'fixed'.
+        heartbeat_interval_ms: Time between a node's heartbeats (eta); above 0. Default 50.
+        timeout_ms: fixed: silence after which a peer is suspected; above the heartbeat interval and the spread of the delay. Default 200.
+        freshness_shift_ms: nfd_s: how long after its sending a heartbeat is due (delta); above the usual delay. Default 150.
+        freshness_margin_ms: nfd_e: how long after its expected arrival a heartbeat is due (alpha). Default 150.
+        arrival_window: nfd_e: arrivals that the expected one is estimated from; 1 to 100000. Default 32.
+        phi_threshold: phi: suspicion level at which a peer is suspected; above 0, at most 1000000. Default 8.
+        phi_window: phi: gaps between arrivals kept; 2 to 100000. Default 200.
+        phi_min_deviation_ms: phi: the gaps' standard deviation is taken for at least this; above 0. Default 10.
+        phi_acceptable_pause_ms: phi: silence that is added to the mean gap, for pauses that are nothing unusual. Default 0.
+        prefers: Which of the trusted nodes leads. One of 'lowest', 'highest'. Default 'lowest'.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: lowest trusted id on a failure detector: Chandra and Toueg, JACM 43(2), 1996; Chen, Toueg and Aguilera 2002; Hayashibara et al. 2004.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        detector: str = 'fixed',
+        heartbeat_interval_ms: float = 50.0,
+        timeout_ms: float = 200.0,
+        freshness_shift_ms: float = 150.0,
+        freshness_margin_ms: float = 150.0,
+        arrival_window: int = 32,
+        phi_threshold: float = 8.0,
+        phi_window: int = 200,
+        phi_min_deviation_ms: float = 10.0,
+        phi_acceptable_pause_ms: float = 0.0,
+        prefers: str = 'lowest',
+    ) -> None: ...
+
+class Swim(Protocol):
+    """SWIM membership, lowest member leads.
+
+    Needs: crash faults; most probes answered in time; durable incarnations.
+    Cost: 2 messages for each node in each period, whatever n; no message for an election.
+    Weak where: views differ for a while; two leaders in a partition; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 1000.
+        period_ms: Protocol period: each node probes one other in it; above ping_timeout_ms and four one-way delays. Default 200.
+        ping_timeout_ms: Wait for an ACK before proxies are asked; above two one-way delays. Default 50.
+        proxies: How many are asked (k); 0: nobody is. Default 3.
+        suspicion_timeout_ms: How long a suspect may refute it before it is taken for dead; 0: not at all, as without the suspicion mechanism. Default 600.
+        retransmissions: Each update is sent so many times ceil(log2(n + 1)) (lambda); at least 1. Default 3.
+        updates_per_message: Updates on one message; 1 to 1000. Default 6.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Das, Gupta and Motivala, DSN 2002; the leader is an addition.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        period_ms: float = 200.0,
+        ping_timeout_ms: float = 50.0,
+        proxies: int = 3,
+        suspicion_timeout_ms: float = 600.0,
+        retransmissions: int = 3,
+        updates_per_message: int = 6,
+    ) -> None: ...
+
+class Omega(Protocol):
+    """Omega, communication-efficient.
+
+    Needs: one live node whose messages become timely, fair lossy links, durable counts.
+    Cost: settled: n-1 ALIVE in each interval, all from the leader.
+    Weak where: two leaders in a partition and while it settles; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 1000.
+        heartbeat_interval_ms: Time between a leader's ALIVE messages (eta); above 0. Default 50.
+        timeout_ms: First time-out for a peer; above the heartbeat interval, and better above that and the spread of the delay. Default 150.
+        timeout_increment_ms: By how much a time-out grows each time that it ran out; above 0. Default 10.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Aguilera, Delporte-Gallet, Fauconnier and Toueg, PODC 2004.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        heartbeat_interval_ms: float = 50.0,
+        timeout_ms: float = 150.0,
+        timeout_increment_ms: float = 10.0,
     ) -> None: ...

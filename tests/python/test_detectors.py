@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 from pathlib import Path
@@ -44,7 +45,7 @@ def test_phi_takes_arrays_and_refuses_what_is_no_deviation() -> None:
     assert isinstance(el.phi(120, mean_ms=100, deviation_ms=10), float)
     assert np.shape(el.phi([[1, 2, 3]], mean_ms=[[1], [2]], deviation_ms=1)) == (2, 3)
     for bad in (0, -1, math.nan, [1, 0]):
-        with pytest.raises(ValueError, match="deviation_ms=.*must be above 0"):
+        with pytest.raises(ValueError, match=r"deviation_ms=.*must be above 0"):
             el.phi(1, mean_ms=1, deviation_ms=bad)
     with pytest.raises(ValueError, match="silence_ms=inf: must be finite"):
         el.phi(math.inf, mean_ms=1, deviation_ms=1)
@@ -59,7 +60,6 @@ def test_survival_is_that_of_the_engines_draws(kind: str) -> None:
     drawn = delay.sample_ms(200_000, seed=1)
     later, corners = _survival(delay)
     at = np.unique(np.concatenate([np.quantile(drawn, np.linspace(0.01, 0.99, 25)), corners]))
-    at = at[np.abs(at - 20.0) > 1e-9] if kind == "constant" else at
     share = (drawn[:, None] > at[None, :]).mean(axis=0)
     # 5 standard deviations of a share of 200,000.
     assert np.all(np.abs(share - later(at)) <= 5 * 0.5 / math.sqrt(200_000))
@@ -88,8 +88,7 @@ def test_closed_form_by_another_road(kind: str, delta: float) -> None:
     q_0 = 1 - missing(0, eta)
     points = sorted({(c - delta) % eta for c in (*corners, 0.0)} | {0.0, eta})
     area = sum(
-        integrate.quad(u, a, b, limit=200, epsabs=1e-10)[0]
-        for a, b in zip(points, points[1:], strict=False)
+        integrate.quad(u, a, b, limit=200, epsabs=1e-10)[0] for a, b in itertools.pairwise(points)
     )
     assert quality.detection_bound_ms == delta + eta
     assert quality.p_s == pytest.approx(q_0 * u(0), rel=1e-12)
@@ -132,10 +131,10 @@ def test_closed_form_refuses_by_name(changes: dict[str, float], message: str) ->
 
 @pytest.mark.parametrize("kind", ["uniform", "exponential", "normal", "pareto"])
 def test_the_engine_agrees_with_theorem_5(kind: str) -> None:
-    """Four points for each distribution; 99.99 % intervals, of the rate, duration and accuracy."""
+    """Within 99.99 % confidence intervals, for three shifts."""
     network = el.Network(one_way_delay_ms=DELAYS[kind], loss_probability=0.05)
     curve = el.detector_curve(
-        {"nfd_s": [10, 40, 60]}, network=network, trials=100, observe_ms=20_000, seed=11, threads=2
+        {"nfd_s": [12, 40, 65]}, network=network, trials=100, observe_ms=20_000, seed=11, threads=2
     )
     widen = stats.norm.ppf(0.99995) / stats.norm.ppf(0.975)
     for line in curve.frame.to_dict("records"):
@@ -203,8 +202,8 @@ def test_frame_adds_up(curve: el.DetectorCurve) -> None:
     assert (f["observed_s"] == 400).all()
     assert (f["seed"] == 3).all()
     np.testing.assert_allclose(f["mistakes_per_s"], f["mistakes"] / 400)
-    np.testing.assert_allclose(f["recurrence_ms"] * f["mistakes_per_s"], 1000 * (f["mistakes"] > 0))
     some = f[f["mistakes"] > 0]
+    np.testing.assert_allclose(some["recurrence_ms"] * some["mistakes_per_s"], 1000)
     np.testing.assert_allclose(
         1 - some["accuracy"], some["duration_ms"] * some["mistakes_per_s"] / 1000, rtol=1e-6
     )

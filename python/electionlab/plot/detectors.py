@@ -77,7 +77,7 @@ def draw_detector_curve(curve: DetectorCurve, *, ax: Axes | None = None) -> Axes
     style.show_legend(ax, entries)
     ax.set_xscale("log")
     ax.set_yscale("log")
-    ax.set_ylim(_lowest(curve) / 3)
+    ax.set_ylim(_lowest(curve) / 5)
     ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
@@ -95,13 +95,15 @@ def draw_detector_curve(curve: DetectorCurve, *, ax: Axes | None = None) -> Axes
 
 def _lowest(curve: DetectorCurve) -> float:
     """The lowest rate that is drawn; the closed form goes on for ever."""
-    rates = curve.frame[["mistakes_per_s", "mistakes_low_per_s", "mistakes_high_per_s"]].to_numpy()
+    rates = curve.frame[["mistakes_per_s", "mistakes_high_per_s"]].to_numpy()
     return float(rates[rates > 0].min())
 
 
 def _draw_closed_form(ax: Axes, curve: DetectorCurve, entries: list[tuple[Artist, str]]) -> None:
     lines = curve.frame[curve.frame["detector"] == "nfd_s"].sort_values("value")
-    points = [(x, curve.nfd_s(v)) for x, v in zip(lines["detection_ms"], lines["value"], strict=True)]
+    points = [
+        (x, curve.nfd_s(v)) for x, v in zip(lines["detection_ms"], lines["value"], strict=True)
+    ]
     known = [(x, q.mistakes_per_s) for x, q in points if q is not None and q.mistakes_per_s > 0]
     if known:
         ax.plot(*zip(*known, strict=True), color="#56B4E9", linestyle=(0, (4, 2)), linewidth=2.2,
@@ -113,9 +115,10 @@ def _draw_closed_form(ax: Axes, curve: DetectorCurve, entries: list[tuple[Artist
 def _about(curve: DetectorCurve) -> str:
     lines = curve.frame
     n = curve.network
+    trials = int(lines["trials"].max())
+    seconds = lines["observed_s"].max() / trials
     return (
         f"2 nodes, heartbeat every {curve.heartbeat_interval_ms:g} ms, one-way delay (ms) "
-        f"{n.one_way_delay_ms!r}, loss {n.loss_probability or 0:g};\n{int(lines['trials'].max()):,} "
-        f"trials of {lines['observed_s'].max() / lines['trials'].max():g} s a point, node 1 crashes "
-        f"once in each; seed {curve.seed}"
+        f"{n.one_way_delay_ms!r}, loss {n.loss_probability or 0:g};\n{trials:,} trials of "
+        f"{seconds:g} s a point, node 1 crashes once in each; seed {curve.seed}"
     )
