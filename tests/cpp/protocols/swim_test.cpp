@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "catch_shim.h"
@@ -223,6 +224,22 @@ TEST_CASE("swim: each update is told lambda ceil(log2(n + 1)) times, the least t
         node.receive(2, Swim::Ping{2, probe + 1, {}});
     }
     CHECK(told == c.times);
+}
+
+TEST_CASE("swim: what was told least often goes first", "[swim][4.1]") {
+    SwimOptions options;
+    options.updates_per_message = 1;
+    SwimNode node(1, 6, options);
+    node.start();
+    const auto told = [&](std::vector<Update> news) {
+        node.receive(2, Swim::Ping{2, 0, std::move(news)});
+        return node.sent<Swim::Ack>()[0].second.updates;
+    };
+    const Update first{3, Status::suspect, 1}, second{4, Status::suspect, 1};
+    CHECK(told({first}) == std::vector{first});
+    CHECK(told({}) == std::vector{first});
+    CHECK(told({second}) == std::vector{second});  // twice against never
+    CHECK(told({}) == std::vector{second});
 }
 
 TEST_CASE("swim: news of a member replaces what was still to be told of it", "[swim]") {
