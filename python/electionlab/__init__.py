@@ -23,6 +23,14 @@ from electionlab.comparison import (
     compare,
     requirements,
 )
+from electionlab.detectors import (
+    DetectorCurve,
+    NfdQuality,
+    detector_curve,
+    nfd_s_quality,
+    phi,
+    plot_detector_curve,
+)
 from electionlab.errors import TraceError
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.settings import (
@@ -69,6 +77,7 @@ __all__ = [
     "Cluster",
     "Comparison",
     "Delay",
+    "DetectorCurve",
     "Event",
     "Leader",
     "Link",
@@ -76,6 +85,7 @@ __all__ = [
     "Message",
     "Metrics",
     "Network",
+    "NfdQuality",
     "NoLeader",
     "Node",
     "NodeContext",
@@ -100,6 +110,7 @@ __all__ = [
     "cut",
     "delay",
     "deliver",
+    "detector_curve",
     "disk",
     "drop",
     "duplicate",
@@ -111,10 +122,13 @@ __all__ = [
     "link",
     "lognormal",
     "mend",
+    "nfd_s_quality",
     "normal",
     "pareto",
     "partition",
     "pause",
+    "phi",
+    "plot_detector_curve",
     "presets",
     "requirements",
     "restart",

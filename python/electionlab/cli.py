@@ -16,6 +16,7 @@ from typing import Annotated, Any, ParamSpec
 import typer
 
 from electionlab import comparison, settings
+from electionlab import detectors as detection
 from electionlab import fig16 as figure16
 from electionlab._core import __version__, run_scenario
 from electionlab.cluster import Cluster
@@ -587,6 +588,74 @@ def fig16(
     if plot is not None and result.curves:
         _save_picture(lambda: result.plot()[0], plot)
     raise typer.Exit(code)
+
+
+@app.command()
+@reports_errors
+def detectors(
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--detector",
+            "-d",
+            metavar="NAME[=VALUES]",
+            help=f"Only these: {', '.join(detection.PARAMETERS)}; with the values of its parameter "
+            "to try, such as fixed=100,200.",
+        ),
+    ] = None,
+    heartbeat: Annotated[str, typer.Option(metavar="TIME", help="Heartbeat interval.")] = "50ms",
+    delay: Annotated[
+        str,
+        typer.Option(
+            metavar="TIME[:TIME]",
+            help="One-way delay of messages, or its range. Without it: log-normal, median 20ms.",
+        ),
+    ] = "",
+    loss: Annotated[float, typer.Option(help="Chance that a message is lost, 0 to 1.")] = 0.02,
+    trials: Annotated[int, typer.Option(help="Trials of each point.")] = 200,
+    observe: Annotated[
+        str, typer.Option(metavar="TIME", help="How long each is observed before the crash.")
+    ] = "30s",
+    seed: Seed = 1,
+    threads: Threads = 0,
+    as_json: AsJson = False,
+    plot: PlotFile = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every point with all measures.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Measure what fast detection costs in false alarms, for several failure detectors.
+
+    Node 2 watches node 1 over a lossy, jittery link. While node 1 lives, each suspicion is a
+    mistake; then it crashes: how long until node 2 knows?
+
+    \b
+    Examples:
+      electionlab detectors --plot detectors.png
+      electionlab detectors -d fixed=100,200,400 -d phi=1,4,8 --loss 0.1 --csv detectors.csv
+      electionlab detectors -d nfd_s --delay 5:30 --heartbeat 100ms --trials 1000
+    """  # noqa: D301
+    _check_targets(plot=plot, csv=csv)
+    link = detection.JITTERY.one_way_delay_ms if not delay else delay_like("--delay", delay)
+    curve = detection.detector_curve(
+        _detectors(detector),
+        network=Network(one_way_delay_ms=link, loss_probability=loss),
+        heartbeat_interval_ms=duration_ms("--heartbeat", heartbeat),
+        trials=trials,
+        observe_ms=duration_ms("--observe", observe),
+        seed=seed,
+        threads=threads,
+        progress=not quiet and sys.stderr.isatty(),
+    )
+    if csv is not None:
+        _write("csv", csv, lambda target: curve.frame.to_csv(target, index=False))
+    if plot is not None:
+        _save_picture(curve.plot, plot)
+    if as_json:
+        _print_json({"seed": seed, "points": curve.frame.to_dict("records")})
+    else:
+        typer.echo(curve.table())
 
 
 @app.command(epilog="Exit codes: 0 done; 2 wrong use.")

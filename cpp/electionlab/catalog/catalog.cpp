@@ -29,7 +29,10 @@ namespace electionlab {
     entry(etcd)                \
     entry(paxos)               \
     entry(multi_paxos)         \
-    entry(viewstamped)
+    entry(viewstamped)         \
+    entry(heartbeat)           \
+    entry(swim)                \
+    entry(omega)
 
 // Those whose leaders can also work on a resource: one file catalog/<name>_at_work.cpp each.
 #define EL_AT_WORK(entry)  \
