@@ -1,4 +1,4 @@
-"""The command line: run, replay, scenario, list, fig16, demo."""
+"""The command line: run, replay, scenario, list, fig16, detectors, compare, report, demo."""
 
 from __future__ import annotations
 
@@ -656,6 +656,20 @@ def detectors(
         _print_json({"seed": seed, "points": curve.frame.to_dict("records")})
     else:
         typer.echo(curve.table())
+
+
+def _detectors(given: list[str] | None) -> dict[str, tuple[float, ...] | None] | None:
+    """NAME or NAME=VALUE,VALUE, by name."""
+    chosen: dict[str, tuple[float, ...] | None] = {}
+    for text in given or []:
+        name, equals, values = text.partition("=")
+        try:
+            chosen[name] = tuple(float(v) for v in values.split(",")) if equals else None
+        except ValueError:
+            raise ValueError(
+                f"--detector {text!r}: must be NAME or NAME=NUMBERS, such as fixed=100,200"
+            ) from None
+    return chosen or None
 
 
 @app.command(epilog="Exit codes: 0 done; 2 wrong use.")

@@ -35,10 +35,15 @@ namespace electionlab {
     entry(omega)
 
 // Those whose leaders can also work on a resource: one file catalog/<name>_at_work.cpp each.
-#define EL_AT_WORK(entry)  \
-    entry(raft_at_work)    \
-    entry(bully_at_work)   \
-    entry(ring_at_work)
+#define EL_AT_WORK(entry)      \
+    entry(raft_at_work)        \
+    entry(bully_at_work)       \
+    entry(ring_at_work)        \
+    entry(lease_at_work)       \
+    entry(etcd_at_work)        \
+    entry(kubernetes_at_work)  \
+    entry(zk_recipe_at_work)   \
+    entry(multi_paxos_at_work)
 
 #define EL_DECLARE(name) CatalogEntry name##_entry();
 #define EL_LIST(name) name##_entry(),

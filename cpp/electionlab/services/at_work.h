@@ -238,7 +238,7 @@ private:
     static void elect(State& s, const Context& ctx, Effects& effects, Handler&& handler) {
         const electionlab::Context<typename P::Options> about{
             ctx.options.election, ctx.self, ctx.members, ctx.actors - 1, ctx.initial_leader,
-            ctx.clock};
+            ctx.clock, ctx.random};
         electionlab::State<P> inner{std::move(s.disk.election), std::move(s.memory.election)};
         electionlab::Effects<typename P::Message> wanted;
         wanted.want_notes(true);
