@@ -46,6 +46,37 @@ _COMPARABLE: dict[str, Callable[[float], dict[str, Any]]] = {
     "raft": lambda t: {"election_timeout_ms": (t, 2 * t), "heartbeat_interval_ms": t / 3},
     "bully": lambda t: {"leader_timeout_ms": t, "heartbeat_interval_ms": t / 3},
     "ring": lambda t: {"leader_timeout_ms": t, "heartbeat_interval_ms": t / 3},
+    "garcia_molina": lambda t: {"coordinator_timeout_ms": t, "check_interval_ms": t / 3},
+    "invitation": lambda t: {"coordinator_timeout_ms": t, "check_interval_ms": t / 3},
+    "multi_paxos": lambda t: {"failure_timeout_ms": (t, 2 * t), "heartbeat_interval_ms": t / 3},
+    "viewstamped": lambda t: {"primary_timeout_ms": t, "heartbeat_interval_ms": t / 3},
+    "zab": lambda t: {"tick_time_ms": t / 5, "sync_limit": 5},
+    "lease": lambda t: {
+        "lease_ttl_ms": t,
+        "renew_interval_ms": t / 3,
+        "retry_interval_ms": (t / 5, 2 * t / 5),
+    },
+    # etcd's and Kubernetes' own proportions, made so small.
+    "etcd": lambda t: {
+        "session_ttl_ms": t,
+        "keep_alive_poll_ms": t / 10,
+        "deadline_poll_ms": t / 5,
+        "server_poll_ms": t / 10,
+        "promote_extend_ms": t / 5,
+        "retry_interval_ms": t / 10,
+        "watch_check_ms": 2 * t / 5,
+    },
+    "kubernetes": lambda t: {
+        "lease_duration_ms": t,
+        "renew_deadline_ms": 2 * t / 3,
+        "retry_period_ms": 2 * t / 15,
+        "request_timeout_ms": t / 3,
+    },
+    "zk_recipe": lambda t: {"session_timeout_ms": t},
+    "zk_lock": lambda t: {"session_timeout_ms": t},
+    "heartbeat": lambda t: {"timeout_ms": t, "heartbeat_interval_ms": t / 3},
+    "swim": lambda t: {"period_ms": t / 3, "suspicion_timeout_ms": t},
+    "omega": lambda t: {"timeout_ms": t, "heartbeat_interval_ms": t / 3},
 }
 
 
