@@ -74,9 +74,11 @@ const std::vector<NodeId>& IdRingOptions::clockwise() const {
 }
 
 std::size_t IdRingOptions::position(NodeId node) const {
-    return !tables.position.empty()
-               ? tables.position[node]
-               : static_cast<std::size_t>(std::ranges::find(clockwise(), node) - clockwise().begin());
+    if (!tables.position.empty()) {
+        return tables.position[node];
+    }
+    const std::vector<NodeId>& ring = clockwise();
+    return static_cast<std::size_t>(std::ranges::find(ring, node) - ring.begin());
 }
 
 NodeId IdRingOptions::successor(NodeId node, NodeId members) const {

@@ -30,7 +30,8 @@ struct IdRingOptions {
                "Nodes that begin at their start; the others begin when a message reaches them. "
                "Empty: all.");
         option("shuffle", self.shuffle,
-               "Instead of `order`: a seed from which an order is drawn, all equally likely. 0: none.");
+               "Instead of `order`: a seed from which an order is drawn, all equally likely. "
+               "0: none.");
     }
     void validate(NodeId nodes) const;
     /// Makes tables, so that in a large ring a node finds its place at once.
@@ -67,7 +68,8 @@ struct TwoWayRingOptions : IdRingOptions {
                "Nodes that begin at their start; the others begin when a message reaches them. "
                "Empty: all.");
         option("shuffle", self.shuffle,
-               "Instead of `order`: a seed from which an order is drawn, all equally likely. 0: none.");
+               "Instead of `order`: a seed from which an order is drawn, all equally likely. "
+               "0: none.");
     }
 
     /// The next node counterclockwise; the node itself in a ring of one.

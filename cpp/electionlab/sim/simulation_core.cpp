@@ -51,7 +51,9 @@ void SimulationCore::reset_core(std::uint64_t seed, std::uint64_t trial, std::si
     for (const auto& [node, own] : config_->nodes) {
         own_config(node) = own;
     }
-    const auto drifts = [](const NodeConfig& c) { return c.clock_drift_ppb != c.clock_drift_max_ppb; };
+    const auto drifts = [](const NodeConfig& c) {
+        return c.clock_drift_ppb != c.clock_drift_max_ppb;
+    };
     if (std::any_of(node_configs_.begin(), node_configs_.end(), drifts)) {
         for (NodeId node = 1; node <= actors_; ++node) {  // a spread of rates is drawn once a trial
             if (drifts(node_config(node))) {
@@ -128,7 +130,7 @@ void SimulationCore::add_notes(NodeId node, std::span<const Note> notes) {
 }
 
 // What a line about an action says besides its kind and its node.
-std::string details_of(const Action& action) {
+static std::string details_of(const Action& action) {
     if (action.kind == ActionKind::command) {
         const auto* fields = action.fields.get_if<Value::Dict>();
         return action.command +
@@ -361,7 +363,7 @@ bool SimulationCore::later(const Action& action) {
 }
 
 void SimulationCore::schedule(Instant at, std::shared_ptr<const Action> action, NodeId trigger,
-                             int plan, std::uint32_t episode) {
+                              int plan, std::uint32_t episode) {
     Scheduled entry{at, next_order(), std::move(action), trigger, plan, episode};
     const auto place = std::upper_bound(
         scheduled_.begin(), scheduled_.end(), entry, [](const Scheduled& a, const Scheduled& b) {

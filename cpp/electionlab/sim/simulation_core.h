@@ -8,12 +8,16 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "electionlab/core/errors.h"
 #include "electionlab/core/ids.h"
+#include "electionlab/core/inlining.h"
 #include "electionlab/core/random.h"
 #include "electionlab/core/time.h"
+#include "electionlab/core/value.h"
 #include "electionlab/node/protocol.h"
 #include "electionlab/sim/action.h"
 #include "electionlab/sim/config.h"

@@ -182,7 +182,8 @@ void Simulation<P>::drop_at_arrival(std::uint32_t slot, DropReason reason) {
     counts_.cut += reason == DropReason::cut ? 1 : 0;
     counts_.receiver_down += reason == DropReason::receiver_down ? 1 : 0;
     if (trace_) {
-        add_drop_row(what.to, what.from, what.number, Traits::kind(what.message), reason, what.body);
+        add_drop_row(what.to, what.from, what.number, Traits::kind(what.message), reason,
+                     what.body);
     }
     free_slot(slot);
 }
@@ -193,7 +194,8 @@ void Simulation<P>::lose(std::uint32_t slot, DropReason reason) {
     const Pending& what = bodies_[slot];
     ++drops_[static_cast<std::size_t>(reason)];
     if (trace_) {
-        add_drop_row(what.to, what.from, what.number, Traits::kind(what.message), reason, what.body);
+        add_drop_row(what.to, what.from, what.number, Traits::kind(what.message), reason,
+                     what.body);
     }
     free_slot(slot);
 }

@@ -102,7 +102,8 @@ private:
         for (std::size_t b = begin; b < end; ++b) {
             if (blocks[b] == unknown) {
                 const std::size_t below = level == 0 ? slots_.size() : levels_[level - 1].size();
-                const std::size_t first = b * block_size, last = std::min(first + block_size, below);
+                const std::size_t first = b * block_size;
+                const std::size_t last = std::min(first + block_size, below);
                 blocks[b] = level == 0 ? scan(first, last) : find(level - 1, first, last);
             }
             best = best == unknown || before(slots_[blocks[b]], slots_[best]) ? blocks[b] : best;
