@@ -8,16 +8,16 @@
 namespace electionlab {
 
 // One line for each protocol: its entry, from the source file of the same name in this folder.
-#define EL_PROTOCOLS(entry) \
-    entry(raft)             \
-    entry(bully)            \
-    entry(ring)             \
-    entry(le_lann)          \
-    entry(chang_roberts)    \
-    entry(franklin)         \
-    entry(peterson)         \
+#define EL_PROTOCOLS(entry)    \
+    entry(raft)                \
+    entry(bully)               \
+    entry(ring)                \
+    entry(le_lann)             \
+    entry(chang_roberts)       \
+    entry(franklin)            \
+    entry(peterson)            \
     entry(hirschberg_sinclair) \
-    entry(itai_rodeh)       \
+    entry(itai_rodeh)          \
     entry(flood_max)
 
 #define EL_DECLARE(name) CatalogEntry name##_entry();
