@@ -5,6 +5,7 @@
 #include "convert.h"
 #include "electionlab/core/distribution.h"
 #include "electionlab/core/random.h"
+#include "electionlab/detectors/phi.h"
 #include "module.h"
 
 namespace py = pybind11;
@@ -33,6 +34,10 @@ void bind_math(py::module_& m) {
         },
         py::arg("value"), py::arg("size"), py::arg("seed"),
         "Draws from a delay distribution, in milliseconds: what the engine would draw.");
+    m.def("phi_of_deviations", py::vectorize(&phi_of_deviations), py::arg("z"),
+          "-log10 of the chance that a standard normal exceeds z, with equal bits everywhere.");
+    m.def("deviations_of_phi", py::vectorize(&deviations_of_phi), py::arg("phi"),
+          "The inverse of phi_of_deviations.");
 }
 
 }  // namespace electionlab::bindings

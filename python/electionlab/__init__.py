@@ -10,8 +10,27 @@
 
 from electionlab import protocols
 from electionlab import settings as settings
+from electionlab._acknowledged import acknowledged, acknowledged_share
 from electionlab._core import Event, PendingEvent, __version__
+from electionlab._presets import Preset, presets
+from electionlab._quorums import Quorum
 from electionlab.cluster import Cluster, Leader, Metrics, Node, NoLeader
+from electionlab.comparison import (
+    FAULTS,
+    Comparison,
+    Requirements,
+    comparable,
+    compare,
+    requirements,
+)
+from electionlab.detectors import (
+    DetectorCurve,
+    NfdQuality,
+    detector_curve,
+    nfd_s_quality,
+    phi,
+    plot_detector_curve,
+)
 from electionlab.errors import TraceError
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.settings import (
@@ -20,6 +39,7 @@ from electionlab.settings import (
     Link,
     Machine,
     Network,
+    Resource,
     at,
     at_random,
     clock,
@@ -52,9 +72,12 @@ from electionlab.trace import Trace
 from electionlab.user_protocol import Message, NodeContext, UserProtocol
 
 __all__ = [
+    "FAULTS",
     "Action",
     "Cluster",
+    "Comparison",
     "Delay",
+    "DetectorCurve",
     "Event",
     "Leader",
     "Link",
@@ -62,22 +85,32 @@ __all__ = [
     "Message",
     "Metrics",
     "Network",
+    "NfdQuality",
     "NoLeader",
     "Node",
     "NodeContext",
     "PendingEvent",
+    "Preset",
+    "Quorum",
+    "Requirements",
+    "Resource",
     "Trace",
     "TraceError",
     "UserProtocol",
     "__version__",
+    "acknowledged",
+    "acknowledged_share",
     "at",
     "at_random",
     "clock",
     "command",
+    "comparable",
+    "compare",
     "crash",
     "cut",
     "delay",
     "deliver",
+    "detector_curve",
     "disk",
     "drop",
     "duplicate",
@@ -89,10 +122,15 @@ __all__ = [
     "link",
     "lognormal",
     "mend",
+    "nfd_s_quality",
     "normal",
     "pareto",
     "partition",
     "pause",
+    "phi",
+    "plot_detector_curve",
+    "presets",
+    "requirements",
     "restart",
     "resume",
     "slow",

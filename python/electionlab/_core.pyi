@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'check_distribution', 'check_options', 'draw_distribution', 'drop_reasons', 'max_nodes', 'roles', 'row_kinds', 'run_leader_crash', 'run_scenario']
+__all__: list[str] = ['Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'check_distribution', 'check_options', 'deviations_of_phi', 'draw_distribution', 'drop_reasons', 'max_nodes', 'phi_of_deviations', 'roles', 'row_kinds', 'run_leader_crash', 'run_scenario', 'watch_detector']
 class Trace:
     """
     What happened, column by column: a row for every input, message, change of view, fault and note.
@@ -370,9 +370,17 @@ def check_options(protocol: str, nodes: typing.SupportsInt | typing.SupportsInde
     Raises:
         ValueError: An option is unknown or out of range; the message names it, its value and what is allowed.
     """
+def deviations_of_phi(phi: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> typing.Any:
+    """
+    The inverse of phi_of_deviations.
+    """
 def draw_distribution(value: typing.Any, size: typing.SupportsInt | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
     """
     Draws from a delay distribution, in milliseconds: what the engine would draw.
+    """
+def phi_of_deviations(z: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> typing.Any:
+    """
+    -log10 of the chance that a standard normal exceeds z, with equal bits everywhere.
     """
 def run_leader_crash(protocol: str, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], config: dict[str, typing.Any], *, window_ms: typing.Any, horizon_ms: typing.SupportsFloat | typing.SupportsIndex, until_agreed: bool = True, first: typing.SupportsInt | typing.SupportsIndex = 0, trials: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex = 0, progress: collections.abc.Callable[..., typing.Any] | None = None) -> dict[str, typing.Any]:
     """
@@ -390,6 +398,13 @@ def run_scenario(text: str) -> str:
 
     Raises:
         ValueError: A directive is bad; the message names its line.
+    """
+def watch_detector(protocol: str, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], config: dict[str, typing.Any], *, watched: typing.SupportsInt | typing.SupportsIndex = 1, watcher: typing.SupportsInt | typing.SupportsIndex = 2, warm_up_ms: typing.SupportsFloat | typing.SupportsIndex, observe_ms: typing.SupportsFloat | typing.SupportsIndex, crash_after_ms: typing.Any, horizon_ms: typing.SupportsFloat | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex, first: typing.SupportsInt | typing.SupportsIndex = 0, trials: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
+    """
+    Trials in which one node watches another: how often it is wrong while that one lives, and how fast it knows when that one has crashed. Runs on the calling thread.
+
+    Returns:
+        One read-only array per measure, an entry per trial: mistakes and suspected_ms while observed, detection_ms after the crash (NaN: trusts it at the horizon).
     """
 __version__: str = '0.1.0'
 action_kinds: list[typing.Any] = ['crash', 'restart', 'pause', 'resume', 'partition', 'cut', 'mend', 'heal', 'link', 'clock', 'slow', 'disk', 'deliver', 'drop', 'duplicate', 'delay', 'fire', 'at', 'when', 'plan', 'command']

@@ -2,6 +2,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from electionlab._quorums import Quorum
+
 __all__ = [
     "PROTOCOLS",
     "Protocol",
@@ -41,7 +43,7 @@ class Raft(Protocol):
 
     Needs: crash faults, durable votes; time only for liveness.
     Cost: 2(n-1) messages per attempt.
-    Weak where: needs a majority; an isolated node inflates terms (no PreVote).
+    Weak where: needs a majority; an isolated node inflates terms (see pre_vote).
 
     Args:
         nodes: How many members, 1 to 10000.
@@ -51,6 +53,16 @@ class Raft(Protocol):
         tick_ms: Length of a tick for the policies with ticks; above 0. Default 1.
         retry_interval_ms: A candidate repeats its request to nodes that have not answered; 0: never. Default 0.
         logs: End of each node's log as (last term, last index), node 1 first; empty: all equal. Default ().
+        pre_vote: A node asks who would vote for it before it raises its term; who hears a leader would not (thesis, 9.6). Default False.
+        check_quorum: A leader steps down when no quorum has answered its heartbeats for a quorum timeout (6.2). Default False.
+        quorum_timeout_ms: How often a leader with check_quorum looks who has answered, and how long it tries to hand over; 0: the minimum of election_timeout_ms. Default 0.
+        leader_stickiness: A node ignores requests for its vote while it leads, or for the minimum of election_timeout_ms after it heard the leader (4.2.3). Default False.
+        reads: How a leader answers the command Read: after a confirming round of heartbeats, under a lease (votes are then withheld as with leader_stickiness), or unchecked. One of 'confirmed', 'lease', 'unchecked'. Default 'confirmed'.
+        clock_drift_bound_ppm: By how much a clock is assumed to run fast or slow at most, in millionths; a lease is shortened by it; 0 to 999999. Default 0.
+        priorities: Each node's priority, node 1 first: who is below the target neither stands nor is voted for, and the target sinks while there is no leader; 0: never stands; empty: all equal. Default ().
+        non_voters: Nodes that follow but neither vote nor stand (learners). Default ().
+        witnesses: Nodes that vote but never stand. Default ().
+        quorum: Whose votes elect a leader; any two must share a voter, unless 'unsafe'. Default 'majority'.
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -68,6 +80,16 @@ class Raft(Protocol):
         tick_ms: float = 1.0,
         retry_interval_ms: float = 0.0,
         logs: Sequence[Any] = (),
+        pre_vote: bool = False,
+        check_quorum: bool = False,
+        quorum_timeout_ms: float = 0.0,
+        leader_stickiness: bool = False,
+        reads: str = 'confirmed',
+        clock_drift_bound_ppm: int = 0,
+        priorities: Sequence[Any] = (),
+        non_voters: Sequence[Any] = (),
+        witnesses: Sequence[Any] = (),
+        quorum: str | Mapping[str, Any] | Quorum = 'majority',
     ) -> None: ...
 
 class Bully(Protocol):

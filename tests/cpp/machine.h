@@ -22,7 +22,7 @@ struct Machine {
     }
 
     [[nodiscard]] electionlab::Context<typename P::Options> context() const {
-        return {options, self, members, members, initial_leader, {}, random};
+        return {options, self, members, members, initial_leader, clock, random};
     }
     void start() {
         effects.clear();
@@ -68,6 +68,7 @@ struct Machine {
     electionlab::NodeId members;
     electionlab::NodeId initial_leader = electionlab::no_node;
     electionlab::RandomStream random{};  // what a protocol that draws is given
+    electionlab::Instant clock{};
     electionlab::State<P> state{};
     electionlab::Effects<Message> effects{};
 

@@ -36,12 +36,15 @@ template <class P>
 class AllNodes {
 public:
     /// `first` is node 1's state, and the others follow every `stride` bytes.
-    AllNodes(const State<P>* first, std::size_t stride, std::span<const View> views, NodeId members)
-        : first_(reinterpret_cast<const std::byte*>(first)),
+    AllNodes(const typename P::Options& options, const State<P>* first, std::size_t stride,
+             std::span<const View> views, NodeId members)
+        : options_(&options),
+          first_(reinterpret_cast<const std::byte*>(first)),
           stride_(stride),
           views_(views),
           members_(members) {}
 
+    [[nodiscard]] const typename P::Options& options() const { return *options_; }
     [[nodiscard]] NodeId members() const { return members_; }
     /// Members and services.
     [[nodiscard]] NodeId actors() const { return static_cast<NodeId>(views_.size()); }
@@ -53,6 +56,7 @@ public:
     [[nodiscard]] std::span<const View> views() const { return views_; }
 
 private:
+    const typename P::Options* options_;
     const std::byte* first_;
     std::size_t stride_;
     std::span<const View> views_;

@@ -29,6 +29,8 @@
 //     P::empty_disk(options, node)               the disk after it was lost; Disk{} if not given
 //     P::invariants()                            promises about one node before and after an event
 //     P::properties()                            what holds of all nodes together at any moment
+//     P::why_no_leader(options, views)           why the live nodes can elect nobody, in words; without
+//                                                it, about().majority says that most must live
 //     P::actors(options, nodes)                  actors beyond the members (services, resources)
 #pragma once
 

@@ -19,6 +19,7 @@ namespace electionlab {
 struct IdRingOptions {
     std::vector<NodeId> order;
     std::vector<NodeId> initiators;
+    std::int64_t shuffle = 0;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -28,12 +29,28 @@ struct IdRingOptions {
         option("initiators", self.initiators,
                "Nodes that begin at their start; the others begin when a message reaches them. "
                "Empty: all.");
+        option("shuffle", self.shuffle,
+               "Instead of `order`: a seed from which an order is drawn, all equally likely. 0: none.");
     }
     void validate(NodeId nodes) const;
+    /// Makes tables, so that in a large ring a node finds its place at once.
+    void prepare(NodeId nodes);
 
     /// The next node clockwise; the node itself in a ring of one.
     [[nodiscard]] NodeId successor(NodeId node, NodeId members) const;
     [[nodiscard]] bool initiates(NodeId node) const;
+    /// The ids clockwise, as given or drawn; empty: 1 to nodes ascending.
+    [[nodiscard]] const std::vector<NodeId>& clockwise() const;
+    /// The position of a node in `clockwise()`, which is not empty.
+    [[nodiscard]] std::size_t position(NodeId node) const;
+
+    /// What `prepare` makes; each is empty where there is nothing to look up.
+    struct Tables {
+        std::vector<NodeId> drawn{};     ///< the order by `shuffle`
+        std::vector<NodeId> position{};  ///< by node
+        std::vector<bool> initiates{};   ///< by node
+    };
+    Tables tables{};
 };
 
 /// `InvalidArgument` unless it is empty or holds each of 1 to nodes once.
@@ -49,6 +66,8 @@ struct TwoWayRingOptions : IdRingOptions {
         option("initiators", self.initiators,
                "Nodes that begin at their start; the others begin when a message reaches them. "
                "Empty: all.");
+        option("shuffle", self.shuffle,
+               "Instead of `order`: a seed from which an order is drawn, all equally likely. 0: none.");
     }
 
     /// The next node counterclockwise; the node itself in a ring of one.
