@@ -134,8 +134,8 @@ NodeId FloodMaxOptions::rounds(NodeId members) const {
     if (members == 1) {
         return 0;
     }
-    if (diameter != 0) {
-        return diameter;
+    if (diameter != 0 || true_diameter != 0) {
+        return diameter != 0 ? diameter : true_diameter;
     }
     switch (topology) {
         case Topology::ring:

@@ -77,16 +77,20 @@ struct FloodMaxOptions {
         option("columns", self.columns,
                "Of a grid, whose last row may be shorter. 0: as square as can be.");
         option("diameter", self.diameter,
-               "The rounds to take, as the nodes know it. 0: the truth, worked out at each start.");
+               "The rounds to take, as the nodes know it. 0: the truth.");
         option("round_ms", self.round,
                "How long a round of variant='optimised' lasts; above every one-way delay.");
     }
     void validate(NodeId nodes) const;
+    /// Works the diameter out once for all nodes.
+    void prepare(NodeId nodes) { true_diameter = rounds(nodes); }
 
     /// In ascending order.
     [[nodiscard]] std::vector<NodeId> neighbours(NodeId node, NodeId members) const;
     /// The greatest distance between two nodes, in edges; or what the option says.
     [[nodiscard]] NodeId rounds(NodeId members) const;
+
+    NodeId true_diameter = 0;  ///< what `prepare` makes
 };
 
 struct FloodMax {

@@ -84,8 +84,8 @@ void Franklin::next_round(State& s, const Context& ctx, Effects& effects) {
     effects.send(s.memory.predecessor, Election{ctx.self, false});
 }
 
-// One id of this round from each side is there, or else it waits. (Afterwards one side has none left,
-// or else it would have been compared before.)
+// One id of this round from each side is there, or else it waits. (Afterwards one side has none
+// left, or else it would have been compared before.)
 void Franklin::compare(State& s, const Context& ctx, Effects& effects) {
     IdList& before = s.memory.from_predecessor;
     IdList& after = s.memory.from_successor;

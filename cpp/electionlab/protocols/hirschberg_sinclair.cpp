@@ -6,7 +6,8 @@ About HirschbergSinclair::about() {
     return {.name = "hirschberg_sinclair",
             .title = "Hirschberg and Sinclair's ring election: stretches that double",
             .source = "Hirschberg and Sinclair, CACM 23(11), 1980",
-            .assumptions = "no message is lost or doubled, no node crashes; any delay, in any order",
+            .assumptions = "no message is lost or doubled, no node crashes; any delay, in any "
+                           "order",
             .cost = "at most 8n (1 + ceil(lg n)) messages, n to announce",
             .weaknesses = "a lost message and nobody may ever be elected; a leader's crash goes "
                           "unnoticed; no epoch",

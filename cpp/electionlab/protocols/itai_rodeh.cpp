@@ -1,6 +1,5 @@
 #include "electionlab/protocols/itai_rodeh.h"
 
-#include <algorithm>
 #include <string>
 #include <tuple>
 
@@ -22,8 +21,8 @@ NodeId ItaiRodehOptions::before(NodeId node, std::int64_t hops, NodeId members) 
     if (order.empty()) {
         return static_cast<NodeId>((node - 1 + members - back) % members + 1);
     }
-    const auto at = std::ranges::find(order, node) - order.begin();
-    return order[static_cast<std::size_t>((at + members - back) % members)];
+    const auto place = static_cast<std::int64_t>(position(node));
+    return order[static_cast<std::size_t>((place + members - back) % members)];
 }
 
 std::int64_t ItaiRodehOptions::hops_between(NodeId from, NodeId to, NodeId members) const {

@@ -7,10 +7,12 @@ namespace electionlab {
 About Peterson::about() {
     return {.name = "peterson",
             .title = "Peterson's and Dolev, Klawe and Rodeh's ring elections: n log n, one way",
-            .source = "Peterson, TOPLAS 4(4), 1982; Dolev, Klawe and Rodeh, J. Algorithms 3(3), 1982",
+            .source = "Peterson, TOPLAS 4(4), 1982; Dolev, Klawe and Rodeh, J. Algorithms 3(3), "
+                      "1982",
             .assumptions = "no message is lost, no node crashes; any delay; links keep the order "
                            "of messages",
-            .cost = "at most 2n floor(lg n) + n messages (improved: about 1.44 n lg n), n to announce",
+            .cost = "at most 2n floor(lg n) + n messages (improved: about 1.44 n lg n), n to "
+                    "announce",
             .weaknesses = "messages that overtake one another mislead it; a leader's crash goes "
                           "unnoticed; no epoch",
             .fails_over = false};
@@ -74,8 +76,9 @@ void Peterson::on(State& s, const Context& ctx, const Elected& m, Effects& effec
                      m.leader);
         return;
     }
-    effects.note(m.leader == ctx.self ? "hears that its id has won: it leads, and passes the word on"
-                                      : "accepts node {} as its leader and passes the word on",
+    effects.note(m.leader == ctx.self
+                     ? "hears that its id has won: it leads, and passes the word on"
+                     : "accepts node {} as its leader and passes the word on",
                  m.leader);
     s.memory.part = m.leader == ctx.self ? RingPart::won : RingPart::passive;
     s.memory.leader = m.leader;

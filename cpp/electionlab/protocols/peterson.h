@@ -5,8 +5,8 @@
 //              Problem", ACM TOPLAS 4(4), 1982, pages 758-762; D. Dolev, M. Klawe and M. Rodeh, "An
 //              O(n log n) Unidirectional Distributed Algorithm for Extrema Finding in a Circle",
 //              Journal of Algorithms 3(3), 1982, pages 245-260: its first algorithm.
-// Modelled:    both, found independently, and Peterson's improved one; see `PetersonVariant`. Ids in
-//              any order; any set of initiators; the announcement, which goes once round.
+// Modelled:    both, found independently, and Peterson's improved one; see `PetersonVariant`. Ids
+//              in any order; any set of initiators; the announcement, which goes once round.
 // Left out:    how the need of an election is noticed: an election takes place at the start only,
 //              and a leader's crash goes unnoticed. The refinements of Dolev, Klawe and Rodeh that
 //              need 1.5 and 1.356 n lg n messages.
@@ -42,7 +42,7 @@
 namespace electionlab {
 
 enum class PetersonVariant : std::uint8_t {
-    peterson,           ///< the second message is the greater id; a node knows its id when it is back
+    peterson,           ///< the second message is the greater id; an id that is back has won
     peterson_improved,  ///< one message a phase: an id is compared with one neighbour's only
     dolev_klawe_rodeh,  ///< the second message is the neighbour's id; the last active node knows
 };

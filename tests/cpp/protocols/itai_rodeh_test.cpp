@@ -56,7 +56,7 @@ TEST_CASE("itai_rodeh: one of the nodes leads and all know which, with any delay
     }
 }
 
-TEST_CASE("itai_rodeh: two nodes take exactly 3 + 4(r-1) messages in r rounds, and 3 + 4/(K-1) on average",
+TEST_CASE("itai_rodeh: two nodes take 3 + 4(r-1) messages in r rounds, 3 + 4/(K-1) on average",
           "[itai_rodeh][cost]") {
     const std::int64_t ids = GENERATE(2, 3, 10);
     const std::int64_t trials = seeds(4000);
@@ -73,7 +73,7 @@ TEST_CASE("itai_rodeh: two nodes take exactly 3 + 4(r-1) messages in r rounds, a
     CHECK(std::abs(total / n - (3 + 4 / (k - 1))) < 5 * error);
 }
 
-TEST_CASE("itai_rodeh: one round is enough exactly when the greatest draw is alone, as often as it should",
+TEST_CASE("itai_rodeh: one round is enough exactly when the greatest draw is alone, by its chance",
           "[itai_rodeh][cost]") {
     const NodeId n = 5;
     const std::int64_t ids = GENERATE(2, 5, 20);
@@ -112,7 +112,7 @@ TEST_CASE("itai_rodeh: one possible id, and nobody ever leads", "[itai_rodeh][fa
     CHECK(s.whole(1, "memory.round") == 2500 + 1);  // each takes four hops of a millisecond
 }
 
-TEST_CASE("itai_rodeh: a ring larger than its nodes believe may have several leaders, a smaller one none",
+TEST_CASE("itai_rodeh: a ring larger than believed may have several leaders, a smaller one none",
           "[itai_rodeh][fault]") {
     std::int64_t several = 0;
     for (std::int64_t seed = 0; seed < seeds(300); ++seed) {
@@ -255,12 +255,10 @@ TEST_CASE("itai_rodeh: options out of range are refused", "[itai_rodeh][errors]"
 }
 
 TEST_CASE("itai_rodeh: every run has the trace it always had", "[itai_rodeh][golden]") {
-    golden::check_runs("itai_rodeh",
-                       {
-                           {"many_rounds", "itai_rodeh", 20, ring(shuffled(20, 1), {}, Dict{{"ids", 2}}),
-                            odd_machines(1, false), 5000},
-                           {"one_begins", "itai_rodeh", 20, ring(shuffled(20, 2), {4}), odd_machines(2, false),
-                            5000},
-                       },
-                       300);
+    golden::check_runs("itai_rodeh", {
+        {"many_rounds", "itai_rodeh", 20, ring(shuffled(20, 1), {}, Dict{{"ids", 2}}),
+         odd_machines(1, false), 5000},
+        {"one_begins", "itai_rodeh", 20, ring(shuffled(20, 2), {4}), odd_machines(2, false),
+         5000},
+    }, 300);
 }
