@@ -14,13 +14,14 @@
 // Left out:    the broadcast phase (a node's history is its last zxid, given), observers, changes
 //              of the ensemble, weights.
 // Deviations:  ZooKeeper's messages travel on TCP connections; here they are single messages that a
-//              link may lose, repeat or reorder. So they name the epoch that they belong to; `Closed`
-//              is what closing a connection, or connecting to a closed port, tells the other side
-//              (a node that crashes says nothing, one that restarts closes what it had); a leader
-//              repeats each step to a learner that does not answer for a tick, as TCP would; and within a round a
-//              sender's vote only grows. A node counts its own vote at once, not by a message to
-//              itself. NEWLEADER carries the leader's last zxid in place of DIFF, TRUNC or SNAP.
-//              Time-outs on the leader's side of a connection are counted in its ticks.
+//              link may lose, repeat or reorder. So they name the epoch that they belong to;
+//              `Closed` is what closing a connection, or connecting to a closed port, tells the
+//              other side (a node that crashes says nothing, one that restarts closes what it had);
+//              a leader repeats each step to a learner that does not answer for a tick, as TCP
+//              would; and within a round a sender's vote only grows. A node counts its own vote at
+//              once, not by a message to itself. NEWLEADER carries the leader's last zxid in place
+//              of DIFF, TRUNC or SNAP. Time-outs on the leader's side of a connection are counted
+//              in its ticks.
 // Assumptions: crash faults, a disk that keeps what was written; safety needs no timing at all.
 // Cost:        with all n starting at once, (n-1)(2n-1) to n(n-1)(n+1)/2 notifications; then 7(n-1)
 //              messages of discovery and synchronisation.

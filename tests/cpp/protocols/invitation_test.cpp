@@ -350,17 +350,19 @@ TEST_CASE("invitation: options that make no sense are refused by name", "[invita
 // The bounds are derived in docs/protocols/invitation.md, "How long after a crash".
 TEST_CASE("invitation: 2 to 9 nodes find a new leader whenever the old one dies",
           "[invitation][liveness][acceptance]") {
-    const double alone = d + 200 + 30;             // d + L + A
-    const double round = 50 + 30 + 50 + 2 * d;     // P + A + W + 2d
+    const double answer = 30, alone = d + 200 + answer;    // d + L + A
+    const double round = 50 + answer + 50;                 // P + A + W
     leader_crash::survives({.protocol = "invitation",
                             .bound_ms =
                                 [=](const Crash& crash) {
-                                    if (crash.nodes - crash.dead == 1) {
-                                        return alone + 30;  // nobody to merge with
+                                    const bool single = crash.nodes - crash.dead == 1;
+                                    if (crash.moment == Moment::any) {
+                                        return single ? alone : alone + round + 2 * d;
                                     }
-                                    return crash.moment == Moment::any
-                                               ? alone + round
-                                               : 30 + alone + 2 * (round + 30 - 2 * d);
+                                    // It may wait for the invitations of the dead first.
+                                    const double first =
+                                        answer + std::max(alone, answer + 100 * crash.dead);
+                                    return first + (single ? 50 : 2 * (round + answer));
                                 },
                             .alive = 0.85,
                             .seeds = 2000},

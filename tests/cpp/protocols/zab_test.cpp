@@ -555,7 +555,7 @@ TEST_CASE("zab: 3 to 9 nodes find a new leader whenever the old one dies",
                  return crash.moment == Moment::any ? silence + election
                                                     : silence + election + 400 + 400 + election;
              },
-         .alive = 0.7,  // the longest way that two nodes have is shorter among many
+         .alive = 0.65,  // the longest way that two nodes have is shorter among many
          .seeds = 2000},
         GENERATE(3u, 4u, 5u, 6u, 7u, 8u, 9u));
 }
