@@ -2,7 +2,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from electionlab.settings import Resource
+
 __all__ = [
+    "AT_WORK",
     "PROTOCOLS",
     "Protocol",
     "make_protocol",
@@ -16,6 +19,7 @@ __all__ = [
     "Ring",
 ]
 
+AT_WORK: dict[str, type[Protocol]]
 PROTOCOLS: dict[str, type[Protocol]]
 
 class Protocol:
@@ -28,6 +32,7 @@ class Protocol:
     def __init__(self, nodes: int, **options: Any) -> None: ...
     def __eq__(self, other: object) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
+    def at_work(self, resource: Resource) -> Protocol: ...
 
 def make_protocol(
     name: str, nodes: int, options: dict[str, Any] | None = None
