@@ -1,8 +1,8 @@
-"""The benchmark: the engine against a bare event loop, trials a second, and calls from Python.
+"""The benchmark: the engine against a bare event loop, a ring of a million, trials, calls.
 
     python bench/run.py [--rounds 9]
 
-Builds bench/engine_loop.cpp into build/bench with CMake (which must be on the PATH, with a
+Builds bench/*.cpp into build/bench with CMake (which must be on the PATH, with a
 compiler) and needs electionlab installed. Everything that is compared runs interleaved in one
 process; figures are medians with their range, because machines swing. Nothing here is a test.
 """
@@ -22,8 +22,8 @@ from electionlab import fig16
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def build() -> Path:
-    """Builds the C++ half; returns its path."""
+def build(name: str) -> Path:
+    """Builds a program of the C++ half; returns its path."""
     folder = ROOT / "build" / "bench"
     subprocess.run(
         ["cmake", "-S", ROOT, "-B", folder, "-DELECTIONLAB_BENCH=ON", "-DCMAKE_BUILD_TYPE=Release"],
@@ -31,11 +31,11 @@ def build() -> Path:
         stdout=subprocess.DEVNULL,
     )
     subprocess.run(
-        ["cmake", "--build", folder, "-j2", "--target", "engine_loop"],
+        ["cmake", "--build", folder, "-j2", "--target", name],
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    found = next(p for p in folder.rglob("engine_loop") if p.is_file())
+    found = next(p for p in folder.rglob(name) if p.is_file())
     return Path(found)
 
 
@@ -110,7 +110,9 @@ def main() -> None:
     rounds = parser.parse_args().rounds
     if rounds < 1:
         parser.error(f"--rounds {rounds}: must be 1 or more")
-    subprocess.run([build(), str(rounds)], check=True)
+    subprocess.run([build("engine_loop"), str(rounds)], check=True)
+    print("\nChang and Roberts' election, a million nodes in random order:", flush=True)
+    subprocess.run([build("ring_election")], check=True)
     trials_a_second(rounds)
     print("\nCalls from Python, Raft with five nodes in steady state:")
     python_calls(rounds)

@@ -34,10 +34,10 @@ CPP_ROOMS: dict[str, set[str]] = {
 # may import its own room and those that come earlier in this table.
 PYTHON_ROOMS: dict[str, set[str]] = {
     "core": {"_core"},
-    "low": {"_values", "errors"},
-    "protocols": {"outcomes", "protocols", "settings", "user_protocol"},
-    "cluster": {"cluster", "interventions", "scenario", "trace"},
-    "sweep": {"fig16", "sweep"},
+    "low": {"_quorums", "_values", "errors"},
+    "protocols": {"_presets", "outcomes", "protocols", "settings", "user_protocol"},
+    "cluster": {"_acknowledged", "cluster", "interventions", "scenario", "trace"},
+    "sweep": {"comparison", "fig16", "sweep"},
     "plot": {"plot"},
     "notebook": {"notebook"},
     "front": {"__init__"},

@@ -2,6 +2,8 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <span>
+
 #include "convert.h"
 #include "electionlab/catalog/catalog.h"
 #include "module.h"
@@ -89,21 +91,25 @@ Value describe_value(const CatalogEntry& entry) {
                        {"properties", texts(d.properties)}};
 }
 
+py::list entries(std::span<const CatalogEntry> catalogue) {
+    py::list list;
+    for (const CatalogEntry& entry : catalogue) {
+        list.append(to_python(describe_value(entry)));
+    }
+    return list;
+}
+
 }  // namespace
 
 void bind_catalog(py::module_& m) {
     m.def(
-        "catalog",
-        [] {
-            py::list list;
-            for (const CatalogEntry& entry : catalog()) {
-                list.append(to_python(describe_value(entry)));
-            }
-            return list;
-        },
+        "catalog", [] { return entries(catalog()); },
         "Every protocol of the engine as a dictionary: name, title, source, assumptions, cost, "
         "weaknesses, max_nodes, messages, commands, timers, disk, memory, options, promises, "
         "properties.");
+    m.def(
+        "catalog_at_work", [] { return entries(catalog_at_work()); },
+        "The same for protocols with a resource that their leaders work on, named NAME_at_work.");
     m.def(
         "check_options",
         [](const std::string& protocol, NodeId nodes, const py::dict& options) {

@@ -10,8 +10,19 @@
 
 from electionlab import protocols
 from electionlab import settings as settings
+from electionlab._acknowledged import acknowledged, acknowledged_share
 from electionlab._core import Event, PendingEvent, __version__
+from electionlab._presets import Preset, presets
+from electionlab._quorums import Quorum
 from electionlab.cluster import Cluster, Leader, Metrics, Node, NoLeader
+from electionlab.comparison import (
+    FAULTS,
+    Comparison,
+    Requirements,
+    comparable,
+    compare,
+    requirements,
+)
 from electionlab.errors import TraceError
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.settings import (
@@ -20,6 +31,7 @@ from electionlab.settings import (
     Link,
     Machine,
     Network,
+    Resource,
     at,
     at_random,
     clock,
@@ -52,8 +64,10 @@ from electionlab.trace import Trace
 from electionlab.user_protocol import Message, NodeContext, UserProtocol
 
 __all__ = [
+    "FAULTS",
     "Action",
     "Cluster",
+    "Comparison",
     "Delay",
     "Event",
     "Leader",
@@ -66,14 +80,22 @@ __all__ = [
     "Node",
     "NodeContext",
     "PendingEvent",
+    "Preset",
+    "Quorum",
+    "Requirements",
+    "Resource",
     "Trace",
     "TraceError",
     "UserProtocol",
     "__version__",
+    "acknowledged",
+    "acknowledged_share",
     "at",
     "at_random",
     "clock",
     "command",
+    "comparable",
+    "compare",
     "crash",
     "cut",
     "delay",
@@ -93,6 +115,8 @@ __all__ = [
     "pareto",
     "partition",
     "pause",
+    "presets",
+    "requirements",
     "restart",
     "resume",
     "slow",

@@ -15,8 +15,8 @@ from typing import Annotated, Any, ParamSpec
 
 import typer
 
+from electionlab import comparison, settings
 from electionlab import fig16 as figure16
-from electionlab import settings
 from electionlab._core import __version__, run_scenario
 from electionlab.cluster import Cluster
 from electionlab.protocols import PROTOCOLS, make_protocol
@@ -587,6 +587,112 @@ def fig16(
     if plot is not None and result.curves:
         _save_picture(lambda: result.plot()[0], plot)
     raise typer.Exit(code)
+
+
+@app.command(epilog="Exit codes: 0 done; 2 wrong use.")
+@reports_errors
+def compare(
+    protocols: Annotated[
+        list[str] | None, typer.Argument(metavar="[PROTOCOL]...", help="Names; none: all.")
+    ] = None,
+    nodes: Annotated[int, typer.Option("--nodes", "-n", help="How many members.")] = 5,
+    timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="Silence after which a leader is suspected.")
+    ] = "300ms",
+    runs: Annotated[int, typer.Option(help="Runs under each kind of trouble.")] = 100,
+    trials: Annotated[int, typer.Option(help="Failovers measured.")] = 200,
+    seed: Seed = 1,
+    threads: Threads = 0,
+    as_json: AsJson = False,
+    plot: PlotFile = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every figure with its interval.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Measure the trade-offs of protocols: guarantees, speed, cost, load, stability.
+
+    The same network and comparable time-outs for all; docs/compare.md defines every figure.
+
+    \b
+    Examples:
+      electionlab compare
+      electionlab compare raft bully --runs 20 --plot trade-offs.png --csv figures.csv
+    """  # noqa: D301
+    _check_targets(plot=plot, csv=csv)
+    result = comparison.compare(
+        protocols or None,
+        nodes=nodes,
+        timeout_ms=duration_ms("--timeout", timeout),
+        runs=runs,
+        trials=trials,
+        seed=seed,
+        threads=threads,
+        progress=not quiet and sys.stderr.isatty(),
+    )
+    if csv is not None:
+        _write("csv", csv, lambda target: result.frame.to_csv(target, index=False))
+    if plot is not None:
+        _save_picture(lambda: result.plot()[0], plot)
+    if as_json:
+        _print_json({"seed": seed, "figures": result.frame.to_dict("records")})
+        return
+    for name, row in result.table().iterrows():
+        typer.echo(f"{name}")
+        for title, value in row.items():
+            typer.echo(f"  {title + ':':<24}{value}")
+    familiar = result.familiar()
+    if len(familiar):
+        typer.echo("\nThe table of lecture notes, beside what was measured")
+        for name, row in familiar.iterrows():
+            typer.echo(f"{name}")
+            for title, value in row.items():
+                typer.echo(f"  {title + ':':<32}{value}")
+
+
+@app.command(epilog="Exit codes: 0 done; 2 wrong use.")
+@reports_errors
+def report(
+    protocol: Annotated[str, typer.Argument(metavar="PROTOCOL", help="Its name.")],
+    nodes: Annotated[int, typer.Option("--nodes", "-n", help="How many members.")] = 5,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", "-o", metavar="NAME=VALUE", help="An option of the protocol."),
+    ] = None,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help=f"Only this kind of trouble, of {', '.join(comparison.FAULTS)}."),
+    ] = None,
+    runs: Annotated[int, typer.Option(help="Runs under each kind of trouble.")] = 100,
+    seconds: Annotated[float, typer.Option(help="Simulated seconds of trouble in a run.")] = 20.0,
+    seed: Seed = 1,
+    threads: Threads = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure what elections are asked for, under trouble.
+
+    Uniqueness, liveness, fault tolerance, performance, stability; agreement and fairness.
+
+    \b
+    Examples:
+      electionlab report raft --fault partition --fault pause
+      electionlab report bully -n 7 --runs 20 --json
+    """  # noqa: D301
+    make_protocol(protocol, nodes)  # a wrong name is told before its options are read
+    algorithm = make_protocol(
+        protocol, nodes, dict(_option(protocol, text) for text in option or [])
+    )
+    found = comparison.requirements(
+        algorithm, fault or tuple(comparison.FAULTS), runs=runs, seconds=seconds, seed=seed,
+        threads=threads,
+    )  # fmt: skip
+    if as_json:
+        _print_json(
+            {"protocol": protocol, "seed": seed, "effects": found.effects,
+             "figures": found.frame.to_dict("records")}
+        )  # fmt: skip
+    else:
+        typer.echo(str(found))
 
 
 @app.command(

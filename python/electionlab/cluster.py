@@ -14,7 +14,7 @@ from electionlab._values import milliseconds, truth, whole_number
 from electionlab.interventions import Interventions
 from electionlab.outcomes import Leader, Metrics, Node, NoLeader
 from electionlab.protocols import Protocol, make_protocol
-from electionlab.settings import Action, Machine, Network
+from electionlab.settings import Action, Machine, Network, Resource
 from electionlab.trace import Trace
 from electionlab.user_protocol import UserProtocol
 
@@ -95,6 +95,7 @@ class Cluster(Interventions, _core.Cluster):
             but sends nothing ("pipelined").
         initial_leader: A warm start: everybody has just heard from this leader. None: a cold one.
         actions: Done from the start: faults at times, at conditions, at random.
+        resource: What leaders work on, an actor of its own; None: they only lead.
         seed: Fixes everything that chance decides; None draws one, which `seed` tells.
         record: Keep the trace and the history; without them runs are faster and cannot go back.
         one_leader_at_a_time: Also report two nodes that act as leader at one instant.
@@ -120,6 +121,7 @@ class Cluster(Interventions, _core.Cluster):
         write_mode: str = "blocking",
         initial_leader: int | None = None,
         actions: Iterable[Action] = (),
+        resource: Resource | None = None,
         seed: Any = None,
         record: bool = True,
         one_leader_at_a_time: bool = False,
@@ -134,6 +136,10 @@ class Cluster(Interventions, _core.Cluster):
             one_leader_at_a_time=one_leader_at_a_time,
             seed=seed,
         )
+        if resource is not None and isinstance(protocol, Protocol):
+            protocol = protocol.at_work(resource)
+        elif resource is not None:
+            raise ValueError(f"resource={resource!r}: needs one of the engine's protocols")
         self._start(protocol, config, record)
 
     def _start(
@@ -444,6 +450,23 @@ class Cluster(Interventions, _core.Cluster):
             | self.measures()
             | {"messages": self.traffic(), "failovers": self.failovers()}
         )
+
+    @property
+    def resource(self) -> Metrics | None:
+        """The state of the resource that leaders work on; None in a cluster without one.
+
+        ``accepted`` writes; ``refused`` ones (and takeovers); ``stale``: accepted from a leader
+        that another had taken over from; ``repeated``: accepted for a job that another leadership
+        had done; ``lower_tokens``: accepted with a token below an accepted one; ``next_job``,
+        ``takeovers``, ``owner``, ``highest_token``.
+        """
+        node = self.node(self.actors)
+        if node.kind != "resource":
+            return None
+        kept = ("accepted", "refused", "stale", "repeated", "lower_tokens", "next_job",
+                "takeovers", "owner", "highest_token")  # fmt: skip
+        state = node.disk["resource"] or dict.fromkeys(kept, 0)
+        return Metrics({"fencing": self.options()["fencing"], **{n: state[n] for n in kept}})
 
     @property
     def fault_report(self) -> Metrics:

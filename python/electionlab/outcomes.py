@@ -67,10 +67,13 @@ class Node:
     timers_due_ms: dict[str, float]
 
     def __getitem__(self, field: str) -> Any:
-        for part in (self.disk, self.memory):
-            if isinstance(part, dict) and field in part:
+        parts = [part for part in (self.disk, self.memory) if isinstance(part, dict)]
+        # With a resource, what belongs to the election lies one level deeper.
+        parts += [part["election"] for part in parts if isinstance(part.get("election"), dict)]
+        for part in parts:
+            if field in part:
                 return part[field]
-        names = [n for part in (self.disk, self.memory) if isinstance(part, dict) for n in part]
+        names = [name for part in parts for name in part]
         raise KeyError(f"{field!r}: this node has {', '.join(names)}")
 
 

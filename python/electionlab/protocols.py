@@ -11,7 +11,9 @@ import textwrap
 from typing import Any, ClassVar
 
 from electionlab import _core
+from electionlab._quorums import Quorum
 from electionlab._values import whole_number
+from electionlab.settings import Resource, plain
 
 
 class Protocol:
@@ -30,7 +32,8 @@ class Protocol:
 
     def __init__(self, nodes: int, **options: Any) -> None:
         self.nodes = whole_number("nodes", nodes, 1, self.about.get("max_nodes"))
-        self.options: dict[str, Any] = _core.check_options(self.name, self.nodes, options)
+        plain = {k: v.spec if isinstance(v, Quorum) else v for k, v in options.items()}
+        self.options: dict[str, Any] = _core.check_options(self.name, self.nodes, plain)
 
     def __repr__(self) -> str:
         defaults = {o["name"]: o["default"] for o in self.about["options"]}
@@ -47,6 +50,21 @@ class Protocol:
         return (self.name, self.nodes, self.options) == (other.name, other.nodes, other.options)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def at_work(self, resource: Resource) -> Protocol:
+        """The same protocol with a resource that its leaders work on.
+
+        Raises:
+            ValueError: Leaders of this protocol cannot be put to work.
+        """
+        if not isinstance(resource, Resource):
+            raise ValueError(f"resource={resource!r}: must be an electionlab.Resource")
+        cls = AT_WORK.get(self.name)
+        if cls is None:
+            raise ValueError(
+                f"protocol={self!r}: with a resource, must be one of {', '.join(AT_WORK)}"
+            )
+        return cls(self.nodes, **self.options, **plain(resource))
 
 
 def _shown(value: Any) -> str:
@@ -67,7 +85,7 @@ _PYTHON_TYPES = {
     "boolean": "bool",
     "choice": "str",
     "list": "Sequence[Any]",
-    "quorum": "str | Mapping[str, Any]",
+    "quorum": "str | Mapping[str, Any] | Quorum",
 }
 
 
@@ -141,7 +159,14 @@ PROTOCOLS: dict[str, type[Protocol]] = {
 }
 globals().update({cls.__name__: cls for cls in PROTOCOLS.values()})
 
+#: The same with a resource that leaders work on, by their protocol's name; `Protocol.at_work`
+#: makes them, and they are called NAME_at_work in traces.
+AT_WORK: dict[str, type[Protocol]] = {
+    about["name"].removesuffix("_at_work"): _make_class(about) for about in _core.catalog_at_work()
+}
+
 __all__ = [
+    "AT_WORK",
     "PROTOCOLS",
     "Protocol",
     "make_protocol",
@@ -155,11 +180,13 @@ def make_protocol(name: str, nodes: int, options: dict[str, Any] | None = None) 
     Raises:
         ValueError: There is no such protocol, or an option is bad.
     """
-    if not isinstance(name, str) or name not in PROTOCOLS:
+    text = name if isinstance(name, str) else ""
+    cls = PROTOCOLS.get(text) or AT_WORK.get(text.removesuffix("_at_work"))
+    if cls is None or cls.name != text:
         raise ValueError(f"protocol={name!r}: must be one of {', '.join(PROTOCOLS)}")
     if not isinstance(options, (dict, type(None))):
         raise ValueError(f"options={options!r}: must be a dictionary")
-    return PROTOCOLS[name](nodes, **(options or {}))
+    return cls(nodes, **(options or {}))
 
 
 def stub_text() -> str:
@@ -169,10 +196,14 @@ def stub_text() -> str:
         "from collections.abc import Mapping, Sequence",
         "from typing import Any, ClassVar",
         "",
+        "from electionlab.settings import Resource",
+        "from electionlab._quorums import Quorum",
+        "",
         "__all__ = [",
         *(f'    "{name}",' for name in __all__),
         "]",
         "",
+        "AT_WORK: dict[str, type[Protocol]]",
         "PROTOCOLS: dict[str, type[Protocol]]",
         "",
         "class Protocol:",
@@ -185,6 +216,7 @@ def stub_text() -> str:
         "    def __init__(self, nodes: int, **options: Any) -> None: ...",
         "    def __eq__(self, other: object) -> bool: ...",
         "    __hash__: ClassVar[None]  # type: ignore[assignment]",
+        "    def at_work(self, resource: Resource) -> Protocol: ...",
         "",
         "def make_protocol(",
         "    name: str, nodes: int, options: dict[str, Any] | None = None",

@@ -2,13 +2,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from electionlab._quorums import Quorum
+
 __all__ = [
     "PROTOCOLS",
     "Protocol",
     "make_protocol",
     "Bully",
     "ChangRoberts",
+    "FloodMax",
+    "Franklin",
+    "HirschbergSinclair",
+    "ItaiRodeh",
     "LeLann",
+    "Peterson",
     "Raft",
     "Ring",
 ]
@@ -36,7 +43,7 @@ class Raft(Protocol):
 
     Needs: crash faults, durable votes; time only for liveness.
     Cost: 2(n-1) messages per attempt.
-    Weak where: needs a majority; an isolated node inflates terms (no PreVote).
+    Weak where: needs a majority; an isolated node inflates terms (see pre_vote).
 
     Args:
         nodes: How many members, 1 to 10000.
@@ -46,6 +53,16 @@ class Raft(Protocol):
         tick_ms: Length of a tick for the policies with ticks; above 0. Default 1.
         retry_interval_ms: A candidate repeats its request to nodes that have not answered; 0: never. Default 0.
         logs: End of each node's log as (last term, last index), node 1 first; empty: all equal. Default ().
+        pre_vote: A node asks who would vote for it before it raises its term; who hears a leader would not (thesis, 9.6). Default False.
+        check_quorum: A leader steps down when no quorum has answered its heartbeats for a quorum timeout (6.2). Default False.
+        quorum_timeout_ms: How often a leader with check_quorum looks who has answered, and how long it tries to hand over; 0: the minimum of election_timeout_ms. Default 0.
+        leader_stickiness: A node ignores requests for its vote while it leads, or for the minimum of election_timeout_ms after it heard the leader (4.2.3). Default False.
+        reads: How a leader answers the command Read: after a confirming round of heartbeats, under a lease (votes are then withheld as with leader_stickiness), or unchecked. One of 'confirmed', 'lease', 'unchecked'. Default 'confirmed'.
+        clock_drift_bound_ppm: By how much a clock is assumed to run fast or slow at most, in millionths; a lease is shortened by it; 0 to 999999. Default 0.
+        priorities: Each node's priority, node 1 first: who is below the target neither stands nor is voted for, and the target sinks while there is no leader; 0: never stands; empty: all equal. Default ().
+        non_voters: Nodes that follow but neither vote nor stand (learners). Default ().
+        witnesses: Nodes that vote but never stand. Default ().
+        quorum: Whose votes elect a leader; any two must share a voter, unless 'unsafe'. Default 'majority'.
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -63,6 +80,16 @@ class Raft(Protocol):
         tick_ms: float = 1.0,
         retry_interval_ms: float = 0.0,
         logs: Sequence[Any] = (),
+        pre_vote: bool = False,
+        check_quorum: bool = False,
+        quorum_timeout_ms: float = 0.0,
+        leader_stickiness: bool = False,
+        reads: str = 'confirmed',
+        clock_drift_bound_ppm: int = 0,
+        priorities: Sequence[Any] = (),
+        non_voters: Sequence[Any] = (),
+        witnesses: Sequence[Any] = (),
+        quorum: str | Mapping[str, Any] | Quorum = 'majority',
     ) -> None: ...
 
 class Bully(Protocol):
@@ -175,4 +202,150 @@ class ChangRoberts(Protocol):
         *,
         order: Sequence[Any] = (),
         initiators: Sequence[Any] = (),
+    ) -> None: ...
+
+class Franklin(Protocol):
+    """Franklin's ring election: local maxima go on, both ways.
+
+    Needs: no message is lost, no node crashes; any delay; links keep the order of messages, or else the cost is another.
+    Cost: 2n messages a round, at most floor(lg n) + 1 rounds, n to announce: at most 2n floor(lg n) + 3n.
+    Weak where: a lost message and it may never end; a leader's crash goes unnoticed; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        order: The ids clockwise, each of 1 to nodes once; messages go both ways. Empty: 1 to nodes ascending. Default ().
+        initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Franklin, CACM 25(5), 1982.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        order: Sequence[Any] = (),
+        initiators: Sequence[Any] = (),
+    ) -> None: ...
+
+class Peterson(Protocol):
+    """Peterson's and Dolev, Klawe and Rodeh's ring elections: n log n, one way.
+
+    Needs: no message is lost, no node crashes; any delay; links keep the order of messages.
+    Cost: at most 2n floor(lg n) + n messages (improved: about 1.44 n lg n), n to announce.
+    Weak where: messages that overtake one another mislead it; a leader's crash goes unnoticed; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        order: The ids clockwise, each of 1 to nodes once; messages go clockwise only. Empty: 1 to nodes ascending. Default ().
+        initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+        variant: Two messages a phase as Peterson's or as Dolev, Klawe and Rodeh's, or one. One of 'peterson', 'peterson_improved', 'dolev_klawe_rodeh'. Default 'peterson'.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Peterson, TOPLAS 4(4), 1982; Dolev, Klawe and Rodeh, J. Algorithms 3(3), 1982.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        order: Sequence[Any] = (),
+        initiators: Sequence[Any] = (),
+        variant: str = 'peterson',
+    ) -> None: ...
+
+class HirschbergSinclair(Protocol):
+    """Hirschberg and Sinclair's ring election: stretches that double.
+
+    Needs: no message is lost or doubled, no node crashes; any delay, in any order.
+    Cost: at most 8n (1 + ceil(lg n)) messages, n to announce.
+    Weak where: a lost message and nobody may ever be elected; a leader's crash goes unnoticed; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        order: The ids clockwise, each of 1 to nodes once; messages go both ways. Empty: 1 to nodes ascending. Default ().
+        initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Hirschberg and Sinclair, CACM 23(11), 1980.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        order: Sequence[Any] = (),
+        initiators: Sequence[Any] = (),
+    ) -> None: ...
+
+class ItaiRodeh(Protocol):
+    """Itai and Rodeh's election on anonymous rings: ids drawn by lot.
+
+    Needs: the ring's size is known, no message is lost or doubled, no node crashes; any delay, in any order.
+    Cost: O(n log n) messages on average, without a bound; n to announce.
+    Weak where: several leaders where the ring's size is wrong; a leader's crash goes unnoticed; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        order: The nodes clockwise, each of 1 to nodes once; messages go clockwise only. Empty: 1 to nodes ascending. Default ().
+        initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+        ids: Ids are drawn from 1 to this; at most 10^9. 0: the ring's size. Default 0.
+        ring_size: The number of nodes as the nodes know it; at most 10^9. 0: the truth. Default 0.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Itai and Rodeh, FOCS 1981; as in Fokkink and Pang, ENTCS 128(6), 2005.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        order: Sequence[Any] = (),
+        initiators: Sequence[Any] = (),
+        ids: int = 0,
+        ring_size: int = 0,
+    ) -> None: ...
+
+class FloodMax(Protocol):
+    """FloodMax: the greatest id floods a graph, round by round.
+
+    Needs: a connected graph of known diameter, no message is lost or doubled, no node crashes; optimised: all start at once, a delay below a round.
+    Cost: diameter x 2 edges; optimised: at most that.
+    Weak where: several leaders where the diameter is underrated, or a round of the optimised variant too short; a leader's crash goes unnoticed; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        variant: Every node sends in every round, or only when it learned of a greater id. One of 'plain', 'optimised'. Default 'plain'.
+        topology: Who is whose neighbour; 'edges': as listed there. One of 'ring', 'line', 'star', 'complete', 'grid', 'edges'. Default 'ring'.
+        edges: Pairs of neighbours, each once; together they connect all nodes. Only with topology='edges'. Default ().
+        order: The ids along the ring or line, from a star's centre, or a grid's rows. Empty: 1 to nodes ascending. Default ().
+        columns: Of a grid, whose last row may be shorter. 0: as square as can be. Default 0.
+        diameter: The rounds to take, as the nodes know it. 0: the truth, worked out at each start. Default 0.
+        round_ms: How long a round of variant='optimised' lasts; above every one-way delay. Default 20.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Lynch, Distributed Algorithms, 1996, section 4.1.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        variant: str = 'plain',
+        topology: str = 'ring',
+        edges: Sequence[Any] = (),
+        order: Sequence[Any] = (),
+        columns: int = 0,
+        diameter: int = 0,
+        round_ms: float = 20.0,
     ) -> None: ...

@@ -119,6 +119,28 @@ def plain(value: Any) -> Any:
     return value
 
 
+# --- work ----------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Resource:
+    """What leaders work on: storage, a list of jobs, a log. It is one more actor, the last.
+
+    Whoever begins to lead takes it over, does one job after the other, and writes each result.
+
+    Attributes:
+        fencing: What the resource compares before it accepts anything: "none"; "token", the
+            leader's epoch with the highest epoch seen; "takeover", a number of its own that it
+            gives to whoever takes over.
+        work_interval_ms: Time from a write to the next job; above 0.
+        work_ms: Time a job takes, from its start to its write; above 0.
+    """
+
+    fencing: str = "token"
+    work_interval_ms: float = 20.0
+    work_ms: float = 5.0
+
+
 # --- links and machines ---------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ namespace story {
 template <class P>
 struct Machine {
     using Message = typename P::Message;
-    using Timer = typename P::Timer;
+    using Timer = electionlab::TimerOf<P>;
 
     Machine(electionlab::NodeId self_id, electionlab::NodeId member_count,
             typename P::Options given = {})
@@ -22,7 +22,7 @@ struct Machine {
     }
 
     [[nodiscard]] electionlab::Context<typename P::Options> context() const {
-        return {options, self, members, members, initial_leader, {}};
+        return {options, self, members, members, initial_leader, clock, random};
     }
     void start() {
         effects.clear();
@@ -67,6 +67,8 @@ struct Machine {
     electionlab::NodeId self;
     electionlab::NodeId members;
     electionlab::NodeId initial_leader = electionlab::no_node;
+    electionlab::RandomStream random{};  // what a protocol that draws is given
+    electionlab::Instant clock{};
     electionlab::State<P> state{};
     electionlab::Effects<Message> effects{};
 

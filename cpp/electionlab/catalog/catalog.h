@@ -14,8 +14,11 @@
 
 namespace electionlab {
 
-/// The most nodes a cluster may have, unless a protocol's entry says otherwise.
+/// The most nodes a cluster may have, unless a protocol's entry says otherwise; with a trace and a
+/// history, whatever it says.
 inline constexpr NodeId max_nodes = 10'000;
+/// The same for protocols whose nodes know nothing of most others and have no timers.
+inline constexpr NodeId max_light_nodes = 1'000'000;
 
 struct CatalogEntry {
     /// What the protocol is: names, fields, options.
@@ -35,7 +38,11 @@ struct CatalogEntry {
 /// All protocols, in the order of the list.
 std::span<const CatalogEntry> catalog();
 
-/// The entry of that name; `InvalidArgument` lists the names there are.
+/// Protocols with a resource that their leaders work on (services/at_work.h), each under its
+/// protocol's name and "_at_work".
+std::span<const CatalogEntry> catalog_at_work();
+
+/// The entry of that name in either list; `InvalidArgument` lists the names of all protocols.
 const CatalogEntry& find_protocol(std::string_view name);
 
 }  // namespace electionlab

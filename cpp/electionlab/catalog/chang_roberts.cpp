@@ -4,6 +4,8 @@
 
 namespace electionlab {
 
-CatalogEntry chang_roberts_entry() { return catalog_entry<ChangRoberts>(); }
+CatalogEntry chang_roberts_entry() {
+    return catalog_entry<ChangRoberts, ChangRoberts, 64, max_light_nodes>();
+}
 
 }  // namespace electionlab

@@ -3,9 +3,10 @@
 #pragma once
 
 #include <memory>
-#include <string>
+#include <vector>
 
 #include "electionlab/catalog/catalog.h"
+#include "electionlab/services/at_work.h"
 #include "electionlab/sim/recorded_cluster.h"
 #include "electionlab/sim/simulation.h"
 
@@ -13,36 +14,39 @@ namespace electionlab {
 
 namespace detail {
 
+/// `InvalidArgument` unless a cluster may have so many members.
+void check_nodes(NodeId nodes, NodeId most);
+/// `InvalidArgument` unless a cluster of so many may be recorded, if it is to be.
+void check_record(bool record, NodeId nodes);
+
 template <class P>
 std::shared_ptr<const typename P::Options> checked_options(const Value& options, NodeId nodes,
                                                            NodeId most) {
-    if (nodes < 1 || nodes > most) {
-        invalid("nodes", std::to_string(nodes),
-                "must be a whole number from 1 to " + std::to_string(most));
-    }
+    check_nodes(nodes, most);
     auto read = options_from_value<typename P::Options>(options);
     read.validate(nodes);
+    if constexpr (requires { read.prepare(nodes); }) {
+        read.prepare(nodes);
+    }
     return std::make_shared<const typename P::Options>(std::move(read));
 }
+
+/// `kinds`: the services that run beside the members.
+std::shared_ptr<const SimulationConfig> checked_config(const Description& protocol,
+                                                       const std::vector<ActorKind>& kinds,
+                                                       NodeId nodes, const Value& config);
 
 template <class P>
 std::shared_ptr<const SimulationConfig> checked_config(const typename P::Options& options,
                                                        NodeId nodes, const Value& config) {
-    std::vector<std::string> messages;
-    for (const KindInfo& kind : describe<P>().messages) {
-        messages.push_back(kind.name);
-    }
-    ActionScope scope{nodes, &describe<P>().timers, &messages, &describe<P>()};
-    for (const ActorKind& kind : actor_kinds<P>(options, nodes)) {
-        scope.actors += kind.count;
-    }
-    return std::make_shared<const SimulationConfig>(SimulationConfig::from_value(config, nodes, scope));
+    return checked_config(describe<P>(), actor_kinds<P>(options, nodes), nodes, config);
 }
 
 template <class P>
 std::unique_ptr<Cluster> make_cluster(const Value& options, NodeId nodes, NodeId most,
                                       const Value& config, bool record) {
     const auto checked = checked_options<P>(options, nodes, most);
+    check_record(record, nodes);
     return std::make_unique<RecordedCluster<P>>(checked, nodes, checked_config<P>(*checked, nodes, config),
                                                 describe<P>(), record);
 }
@@ -89,6 +93,12 @@ CatalogEntry catalog_entry() {
                            : detail::make_trials<Large>(options, nodes, Most, config, experiment);
             },
     };
+}
+
+/// An entry for P with a resource that its leaders work on.
+template <class P>
+CatalogEntry at_work_entry() {
+    return catalog_entry<AtWork<P>, AtWork<P>, 64, 64>();
 }
 
 }  // namespace electionlab

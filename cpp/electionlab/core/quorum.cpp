@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 
 #include "electionlab/core/encoding.h"
 #include "electionlab/core/errors.h"
@@ -10,6 +11,7 @@ namespace electionlab {
 namespace {
 
 constexpr NodeId most_to_enumerate = 20;
+constexpr std::int64_t longest_side = 32;  // of a grid
 
 // How many nodes make a quorum, whichever they are; 0 when it matters which.
 std::int64_t count_of(const Quorum& q, NodeId nodes) {
@@ -55,6 +57,25 @@ Quorum Quorum::weighted(std::vector<std::int64_t> node_weights, std::int64_t lea
     const std::int64_t total =
         std::accumulate(node_weights.begin(), node_weights.end(), std::int64_t{0});
     return {Kind::weighted, least > 0 ? least : total / 2 + 1, std::move(node_weights), {}, false};
+}
+
+Quorum Quorum::grid(NodeId rows, NodeId columns) {
+    std::vector<IdList> quorums;
+    for (NodeId row = 0; row < rows; ++row) {
+        for (NodeId column = 0; column < columns; ++column) {
+            std::vector<NodeId> nodes;
+            for (NodeId at = 0; at < columns; ++at) {
+                nodes.push_back(row * columns + at + 1);
+            }
+            for (NodeId at = 0; at < rows; ++at) {
+                if (at != row) {
+                    nodes.push_back(at * columns + column + 1);
+                }
+            }
+            quorums.emplace_back(std::span<const NodeId>(nodes));
+        }
+    }
+    return of_sets(std::move(quorums));
 }
 
 bool intersect(const Quorum& a, const Quorum& b, NodeId nodes) {
@@ -121,13 +142,15 @@ Quorum Quorum::from_value(const Value& value, std::string_view name) {
         return {};
     }
     const std::string allowed =
-        "must be 'majority', {'at_least': 2}, {'weights': [2, 1, 1]} or {'sets': [[1, 2], [2, 3]]}";
+        "must be 'majority', {'at_least': 2}, {'weights': [2, 1, 1]}, "
+        "{'sets': [[1, 2], [2, 3]]} or {'grid': [2, 3]}";
     if (value.get_if<Value::Dict>() == nullptr) {
         invalid(what, show(value), allowed);
     }
     Reader in(value, what);
     Quorum q;
-    const int kinds = int{in.has("at_least")} + int{in.has("weights")} + int{in.has("sets")};
+    const int kinds = int{in.has("at_least")} + int{in.has("weights")} + int{in.has("sets")} +
+                      int{in.has("grid")};
     if (kinds != 1) {
         invalid(what, show(value), allowed);
     }
@@ -142,6 +165,20 @@ Quorum Quorum::from_value(const Value& value, std::string_view name) {
             invalid(in.name("weights"), show(in.take("weights")), "must be from 0 to 1000000000");
         }
         q = weighted(std::move(given), in.integer("needed", 0, 1, INT64_MAX));
+    } else if (in.has("grid")) {
+        const Value& sides = in.take("grid");
+        const auto* list = sides.get_if<Value::List>();
+        const auto side = [&](std::size_t at) {
+            const auto* length = list != nullptr && list->size() == 2 ? (*list)[at].get_if<std::int64_t>()
+                                                                      : nullptr;
+            if (length == nullptr || *length < 1 || *length > longest_side) {
+                invalid(in.name("grid"), show(sides),
+                        "must be two numbers, rows and columns, from 1 to " +
+                            std::to_string(longest_side));
+            }
+            return static_cast<NodeId>(*length);
+        };
+        q = grid(side(0), side(1));
     } else {
         std::vector<IdList> given;
         check_value(field_info<std::vector<IdList>>(""), in.take("sets"), in.name("sets"));

@@ -46,6 +46,10 @@ struct Quorum {
         return {Kind::listed, 0, {}, std::move(quorums), false};
     }
 
+    /// Nodes 1, 2, ... in rows of so many columns: a quorum is a whole row and a whole column
+    /// (Maekawa 1985), rows + columns - 1 nodes, and any two share a node.
+    static Quorum grid(NodeId rows, NodeId columns);
+
     /// Whether these votes are a quorum of a cluster of so many nodes. `votes` is a `NodeSet`.
     template <class Set>
     [[nodiscard]] bool is_met(const Set& votes, NodeId nodes) const {
@@ -61,8 +65,8 @@ struct Quorum {
 
     // --- as an option ---
     static constexpr std::string_view option_type = "quorum";
-    /// "majority", {"at_least": 2}, {"weights": [2, 1, 1], "needed": 3} or {"sets": [[1, 2], [3]]},
-    /// the last three also with "unsafe": true.
+    /// "majority", {"at_least": 2}, {"weights": [2, 1, 1], "needed": 3}, {"sets": [[1, 2], [3]]} or
+    /// {"grid": [rows, columns]} (kept as its sets), all but the first also with "unsafe": true.
     static Quorum from_value(const Value& value, std::string_view name);
     [[nodiscard]] Value to_value() const;
 

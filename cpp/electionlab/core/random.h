@@ -34,6 +34,7 @@ enum class Purpose : std::uint32_t {
     fault_target = 8,
     scenario = 9,       ///< choices of a trial: where in the heartbeat interval a leader crashes
     clock = 10,
+    protocol = 11,      ///< what a protocol draws itself; `extra` counts the node's crashes
 };
 
 /// A stream of 64-bit words, keyed by who draws and what for.

@@ -7,6 +7,7 @@
 //             option("election_timeout_ms", self.election_timeout, "How long ... [ms]");
 //         }
 //         void validate(NodeId nodes) const;
+//         void prepare(NodeId nodes);   // optional: tables that handlers look things up in
 //     };
 #pragma once
 

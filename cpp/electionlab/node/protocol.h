@@ -7,11 +7,9 @@
 //     P::Disk, P::Memory            the two parts of a node's state: what survives a crash, what
 //                                   does not; plain values with EL_FIELDS
 //     P::Message                    a std::variant of small structs with EL_FIELDS
-//     P::Timer                      an enumeration with names, counted from 0
 //     P::initial_disk(options, node)             what is on the disk before the first start
 //     P::on_start  (state, context, effects)     first start of a node
 //     P::on_message(state, context, from, message, effects)
-//     P::on_timer  (state, context, timer, effects)      or (state, context, timer, about, effects)
 //     P::on_restart(state, context, effects)     start after a crash: memory is new, disk is kept
 //     P::view(state, self)                       role, believed leader, epoch
 //     P::about()                                 name, source, assumptions, in words
@@ -20,6 +18,9 @@
 // stepping, replay, undo, sweeps and exhaustive checking from the same code.
 //
 // Optional:
+//     P::Timer                                   an enumeration with names, counted from 0, and with it
+//     P::on_timer(state, context, timer, effects)      or (state, context, timer, about, effects)
+//     P::draws                                   `true`: its handlers read `context.random`
 //     P::per_peer(timer)                         which timers are about one peer each: a failure
 //                                                detector's; on_timer then gets the peer, `about`
 //     P::Command, P::on_command(state, context, command, effects)
@@ -28,6 +29,8 @@
 //     P::empty_disk(options, node)               the disk after it was lost; Disk{} if not given
 //     P::invariants()                            promises about one node before and after an event
 //     P::properties()                            what holds of all nodes together at any moment
+//     P::why_no_leader(options, views)           why the live nodes can elect nobody, in words; without
+//                                                it, about().majority says that most must live
 //     P::actors(options, nodes)                  actors beyond the members (services, resources)
 #pragma once
 
@@ -42,6 +45,7 @@
 #include "electionlab/core/encoding.h"
 #include "electionlab/core/fields.h"
 #include "electionlab/core/quorum.h"
+#include "electionlab/core/random.h"
 #include "electionlab/node/effects.h"
 #include "electionlab/node/message.h"
 #include "electionlab/node/options.h"
@@ -60,6 +64,9 @@ struct Context {
     NodeId actors;          ///< members and then services: members+1..actors
     NodeId initial_leader;  ///< `no_node` for a cold start; else who led in epoch 1 already
     Instant clock;          ///< the node's own clock, with its offset and drift; 0 when untimed
+    /// Words for this life of the node, of a protocol that `draws`. The node's state counts those
+    /// that it has used, so that equal states and inputs give equal effects.
+    RandomStream random{};
 
     [[nodiscard]] std::size_t quorum() const { return quorum_size(members); }
 };
@@ -83,11 +90,37 @@ struct ActorKind {
     NodeId count = 0;
 };
 
+/// The timers of a protocol that has none.
+enum class NoTimer : std::uint8_t {};
+constexpr std::string_view enum_name(NoTimer) { return ""; }
+
+template <class P>
+concept HasTimers = requires { typename P::Timer; };
+
+namespace detail {
+template <class P>
+struct TimerOf {
+    using type = NoTimer;
+};
+template <HasTimers P>
+struct TimerOf<P> {
+    using type = typename P::Timer;
+};
+}  // namespace detail
+
+/// A protocol's timers; `NoTimer` when it has none.
+template <class P>
+using TimerOf = typename detail::TimerOf<P>::type;
+
+/// A protocol that draws by lot: see `Context::random`.
+template <class P>
+concept Draws = requires { requires P::draws; };
+
 /// A protocol with timers about single peers: its `on_timer` is told which, `no_node` for others.
 template <class P>
 concept HasPeerTimers =
     requires(State<P>& state, const Context<typename P::Options>& context, NodeId about,
-             typename P::Timer timer, Effects<typename P::Message>& effects) {
+             TimerOf<P> timer, Effects<typename P::Message>& effects) {
         P::on_timer(state, context, timer, about, effects);
     };
 
@@ -101,7 +134,7 @@ concept HasCommands =
 
 template <class P>
 concept Protocol = requires(State<P>& state, const Context<typename P::Options>& context, NodeId node,
-                            const typename P::Message& message, typename P::Timer timer,
+                            const typename P::Message& message,
                             Effects<typename P::Message>& effects) {
     { P::initial_disk(context.options, node) } -> std::convertible_to<typename P::Disk>;
     P::on_start(state, context, effects);
@@ -109,18 +142,19 @@ concept Protocol = requires(State<P>& state, const Context<typename P::Options>&
     P::on_restart(state, context, effects);
     { P::view(state, context) } -> std::convertible_to<View>;
     { P::about() } -> std::convertible_to<About>;
-} && (HasPeerTimers<P> || requires(State<P>& state, const Context<typename P::Options>& context,
-                                   typename P::Timer timer, Effects<typename P::Message>& effects) {
+} && (!HasTimers<P> || HasPeerTimers<P> ||
+      requires(State<P>& state, const Context<typename P::Options>& context, TimerOf<P> timer,
+               Effects<typename P::Message>& effects) {
     P::on_timer(state, context, timer, effects);
 });
 
 /// An expired timer reaches its handler; `about` is the peer of a timer that is about one.
 template <class P>
-void expire(State<P>& state, const Context<typename P::Options>& context, typename P::Timer timer,
-            NodeId about, Effects<typename P::Message>& effects) {
+void expire(State<P>& state, const Context<typename P::Options>& context, TimerOf<P> timer, NodeId about,
+            Effects<typename P::Message>& effects) {
     if constexpr (HasPeerTimers<P>) {
         P::on_timer(state, context, timer, about, effects);
-    } else {
+    } else if constexpr (HasTimers<P>) {
         P::on_timer(state, context, timer, effects);
     }
 }
@@ -172,11 +206,11 @@ const Description& describe() {
         if constexpr (HasCommands<P>) {
             d.commands = message_kinds(std::type_identity<typename P::Command>{});
         }
-        d.timers = field_info<typename P::Timer>("").names;
+        d.timers = field_info<TimerOf<P>>("").names;
         for (std::size_t timer = 0; timer < d.timers.size(); ++timer) {
-            if constexpr (requires { P::per_peer(typename P::Timer{}); }) {
+            if constexpr (requires { P::per_peer(TimerOf<P>{}); }) {
                 static_assert(HasPeerTimers<P>, "on_timer must take the peer that a timer is about");
-                d.per_peer.push_back(P::per_peer(static_cast<typename P::Timer>(timer)));
+                d.per_peer.push_back(P::per_peer(static_cast<TimerOf<P>>(timer)));
             } else {
                 d.per_peer.push_back(false);
             }

@@ -21,7 +21,6 @@
 // Scenarios:   tests/scenarios/chang_roberts/
 #pragma once
 
-#include <string_view>
 #include <variant>
 
 #include "electionlab/node/protocol.h"
@@ -59,15 +58,10 @@ struct ChangRoberts {
     using Context = electionlab::Context<Options>;
     using Effects = electionlab::Effects<Message>;
 
-    /// None: nothing here depends on time.
-    enum class Timer : std::uint8_t {};
-    friend constexpr std::string_view enum_name(Timer) { return ""; }
-
     // --- inputs ---
     static Disk initial_disk(const Options&, NodeId) { return {}; }
     static void on_start(State& s, const Context& ctx, Effects& effects);
     static void on_restart(State& s, const Context& ctx, Effects& effects);
-    static void on_timer(State&, const Context&, Timer, Effects&) {}
     static void on_message(State& s, const Context& ctx, NodeId from, const Message& message,
                            Effects& effects);
 

@@ -23,7 +23,6 @@
 // Scenarios:   tests/scenarios/le_lann/
 #pragma once
 
-#include <string_view>
 #include <variant>
 
 #include "electionlab/core/id_list.h"
@@ -58,15 +57,10 @@ struct LeLann {
     using Context = electionlab::Context<Options>;
     using Effects = electionlab::Effects<Message>;
 
-    /// None: nothing here depends on time.
-    enum class Timer : std::uint8_t {};
-    friend constexpr std::string_view enum_name(Timer) { return ""; }
-
     // --- inputs ---
     static Disk initial_disk(const Options&, NodeId) { return {}; }
     static void on_start(State& s, const Context& ctx, Effects& effects);
     static void on_restart(State& s, const Context& ctx, Effects& effects);
-    static void on_timer(State&, const Context&, Timer, Effects&) {}
     static void on_message(State& s, const Context& ctx, NodeId from, const Message& message,
                            Effects& effects);
 

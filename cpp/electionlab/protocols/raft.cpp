@@ -25,6 +25,7 @@ void RaftOptions::validate(NodeId nodes) const {
         invalid("logs", show(detail::option_value(logs)),
                 "must be empty or have one entry for each of the " + std::to_string(nodes) + " nodes");
     }
+    variants.validate(nodes, election_timeout.min);
 }
 
 template <std::size_t MaxNodes>
@@ -34,7 +35,7 @@ About Raft<MaxNodes>::about() {
             .source = "Ongaro and Ousterhout, USENIX ATC 2014, sections 5.1, 5.2, 5.4.1",
             .assumptions = "crash faults, durable votes; time only for liveness",
             .cost = "2(n-1) messages per attempt",
-            .weaknesses = "needs a majority; an isolated node inflates terms (no PreVote)",
+            .weaknesses = "needs a majority; an isolated node inflates terms (see pre_vote)",
             .epochs = true,
             .majority = true};
 }
@@ -61,20 +62,36 @@ void Raft<MaxNodes>::on_start(State& s, const Context& ctx, Effects& effects) {
     if (ctx.initial_leader == ctx.self) {
         s.memory.role = Role::leader;
         effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
+        begin_office(s, ctx, effects);
     } else {
-        effects.set_timer(Timer::election, ctx.options.election_timer());
+        await_leader(ctx, effects);
+        if (ctx.initial_leader != no_node && ctx.options.variants.minds_leader()) {
+            heard_leader(s, ctx, effects);
+        }
     }
 }
 
 template <std::size_t MaxNodes>
-void Raft<MaxNodes>::on_restart(State&, const Context& ctx, Effects& effects) {
-    effects.set_timer(Timer::election, ctx.options.election_timer());
+void Raft<MaxNodes>::on_restart(State& s, const Context& ctx, Effects& effects) {
+    await_leader(ctx, effects);
+    if (ctx.options.variants.reads == ReadPolicy::lease) {
+        heard_leader(s, ctx, effects);  // perhaps it did, just before the crash: a lease may hold
+    }
 }
 
 template <std::size_t MaxNodes>
 void Raft<MaxNodes>::on_timer(State& s, const Context& ctx, Timer timer, Effects& effects) {
     switch (timer) {
         case Timer::election:
+            if (s.memory.role == Role::leader) {
+                return review_office(s, ctx, effects);
+            }
+            if (!ctx.options.variants.priorities.empty() && waits_for_better(s, ctx, effects)) {
+                return;
+            }
+            if (ctx.options.variants.pre_vote) {
+                return ask_who_would_vote(s, ctx, effects);
+            }
             effects.note("heard from no leader for an election timeout: stands for election");
             return stand_for_election(s, ctx, effects);
         case Timer::heartbeat: return send_heartbeats(s, ctx, effects);
@@ -87,9 +104,18 @@ template <std::size_t MaxNodes>
 void Raft<MaxNodes>::on_message(State& s, const Context& ctx, NodeId from, const Message& message,
                                 Effects& effects) {
     std::visit(
-        [&](const auto& m) {
-            if (m.term > s.disk.current_term) {
-                adopt_term(s, ctx, m.term, effects);
+        [&]<class Kind>(const Kind& m) {
+            if constexpr (std::same_as<Kind, VoteRequest>) {  // thesis, 4.2.3
+                if (m.term > s.disk.current_term && ctx.options.variants.withholds_votes() &&
+                    hears_leader(s, ctx)) {
+                    effects.note("ignores the request of node {}: there is a leader", from);
+                    return;
+                }
+            }
+            if constexpr (requires { m.term; }) {
+                if (m.term > s.disk.current_term) {
+                    adopt_term(s, ctx, m.term, effects);
+                }
             }
             on(s, ctx, from, m, effects);
         },
@@ -100,7 +126,13 @@ void Raft<MaxNodes>::on_message(State& s, const Context& ctx, NodeId from, const
 template <std::size_t MaxNodes>
 void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const VoteRequest& m,
                         Effects& effects) {
-    bool granted = false;
+    const bool granted = accepts(s, ctx, from, effects) && grants_vote(s, ctx, from, m, effects);
+    effects.send(from, VoteReply{s.disk.current_term, granted});
+}
+
+template <std::size_t MaxNodes>
+bool Raft<MaxNodes>::grants_vote(State& s, const Context& ctx, NodeId from, const VoteRequest& m,
+                                 Effects& effects) {
     if (m.term < s.disk.current_term) {
         effects.note("refuses: the request's term {} is old, this node is in term {}", m.term,
                      s.disk.current_term);
@@ -109,16 +141,19 @@ void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const VoteReq
     } else if (!at_least_as_up_to_date(m.last_log, s.disk.last_log)) {
         effects.note("refuses: the candidate's log is behind its own");
     } else {
-        granted = true;
         if (s.disk.voted_for == no_node) {
             s.disk.voted_for = from;
             effects.persist();  // the vote is on the disk before the answer leaves
         }
         // Only a granted vote starts the timer anew; a refusal must not delay a better candidate.
-        effects.set_timer(Timer::election, ctx.options.election_timer());
+        await_leader(ctx, effects);
+        if (s.memory.more.polling) {
+            stop_asking(s, effects);
+        }
         effects.note("grants its vote of term {} to node {}", m.term, from);
+        return true;
     }
-    effects.send(from, VoteReply{s.disk.current_term, granted});
+    return false;
 }
 
 // RequestVote, answer at the candidate (5.2).
@@ -135,7 +170,7 @@ void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const VoteRep
     }
     s.memory.votes.insert(from);  // a set: a duplicated answer counts once
     effects.note("has {} of {} votes", static_cast<std::int64_t>(s.memory.votes.size()), ctx.members);
-    if (has_quorum(s.memory.votes.size(), ctx.members)) {
+    if (ctx.options.variants.is_quorum(s.memory.votes, ctx.members)) {
         become_leader(s, ctx, effects);
     }
 }
@@ -147,38 +182,53 @@ void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const Heartbe
     if (m.term < s.disk.current_term) {
         effects.note("refuses a leader of the old term {}", m.term);
     } else {
-        if (s.memory.role != Role::follower) {  // a candidate gives way to the winner of its term
-            effects.cancel_timer(Timer::heartbeat);
-            effects.cancel_timer(Timer::retry);
-        }
-        s.memory.role = Role::follower;
-        s.memory.leader = from;
-        effects.set_timer(Timer::election, ctx.options.election_timer());
+        follow(s, ctx, from, effects);
     }
     effects.send(from, HeartbeatReply{s.disk.current_term});
 }
 
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::follow(State& s, const Context& ctx, NodeId leader, Effects& effects) {
+    if (s.memory.role != Role::follower) {  // a candidate gives way to the winner of its term
+        effects.cancel_timer(Timer::heartbeat);
+        effects.cancel_timer(Timer::retry);
+        leave_office(s, effects);
+    }
+    s.memory.role = Role::follower;
+    s.memory.leader = leader;
+    await_leader(ctx, effects);
+    if (ctx.options.variants.minds_leader()) {
+        heard_leader(s, ctx, effects);
+    }
+}
+
 // A newer term in the answer has already made a stale leader step down.
 template <std::size_t MaxNodes>
-void Raft<MaxNodes>::on(State&, const Context&, NodeId, const HeartbeatReply&, Effects&) {}
+void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const HeartbeatReply&, Effects&) {
+    if (ctx.options.variants.check_quorum) {
+        heard_follower(s, ctx, from);
+    }
+}
 
 // Candidates (5.2): new term, vote for oneself, new timeout, ask everybody.
 template <std::size_t MaxNodes>
-void Raft<MaxNodes>::stand_for_election(State& s, const Context& ctx, Effects& effects) {
+void Raft<MaxNodes>::stand_for_election(State& s, const Context& ctx, Effects& effects, bool told) {
     ++s.disk.current_term;
     s.disk.voted_for = ctx.self;
     effects.persist();
     s.memory.role = Role::candidate;
     s.memory.leader = no_node;
+    s.memory.more.polling = false;
+    s.memory.more.transferred = told;
     s.memory.votes.clear();
     s.memory.votes.insert(ctx.self);
     s.memory.answered.clear();
     s.memory.answered.insert(ctx.self);
-    effects.set_timer(Timer::election, ctx.options.election_timer());
-    if (has_quorum(s.memory.votes.size(), ctx.members)) {
+    await_leader(ctx, effects);
+    if (ctx.options.variants.is_quorum(s.memory.votes, ctx.members)) {
         return become_leader(s, ctx, effects);  // a cluster of one
     }
-    effects.broadcast(VoteRequest{s.disk.current_term, s.disk.last_log});
+    ask_voters(s, ctx, true, effects);
     if (ctx.options.retry_interval.ns > 0) {
         effects.set_timer(Timer::retry, TimerSpec::fixed(ctx.options.retry_interval));
     }
@@ -191,6 +241,7 @@ void Raft<MaxNodes>::become_leader(State& s, const Context& ctx, Effects& effect
     effects.cancel_timer(Timer::election);
     effects.cancel_timer(Timer::retry);
     effects.note("leads term {}", s.disk.current_term);
+    begin_office(s, ctx, effects);
     send_heartbeats(s, ctx, effects);
 }
 
@@ -199,9 +250,12 @@ void Raft<MaxNodes>::adopt_term(State& s, const Context& ctx, Term term, Effects
     effects.note("adopts the newer term {}", term);
     if (s.memory.role == Role::leader) {  // leaders have no election timer running
         effects.cancel_timer(Timer::heartbeat);
-        effects.set_timer(Timer::election, ctx.options.election_timer());
+        await_leader(ctx, effects);
+        leave_office(s, effects);
     } else if (s.memory.role == Role::candidate) {
         effects.cancel_timer(Timer::retry);
+    } else if (s.memory.more.polling) {
+        stop_asking(s, effects);
     }
     s.disk.current_term = term;
     s.disk.voted_for = no_node;
@@ -213,19 +267,27 @@ void Raft<MaxNodes>::adopt_term(State& s, const Context& ctx, Term term, Effects
 // Leaders (5.2): heartbeats at once on election and then at every interval.
 template <std::size_t MaxNodes>
 void Raft<MaxNodes>::send_heartbeats(State& s, const Context& ctx, Effects& effects) {
-    effects.broadcast(Heartbeat{s.disk.current_term});
+    if (ctx.options.variants.reads == ReadPolicy::lease || s.memory.more.rounds.open != 0) {
+        send_round(s, ctx, effects);
+    } else {
+        effects.broadcast(Heartbeat{s.disk.current_term});
+    }
     effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
 }
 
 // Requests are repeated until they are answered (5.1).
 template <std::size_t MaxNodes>
 void Raft<MaxNodes>::repeat_vote_requests(State& s, const Context& ctx, Effects& effects) {
-    for (NodeId node = 1; node <= ctx.members; ++node) {
-        if (!s.memory.answered.contains(node)) {
-            effects.send(node, VoteRequest{s.disk.current_term, s.disk.last_log});
-        }
-    }
+    ask_voters(s, ctx, false, effects);
     effects.set_timer(Timer::retry, TimerSpec::fixed(ctx.options.retry_interval));
+}
+
+// The election timeout begins, at a node that has one.
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::await_leader(const Context& ctx, Effects& effects) {
+    if (ctx.options.variants.times_out(ctx.self)) {
+        effects.set_timer(Timer::election, ctx.options.election_timer());
+    }
 }
 
 template <std::size_t MaxNodes>

@@ -4,19 +4,24 @@
 //              USENIX ATC 2014: Figure 2, sections 5.1, 5.2 and 5.4.1.
 // Modelled:    terms, three roles, votes made durable before they are answered, heartbeats (empty
 //              AppendEntries), the up-to-date rule by last term and then index, retried requests.
+//              What is not in Figure 2 (PreVote, CheckQuorum, leases, ...) is off by default and
+//              stands apart: raft_variants.h and raft_variants.cpp.
 // Left out:    log replication (a node's log is its last term and index, given), membership change.
 // Deviations:  none known. Retries (5.1) are off by default: a candidate then just times out.
 // Assumptions: crash faults, a disk that keeps what was written; safety needs no timing at all,
 //              liveness needs broadcast time << election timeout << time between failures (5.6).
 // Cost:        n-1 vote requests and n-1 answers per attempt; the number of attempts is unbounded.
-// Weaknesses:  a node that cannot hear the leader disturbs it with ever higher terms (no PreVote).
+// Weaknesses:  a node that cannot hear the leader disturbs it with ever higher terms (see pre_vote).
 // Scenarios:   tests/scenarios/raft/
 #pragma once
 
+#include <span>
+#include <string>
 #include <variant>
 #include <vector>
 
 #include "electionlab/node/protocol.h"
+#include "electionlab/protocols/raft_variants.h"
 
 namespace electionlab {
 
@@ -43,6 +48,7 @@ struct RaftOptions {
     Duration tick = ms(1);
     Duration retry_interval{};
     std::vector<LogEnd> logs;
+    RaftVariants variants;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -59,12 +65,18 @@ struct RaftOptions {
                "A candidate repeats its request to nodes that have not answered; 0: never.");
         option("logs", self.logs,
                "End of each node's log as (last term, last index), node 1 first; empty: all equal.");
+        RaftVariants::describe(self.variants, option);
     }
     /// Throws `InvalidArgument` naming the option.
     void validate(NodeId nodes) const;
 
     [[nodiscard]] TimerSpec election_timer() const {
         return {election_timeout.min, election_timeout.max, timeout_policy, tick};
+    }
+    /// A leader's, see `check_quorum` and `TransferLeadership`.
+    [[nodiscard]] TimerSpec quorum_timer() const {
+        return TimerSpec::fixed(variants.quorum_timeout.ns > 0 ? variants.quorum_timeout
+                                                               : election_timeout.min);
     }
 };
 
@@ -92,7 +104,54 @@ struct Raft {
         Term term = 0;  ///< the follower's term, for a stale leader to step down
         EL_FIELDS(HeartbeatReply, term)
     };
-    using Message = std::variant<VoteRequest, VoteReply, Heartbeat, HeartbeatReply>;
+
+    // --- messages of the variants ---
+    struct PreVoteRequest {
+        Term next_term = 0;  ///< the term in which the sender would stand; nobody adopts it
+        LogEnd last_log;
+        EL_FIELDS(PreVoteRequest, next_term, last_log)
+    };
+    struct PreVoteReply {
+        Term term = 0;       ///< the voter's term, for the sender to update itself
+        Term next_term = 0;  ///< what was asked
+        bool granted = false;
+        EL_FIELDS(PreVoteReply, term, next_term, granted)
+    };
+    /// Leadership transfer (thesis, 3.10): the receiver is to stand at once.
+    struct TimeoutNow {
+        Term term = 0;
+        EL_FIELDS(TimeoutNow, term)
+    };
+    /// A vote request of a node that its leader told to stand: it may disrupt (4.2.3).
+    struct TransferVoteRequest {
+        Term term = 0;
+        LogEnd last_log;
+        EL_FIELDS(TransferVoteRequest, term, last_log)
+    };
+    /// A heartbeat whose answer tells which one it answers, for leases and confirmed reads (6.4).
+    struct RoundHeartbeat {
+        Term term = 0;
+        std::int64_t round = 0;
+        EL_FIELDS(RoundHeartbeat, term, round)
+    };
+    struct RoundHeartbeatReply {
+        Term term = 0;
+        std::int64_t round = 0;
+        EL_FIELDS(RoundHeartbeatReply, term, round)
+    };
+    using Message = std::variant<VoteRequest, VoteReply, Heartbeat, HeartbeatReply, PreVoteRequest,
+                                 PreVoteReply, TimeoutNow, TransferVoteRequest, RoundHeartbeat,
+                                 RoundHeartbeatReply>;
+
+    // --- what a client asks of the leader ---
+    struct TransferLeadership {
+        NodeId to = no_node;
+        EL_FIELDS(TransferLeadership, to)
+    };
+    struct Read {
+        EL_FIELDS(Read)
+    };
+    using Command = std::variant<TransferLeadership, Read>;
 
     // --- state (Figure 2) ---
     /// Persistent state: written to the disk before any message that depends on it leaves.
@@ -107,13 +166,18 @@ struct Raft {
         Role role = Role::follower;
         NodeId leader = no_node;
         NodeSet<MaxNodes> votes;     ///< candidate: who granted its vote in current_term
-        NodeSet<MaxNodes> answered;  ///< candidate: who answered at all, for retries
-        EL_FIELDS(Memory, role, leader, votes, answered)
+        /// Candidate: who answered at all, for retries. Leader with check_quorum: who answered
+        /// since it last looked.
+        NodeSet<MaxNodes> answered;
+        RaftVariantMemory<MaxNodes> more;  ///< of the variants
+        EL_FIELDS(Memory, role, leader, votes, answered, more)
     };
     using State = electionlab::State<Raft>;
     using Context = electionlab::Context<Options>;
     using Effects = electionlab::Effects<Message>;
 
+    /// A leader has no election timeout; with check_quorum, and while it hands over, its election
+    /// timer is the quorum timeout (as in etcd).
     enum class Timer : std::uint8_t { election, heartbeat, retry };
     friend constexpr std::string_view enum_name(Timer timer) {
         constexpr std::string_view names[] = {"election", "heartbeat", "retry"};
@@ -127,12 +191,16 @@ struct Raft {
     static void on_timer(State& s, const Context& ctx, Timer timer, Effects& effects);
     static void on_message(State& s, const Context& ctx, NodeId from, const Message& message,
                            Effects& effects);
+    static void on_command(State& s, const Context& ctx, const Command& command, Effects& effects);
 
     static View view(const State& s, const Context&) {
         return {s.memory.role, s.memory.leader, s.disk.current_term};
     }
     static About about();
     static std::vector<Promise<Raft>> invariants();
+
+    /// Why these live nodes can elect nobody; empty when they can.
+    static std::string why_no_leader(const Options& options, std::span<const View> views);
 
 private:
     static void on(State& s, const Context& ctx, NodeId from, const VoteRequest& m, Effects& effects);
@@ -141,11 +209,46 @@ private:
     static void on(State& s, const Context& ctx, NodeId from, const HeartbeatReply& m,
                    Effects& effects);
 
-    static void stand_for_election(State& s, const Context& ctx, Effects& effects);
+    static bool grants_vote(State& s, const Context& ctx, NodeId from, const VoteRequest& m,
+                            Effects& effects);
+    static void follow(State& s, const Context& ctx, NodeId leader, Effects& effects);
+    /// `told`: by its leader, which hands over (thesis, 3.10).
+    static void stand_for_election(State& s, const Context& ctx, Effects& effects, bool told = false);
     static void become_leader(State& s, const Context& ctx, Effects& effects);
     static void adopt_term(State& s, const Context& ctx, Term term, Effects& effects);
     static void send_heartbeats(State& s, const Context& ctx, Effects& effects);
     static void repeat_vote_requests(State& s, const Context& ctx, Effects& effects);
+    static void await_leader(const Context& ctx, Effects& effects);
+
+    // --- the variants: raft_variants.cpp ---
+    static void on(State& s, const Context& ctx, NodeId from, const PreVoteRequest& m,
+                   Effects& effects);
+    static void on(State& s, const Context& ctx, NodeId from, const PreVoteReply& m, Effects& effects);
+    static void on(State& s, const Context& ctx, NodeId from, const TimeoutNow& m, Effects& effects);
+    static void on(State& s, const Context& ctx, NodeId from, const TransferVoteRequest& m,
+                   Effects& effects);
+    static void on(State& s, const Context& ctx, NodeId from, const RoundHeartbeat& m,
+                   Effects& effects);
+    static void on(State& s, const Context& ctx, NodeId from, const RoundHeartbeatReply& m,
+                   Effects& effects);
+    static void on(State& s, const Context& ctx, const TransferLeadership& asked, Effects& effects);
+    static void on(State& s, const Context& ctx, const Read& asked, Effects& effects);
+
+    static bool accepts(const State& s, const Context& ctx, NodeId candidate, Effects& effects);
+    static bool hears_leader(const State& s, const Context& ctx);
+    static void heard_leader(State& s, const Context& ctx, Effects& effects);
+    static void heard_follower(State& s, const Context& ctx, NodeId from);
+    static bool waits_for_better(State& s, const Context& ctx, Effects& effects);
+    static std::int64_t target_priority(const State& s, const Context& ctx);
+    static void ask_who_would_vote(State& s, const Context& ctx, Effects& effects);
+    static void stop_asking(State& s, Effects& effects);
+    static void ask_voters(const State& s, const Context& ctx, bool all, Effects& effects);
+    static void begin_office(State& s, const Context& ctx, Effects& effects);
+    static void leave_office(State& s, Effects& effects);
+    static void review_office(State& s, const Context& ctx, Effects& effects);
+    static void confirm(State& s, const Context& ctx, Effects& effects);
+    static void send_round(State& s, const Context& ctx, Effects& effects);
+    static void close_round(State& s, const Context& ctx, Effects& effects);
 };
 
 extern template struct Raft<64>;

@@ -20,7 +20,8 @@ void Monitor::reset(NodeId members, Checks checks) {
     believers_.assign(members + 1, 0);
     was_live_.assign(members + 1, 0);
     started_ = 0;
-    acting_ = 0;
+    acting_.clear();
+    standing_ = 0;
     live_ = 0;
     last_leader_ = no_node;
     last_epoch_stood_ = 0;
@@ -40,9 +41,9 @@ void Monitor::advance(Instant now) {
         return;
     }
     counted_to_ = now;
-    if (acting_ == 0) {
+    if (acting_.empty()) {
         measures_.no_leader += span;
-    } else if (acting_ > 1) {
+    } else if (acting_.size() > 1) {
         measures_.split_brain += span;
     }
     if (!majority_) {
@@ -66,23 +67,31 @@ void Monitor::on_view(NodeId node, const View& before, const View& after, Instan
     advance(now);
     if (live(before)) {
         --live_;
-        acting_ -= before.leads() ? 1 : 0;
         count_believer(before, -1);
     }
     if (live(after)) {
         started_ += was_live_[node] == 0 ? 1 : 0;
         was_live_[node] = 1;
         ++live_;
-        acting_ += after.leads() ? 1 : 0;
         count_believer(after, 1);
     }
+    if (before.leads() != after.leads()) {
+        const auto place = std::lower_bound(acting_.begin(), acting_.end(), node);
+        if (after.leads()) {
+            acting_.insert(place, node);
+        } else {
+            acting_.erase(place);
+        }
+    }
+    standing_ += after.role == Role::candidate ? 1 : 0;
+    standing_ -= before.role == Role::candidate ? 1 : 0;
     if (after.role == Role::candidate) {
         note_candidacy(before, after, now);
     }
     if (after.leads() && (!before.leads() || before.epoch != after.epoch)) {
-        begin_leadership(node, after, now, step, views);
-    } else if (before.leads() && !after.leads() && acting_ == 0) {
-        note_loss(node, after, now, views);
+        begin_leadership(node, after, now, step);
+    } else if (before.leads() && !after.leads() && acting_.empty()) {
+        note_loss(node, after, now);
     }
     judge_agreement(views, now);
 }
@@ -151,9 +160,8 @@ Monitor::EpochRecord* Monitor::record_of(Epoch epoch) {
     return record_of(epoch);
 }
 
-void Monitor::begin_leadership(NodeId node, const View& after, Instant now, std::int64_t step,
-                               std::span<const View> views) {
-    check_uniqueness(node, after, now, step, views);
+void Monitor::begin_leadership(NodeId node, const View& after, Instant now, std::int64_t step) {
+    check_uniqueness(node, after, now, step);
     ++measures_.leaderships;
     if (measures_.first_leader == Instant::never()) {
         measures_.first_leader = now;
@@ -172,10 +180,11 @@ void Monitor::begin_leadership(NodeId node, const View& after, Instant now, std:
     }
 }
 
-void Monitor::check_uniqueness(NodeId node, const View& after, Instant now, std::int64_t step,
-                               std::span<const View> views) {
-    if (checks_.one_leader_at_a_time && acting_ > 1) {
-        add_violation({step, now, one_leader_at_a_time, node, other_leader(views, node), after.epoch});
+void Monitor::check_uniqueness(NodeId node, const View& after, Instant now, std::int64_t step) {
+    if (checks_.one_leader_at_a_time && acting_.size() > 1) {
+        const NodeId highest = acting_.back();
+        const NodeId other = highest == node ? acting_[acting_.size() - 2] : highest;
+        add_violation({step, now, one_leader_at_a_time, node, other, after.epoch});
     }
     if (!checks_.one_leader_per_epoch) {
         return;
@@ -185,15 +194,13 @@ void Monitor::check_uniqueness(NodeId node, const View& after, Instant now, std:
     }
 }
 
-void Monitor::note_loss(NodeId node, const View& after, Instant now,
-                        std::span<const View> views) {
+void Monitor::note_loss(NodeId node, const View& after, Instant now) {
     Failover failover;
     failover.lost = now;
     failover.leader = node;
     failover.by_fault = !live(after);
     failures_open_ += failover.by_fault ? 1 : 0;
-    const auto stands = [](const View& v) { return v.role == Role::candidate; };
-    if (std::any_of(views.begin(), views.begin() + members_, stands)) {
+    if (standing_ > 0) {
         failover.detected = now;
     }
     failovers_.push_back(failover);
@@ -202,20 +209,17 @@ void Monitor::note_loss(NodeId node, const View& after, Instant now,
 void Monitor::judge_agreement(std::span<const View> views, Instant now) {
     // At most one acting leader can be named by a majority; look no further than that one.
     NodeId named = no_node;
-    if (acting_ == 1 || (acting_ > 1 && quorum_size(members_) <= live_)) {
-        const NodeId candidate = leader(views);
-        named = candidate;
-        if (acting_ > 1) {
-            for (NodeId i = 1; i <= members_; ++i) {
-                if (views[i - 1].leads() && has_quorum(believers_[i], members_)) {
-                    named = i;
-                }
+    if (acting_.size() == 1 || (acting_.size() > 1 && quorum_size(members_) <= live_)) {
+        named = leader(views);
+        if (acting_.size() > 1) {
+            for (const NodeId i : acting_) {
+                named = has_quorum(believers_[i], members_) ? i : named;
             }
         }
     }
     majority_ = named != no_node && has_quorum(believers_[named], members_);
     const bool agreed_before = agreed_;
-    agreed_ = named != no_node && acting_ == 1 && believers_[named] == live_ &&
+    agreed_ = named != no_node && acting_.size() == 1 && believers_[named] == live_ &&
               started_ == members_;
     if (agreed_ && !agreed_before) {
         agreed_since_ = now;
@@ -236,15 +240,9 @@ void Monitor::judge_agreement(std::span<const View> views, Instant now) {
 }
 
 NodeId Monitor::leader(std::span<const View> views) const {
-    if (acting_ == 0) {
-        return no_node;
-    }
-    if (last_leader_ != no_node && acting_ == 1 && views[last_leader_ - 1].leads()) {
-        return last_leader_;
-    }
     NodeId best = no_node;
-    for (NodeId i = 1; i <= members_; ++i) {
-        if (views[i - 1].leads() && (best == no_node || views[i - 1].epoch >= views[best - 1].epoch)) {
+    for (const NodeId i : acting_) {
+        if (best == no_node || views[i - 1].epoch >= views[best - 1].epoch) {
             best = i;
         }
     }

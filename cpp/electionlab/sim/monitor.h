@@ -88,7 +88,9 @@ public:
     [[nodiscard]] std::span<const Violation> violations() const { return violations_; }
     void add_violation(const Violation& violation);
 
-    [[nodiscard]] NodeId acting_leaders() const { return acting_; }
+    [[nodiscard]] NodeId acting_leaders() const {
+        return static_cast<NodeId>(acting_.size());
+    }
     [[nodiscard]] NodeId live_members() const { return live_; }
     /// One acting leader, every live member names it, and every member has started once.
     [[nodiscard]] bool agreed() const { return agreed_; }
@@ -114,12 +116,10 @@ private:
 
     static bool live(const View& v) { return v.role != Role::down && v.role != Role::paused; }
     void count_believer(const View& view, int by);
-    void check_uniqueness(NodeId node, const View& after, Instant now, std::int64_t step,
-                          std::span<const View> views);
-    void begin_leadership(NodeId node, const View& after, Instant now, std::int64_t step,
-                          std::span<const View> views);
+    void check_uniqueness(NodeId node, const View& after, Instant now, std::int64_t step);
+    void begin_leadership(NodeId node, const View& after, Instant now, std::int64_t step);
     void note_candidacy(const View& before, const View& after, Instant now);
-    void note_loss(NodeId node, const View& after, Instant now, std::span<const View> views);
+    void note_loss(NodeId node, const View& after, Instant now);
     void note_win(Epoch epoch);
     EpochRecord* record_of(Epoch epoch);
     void judge_agreement(std::span<const View> views, Instant now);
@@ -131,7 +131,8 @@ private:
     std::vector<Violation> violations_;
     EpochLeaders leader_of_epoch_;
     std::vector<NodeId> believers_;                          // live nodes that name node i
-    NodeId acting_ = 0;
+    std::vector<NodeId> acting_;  // who acts as leader, ascending
+    NodeId standing_ = 0;         // members that stand for election
     NodeId live_ = 0;
     NodeId started_ = 0;                                     // members that were ever live
     std::vector<std::uint8_t> was_live_;

@@ -214,36 +214,7 @@ public:
     }
     const FaultCounts& fault_counts() const override { return simulation_.fault_counts(); }
 
-    Value traffic() const override {
-        Value::Dict by_kind;
-        std::int64_t sent = 0, delivered = 0;
-        for (std::size_t kind = 0; kind < description_->messages.size(); ++kind) {
-            const auto& t = simulation_.traffic_by_kind()[kind];
-            sent += t.sent;
-            delivered += t.delivered;
-            by_kind.emplace_back(description_->messages[kind].name,
-                                 Value::Dict{{"sent", t.sent}, {"delivered", t.delivered}});
-        }
-        Value::List by_node;
-        for (NodeId node = 1; node <= simulation_.actors(); ++node) {
-            const auto& t = simulation_.traffic_by_node()[node];
-            by_node.push_back(
-                Value::Dict{{"node", node}, {"sent", t.sent}, {"delivered", t.delivered}});
-        }
-        Value::Dict dropped;
-        for (std::size_t reason = 1; reason < drop_reasons; ++reason) {
-            dropped.emplace_back(std::string(enum_name(static_cast<DropReason>(reason))),
-                                 simulation_.drops_by_reason()[reason]);
-        }
-        const auto load = static_cast<double>(sent + delivered);
-        return Value::Dict{{"sent", sent},
-                           {"delivered", delivered},
-                           {"dropped", std::move(dropped)},
-                           {"by_kind", std::move(by_kind)},
-                           {"by_node", std::move(by_node)},
-                           {"leader_share",
-                            load > 0 ? static_cast<double>(simulation_.leader_traffic()) / load : 0.0}};
-    }
+    Value traffic() const override { return simulation_.traffic(); }
 
     const Trace& trace() const override { return trace_; }
     bool records() const override { return record_; }
@@ -253,19 +224,12 @@ public:
     const SimulationConfig& config() const override { return simulation_.config(); }
 
     std::string why_no_leader() const override {
-        const NodeId live = simulation_.monitor().live_members();
-        const NodeId members = simulation_.members();
-        const auto count = [](NodeId n) {
-            return std::to_string(n) + (n == 1 ? " node is up" : " nodes are up");
-        };
-        if (live == 0) {
-            return "no leader is possible: no node is up";
+        if constexpr (requires { P::why_no_leader(simulation_.options(), simulation_.views()); }) {
+            if (simulation_.monitor().live_members() > 0) {
+                return P::why_no_leader(simulation_.options(), simulation_.views());
+            }
         }
-        if (description_->about.majority && !has_quorum(live, members)) {
-            return "no leader is possible: " + count(live) + ", and a quorum of " +
-                   std::to_string(members) + " needs " + std::to_string(quorum_size(members));
-        }
-        return "";
+        return simulation_.why_no_leader();
     }
 
 private:

@@ -19,18 +19,12 @@
 #include "electionlab/core/random.h"
 #include "electionlab/node/protocol.h"
 #include "electionlab/node/timer_layout.h"
-#include "electionlab/sim/action.h"
-#include "electionlab/sim/config.h"
-#include "electionlab/sim/event.h"
-#include "electionlab/sim/event_queue.h"
-#include "electionlab/sim/monitor.h"
-#include "electionlab/sim/timer_table.h"
-#include "electionlab/sim/trace.h"
+#include "electionlab/sim/simulation_core.h"
 
 namespace electionlab {
 
 template <class P>
-class Simulation {
+class Simulation : public SimulationCore {
 public:
     using Options = typename P::Options;
     using Message = typename P::Message;
@@ -40,13 +34,10 @@ public:
     /// `options` must be validated. The cluster is at time 0, with nothing started yet.
     Simulation(std::shared_ptr<const Options> options, NodeId members,
                std::shared_ptr<const SimulationConfig> config, const Description& description)
-        : options_(std::move(options)),
-          config_(std::move(config)),
-          description_(&description),
+        : SimulationCore(members, std::move(config), description),
+          options_(std::move(options)),
           promises_(promises_of<P>()),
           properties_(properties_of<P>()),
-          members_(members),
-          actors_(members),
           layout_(description.per_peer, members) {
         for (const ActorKind& kind : actor_kinds<P>(*options_, members)) {
             actors_ += kind.count;
@@ -79,50 +70,15 @@ public:
         return loop(until, last_step, stops, &stop);
     }
 
-    /// Lets time pass without events; not past the next one.
-    void wait_until(Instant t) {
-        EL_ASSERT(t >= now_ && t <= next_time());
-        now_ = t;
-    }
-
     /// Carries out an action now; a step of its own. `InvalidArgument` when it makes no sense.
     const Event& apply(const Action& action);
 
     // --- looking ---
 
-    [[nodiscard]] Instant now() const { return now_; }
-    [[nodiscard]] std::int64_t steps() const { return step_; }
-    /// The last step that was carried out to its end: `steps()`, or one less after a handler threw.
-    [[nodiscard]] std::int64_t last_whole_step() const { return whole_step_; }
-    [[nodiscard]] NodeId members() const { return members_; }
-    [[nodiscard]] NodeId actors() const { return actors_; }
     [[nodiscard]] const NodeState& state(NodeId node) const { return slots_[node - 1].state; }
     /// What a crash would leave of a node now.
     [[nodiscard]] const typename P::Disk& durable(NodeId node) const;
-    [[nodiscard]] const View& view(NodeId node) const { return views_[node - 1]; }
-    [[nodiscard]] std::span<const View> views() const { return {views_.data(), members_}; }
-    [[nodiscard]] NodeId leader() const { return monitor_.leader(views()); }
-    [[nodiscard]] const Monitor& monitor() const { return monitor_; }
     [[nodiscard]] const Options& options() const { return *options_; }
-    [[nodiscard]] const SimulationConfig& config() const { return *config_; }
-    [[nodiscard]] const Network& network() const { return network_; }
-    [[nodiscard]] const FaultCounts& fault_counts() const { return counts_; }
-    [[nodiscard]] const Event& last_event() const { return last_; }
-    /// Sums of time in the measures reach up to now after this.
-    void settle() { monitor_.advance(now_); }
-
-    struct Traffic {
-        std::int64_t sent = 0;
-        std::int64_t delivered = 0;
-    };
-    [[nodiscard]] const std::vector<Traffic>& traffic_by_kind() const { return by_kind_; }
-    [[nodiscard]] const std::vector<Traffic>& traffic_by_node() const { return by_node_; }
-    /// Messages sent and received by nodes while they acted as leader.
-    [[nodiscard]] std::int64_t leader_traffic() const { return leader_traffic_; }
-    [[nodiscard]] const std::int64_t* drops_by_reason() const { return drops_; }
-
-    /// When the next event is due; `Instant::never()` when there is none.
-    [[nodiscard]] Instant next_time();
     /// Everything that may happen next, in the order in which it will if nobody interferes.
     [[nodiscard]] std::vector<PendingEvent> pending() const;
     /// Calls visit(timer, about, due) for every armed timer of a node, in the order of their names.
@@ -168,8 +124,6 @@ public:
     }
 
 private:
-    // A turn is the moment at which a node goes on with the first in its line.
-    enum class PendingKind : std::uint8_t { start, message, timer, turn };
     struct Pending {
         Message message{};
         std::int64_t number = 0;     // of the message; of a timer: its generation
@@ -178,17 +132,9 @@ private:
         NodeId from = no_node;
         NodeId to = no_node;
         std::uint32_t timer = 0;
-        std::uint32_t next = ~std::uint32_t{0};  // in a line; in a free place: the next free one
+        std::uint32_t next = no_slot;  // in a line; in a free place: the next free one
         PendingKind kind = PendingKind::message;
         bool doomed = false;         // left into a cut link that was mended since
-    };
-    // What waits at a node, first come, first served: a list through the bodies.
-    struct Line {
-        std::uint32_t first = ~std::uint32_t{0};
-        std::uint32_t last = ~std::uint32_t{0};
-        std::uint32_t turn = ~std::uint32_t{0};  // the place of the turn; none while it is paused
-        bool taken_up = false;       // the node is at the first, which takes its time
-        Duration left{};             // of that time, while a pause stops it
     };
     struct Slot {
         NodeState state{};
@@ -215,36 +161,6 @@ private:
         typename P::Disk disk;
         bool persists;
     };
-    struct Scheduled {
-        Instant at;
-        std::uint64_t order;
-        std::shared_ptr<const Action> action;
-        NodeId trigger = no_node;
-        int plan = -1;
-        std::uint32_t episode = 0;   // of a repair: the crash or pause of the node that it ends
-    };
-    struct Trigger {
-        std::shared_ptr<const Action> when;
-        int left = 1;
-        int message_kind = -1;
-    };
-    struct Plan {
-        FaultPlan plan;
-        std::uint64_t draws = 0;
-    };
-    // A trace pointer that copies as "none": a fork must never write into its parent's trace.
-    struct Recorder {
-        Trace* pointer = nullptr;
-        Recorder() = default;
-        Recorder(const Recorder&) {}
-        Recorder& operator=(const Recorder&) { return *this; }
-        Recorder(Recorder&&) noexcept {}
-        Recorder& operator=(Recorder&&) noexcept { return *this; }
-        ~Recorder() = default;
-        explicit operator bool() const { return pointer != nullptr; }
-        Trace* operator->() const { return pointer; }
-    };
-
     // --- the loop ---
     using Stops = bool (*)(const void* condition, const Simulation& simulation);
     bool loop(Instant until, std::int64_t last_step, Stops stops, const void* condition);
@@ -266,12 +182,12 @@ private:
     void handle_timer(NodeId node, std::uint32_t timer, NodeId about);
     void handle_start(NodeId node);
     EL_HOT void finish(NodeId node, Slot& slot);
-    EL_COLD void record_input(const Pending* message);
-    EL_COLD void record_notes(NodeId node);
+    EL_COLD void record_input(std::int64_t body, std::int64_t sent_ns) {
+        add_input_row(body, sent_ns);
+        add_notes(last_.node, effects_.notes());
+    }
     EL_COLD void judge_change(NodeId node, Slot& slot);
-    EL_COLD void change_view(NodeId node, const View& after);
     View current_view(NodeId node) const;
-    EL_HOT void begin_event(RowKind kind, NodeId node);
     void expire(std::size_t timer_slot);
     EL_COLD void expire_later(NodeId node, std::uint32_t timer, NodeId about);
 
@@ -282,7 +198,7 @@ private:
     EL_HOT void arm(NodeId node, const Slot& owner, std::uint32_t timer, NodeId about,
                     const TimerSpec& spec);
     EL_COLD Duration draw_timeout(NodeId node, std::uint32_t timer, NodeId about,
-                                  const TimerSpec& spec, std::uint32_t draws);
+                                  const TimerSpec& spec, std::uint32_t draws) const;
     void broadcast(NodeId from, Slot& sender, const Message& message, Instant leaves);
     EL_HOT void send_one(NodeId from, Slot& sender, NodeId to, const Message& message,
                          Instant leaves);
@@ -301,7 +217,6 @@ private:
     EL_COLD void drop_at_arrival(std::uint32_t slot, DropReason reason);
     void lose(std::uint32_t slot, DropReason reason);
     void check_properties(NodeId node);
-    EL_COLD void report_violation(std::string_view name, NodeId node);
 
     // --- actions ---
     bool carry_out(const Action& action, NodeId trigger, const std::uint64_t* word = nullptr);
@@ -312,29 +227,18 @@ private:
     bool resume(NodeId node);
     void hold_unsent(NodeId node);
     void release_unsent(NodeId node);
-    bool set_cut(NodeId from, NodeId to, bool cut);
     void doom_departed();
     void keep_order_of_links();
-    bool partition(const Action& action);
-    bool cut(const Action& action, bool cut);
-    bool change_links(const Action& action);
     bool set_clock(NodeId node, const Action& action);
     bool touch_message(const Action& action);
     bool fire(NodeId node, std::uint32_t timer, NodeId about);
     bool command(NodeId node, const Action& action);
-    bool later(const Action& action);
-    void pass_over(ActionKind kind, NodeId node, std::string_view why);
     void run_plan(int number);
-    Action draw_plan_action(Plan& plan, int number);
-    void schedule(Instant at, std::shared_ptr<const Action> action, NodeId trigger = no_node,
-                  int plan = -1, std::uint32_t episode = 0);
     [[nodiscard]] std::uint32_t episode_of(const Action& repair) const {
         const Slot& slot = slots_[repair.node - 1];
         return repair.kind == ActionKind::restart ? slot.incarnation : slot.pauses;
     }
-    void repair_later(const Action& action, NodeId node, Duration after);
-    void match_triggers(NodeId node, const View& before, const View& after);
-    void match_message_triggers(NodeId node, std::size_t kind);
+    void repair(const Action& action, NodeId node, Duration after);
     NodeId resolve(const Action& action, NodeId trigger, const std::uint64_t* word);
     const QueueKey* find_message(std::int64_t number) const;
     [[noreturn]] void refuse_message(std::int64_t number) const;
@@ -356,82 +260,28 @@ private:
         }
         return random_stream(key, node, purpose, timer);
     }
-    /// a * b / c, rounded down (or up by `more` = c - 1), for a >= 0; does not overflow for a up to
-    /// 2^60 and b, c from 0.5e9 to 1.5e9, as they are here.
-    static std::int64_t scaled(std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t more = 0) {
-        return (a / c) * b + ((a % c) * b + more) / c;
-    }
-    [[nodiscard]] std::int64_t clock_rate(NodeId node) const {
-        return billion + node_configs_[node - 1].clock_drift_ppb;
-    }
-    /// How far a node's clock goes in a span of true time that begins at `clock_since_`.
-    [[nodiscard]] std::int64_t local_span(NodeId node, std::int64_t span) const {
-        return scaled(span, clock_rate(node), billion);
-    }
-    [[nodiscard]] Instant after_local(NodeId node, Duration local) const;
-    [[nodiscard]] std::int64_t configured_drift(NodeId node) const;
     static constexpr bool has_promises = requires { P::invariants(); };
     static constexpr bool has_properties = requires { P::properties(); };
     using Layout = TimerLayout<HasPeerTimers<P>>;
-    static constexpr std::uint32_t no_slot = ~std::uint32_t{0};
-    static constexpr std::int64_t billion = 1'000'000'000;
     EL_HOT Context<Options> context(NodeId node, const Slot& slot) const {
-        return {*options_, node, members_, actors_, config_->initial_leader,
-                slot.plain ? now_ + slot.clock_offset : clock(node)};
+        const Instant time = slot.plain ? now_ + slot.clock_offset : clock(node);
+        if constexpr (Draws<P>) {
+            return {*options_, node, members_, actors_, config_->initial_leader, time,
+                    random_stream(key_, node, Purpose::protocol, slot.incarnation & 0xffffff)};
+        } else {
+            return {*options_, node, members_, actors_, config_->initial_leader, time};
+        }
     }
-    std::uint64_t next_order() { return order_++; }
-    void row(RowKind kind, NodeId node, NodeId peer = no_node);
-    TraceRow row_of(RowKind kind, NodeId node, NodeId peer) const;
     void refresh_plain(NodeId node);
 
     std::shared_ptr<const Options> options_;
-    std::shared_ptr<const SimulationConfig> config_;
-    const Description* description_;
     std::vector<Promise<P>> promises_;
     std::vector<Property<P>> properties_;
-    std::vector<std::uint8_t> broken_;       // which properties: each is reported once
-    NodeId members_;
-    NodeId actors_;
     TimerLayout<HasPeerTimers<P>> layout_;
-
-    std::uint64_t key_ = 0;  // of this trial's random streams
-    Instant now_;
-    std::int64_t step_ = 0;
-    std::int64_t whole_step_ = 0;
-    std::uint64_t order_ = 1;
-    std::int64_t next_message_ = 1;
     std::vector<Slot> slots_;
-    std::vector<View> views_;
-    std::vector<NodeConfig> node_configs_;
-    std::vector<Instant> clock_since_;       // when a clock's rate last changed
-    std::vector<Line> lines_;
-    Network network_;
-    TimerTable timers_;
-    std::vector<std::uint32_t> timer_draws_;
-    EventQueue queue_;
     std::vector<Pending> bodies_;
-    std::uint32_t first_free_ = no_slot;     // a list through the bodies
-    std::vector<QueueKey> stopped_;          // messages that a pause keeps from leaving, in order
     std::vector<Write> writes_;              // begun and not known to be done
-    std::vector<Scheduled> scheduled_;       // latest first
-    std::vector<Trigger> triggers_;
-    std::vector<Plan> plans_;
-    PerLink<Instant> last_arrival_;          // FIFO links
-    PerLink<Instant> cut_since_;             // links that are cut
-    PerLink<std::int64_t> last_number_;      // to count overtaken messages
-    bool tracks_overtaking_ = false;
-    bool message_triggers_ = false;
-    std::uint64_t target_draws_ = 0;
-
     Effects<Message> effects_;
-    Monitor monitor_;
-    FaultCounts counts_;
-    std::vector<Traffic> by_kind_;
-    std::vector<Traffic> by_node_;
-    std::int64_t leader_traffic_ = 0;
-    std::int64_t drops_[drop_reasons] = {};
-    Event last_;
-    Recorder trace_;
 };
 
 }  // namespace electionlab

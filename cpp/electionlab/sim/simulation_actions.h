@@ -45,26 +45,6 @@ const Event& Simulation<P>::apply(const Action& action) {
     return last_;
 }
 
-// What a line about an action says besides its kind and its node.
-inline std::string details_of(const Action& action) {
-    if (action.kind == ActionKind::command) {
-        const auto* fields = action.fields.get_if<Value::Dict>();
-        return action.command +
-               (fields == nullptr || fields->empty() ? "" : "(" + in_words(action.fields) + ")");
-    }
-    Value::Dict rest;
-    const Value whole = action.to_value();
-    for (const auto& [name, value] : *whole.get_if<Value::Dict>()) {
-        if (name != "action" && name != "node") {
-            rest.emplace_back(name, value);
-        }
-    }
-    constexpr std::string_view chosen[] = {"", "(the leader)", "(a follower)", "(drawn at random)",
-                                           "(which met the condition)"};
-    const std::string who(chosen[static_cast<std::size_t>(action.target)]);
-    return who + (who.empty() || rest.empty() ? "" : " ") + (rest.empty() ? "" : in_words(rest));
-}
-
 // `word` decides whom a random target means, in place of the run's own stream.
 template <class P>
 bool Simulation<P>::carry_out(const Action& action, NodeId trigger, const std::uint64_t* word) {
@@ -79,13 +59,7 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger, const std::u
                             action.kind == ActionKind::slow || action.kind == ActionKind::disk ||
                             action.kind == ActionKind::fire || action.kind == ActionKind::command;
     if (trace_ && step_ > 0) {
-        TraceRow r = row_of(RowKind::action, node, no_node);
-        r.detail = static_cast<std::uint8_t>(action.kind);
-        r.message = action.message > 0 ? action.message : -1;
-        if (const std::string details = details_of(action); !details.empty()) {
-            r.text = trace_->intern(unfilled(details));
-        }
-        trace_->append(r);
+        add_action_row(action, node);
     }
     bool effective = !needs_node || node != no_node;
     if (effective) {
@@ -95,24 +69,30 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger, const std::u
             case ActionKind::pause: effective = pause(node); break;
             case ActionKind::resume: effective = resume(node); break;
             case ActionKind::partition: effective = partition(action); break;
-            case ActionKind::cut: effective = cut(action, true); break;
-            case ActionKind::mend: effective = cut(action, false); break;
+            case ActionKind::cut: effective = cut_links(action, true); break;
+            case ActionKind::mend:
+                doom_departed();
+                effective = cut_links(action, false);
+                break;
             case ActionKind::heal:
                 doom_departed();
                 effective = network_.heal() > 0;
                 cut_since_.reset(0);
                 break;
-            case ActionKind::link: effective = change_links(action); break;
+            case ActionKind::link:
+                effective = change_links(action);
+                keep_order_of_links();
+                break;
             case ActionKind::clock: effective = set_clock(node, action); break;
             case ActionKind::slow: {
-                Distribution& processing = node_configs_[node - 1].processing;
+                Distribution& processing = own_config(node).processing;
                 effective = !(processing == action.distribution);
                 processing = action.distribution;
                 refresh_plain(node);
                 break;
             }
             case ActionKind::disk: {
-                Distribution& write_delay = node_configs_[node - 1].write_delay;
+                Distribution& write_delay = own_config(node).write_delay;
                 effective = !(write_delay == action.distribution);
                 write_delay = action.distribution;
                 break;
@@ -135,7 +115,7 @@ bool Simulation<P>::carry_out(const Action& action, NodeId trigger, const std::u
         monitor_.on_fault(now_);
     }
     if (effective && action.repair_after) {
-        repair_later(action, node, *action.repair_after);
+        repair(action, node, *action.repair_after);
     }
     if (last_.kind == RowKind::action && node != no_node) {
         last_.view = views_[node - 1];
@@ -216,7 +196,7 @@ bool Simulation<P>::command(NodeId node, const Action& action) {
         P::on_command(slot.state, context(node, slot), asked, effects_);
         last_.view = current_view(node);
         if (trace_) {
-            record_notes(node);
+            add_notes(node, effects_.notes());
         }
         finish(node, slot);
         return true;

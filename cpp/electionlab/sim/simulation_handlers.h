@@ -23,7 +23,7 @@ void Simulation<P>::handle_message(std::uint32_t place, const Pending& what, Slo
     P::on_message(slot.state, ctx, what.from, what.message, effects_);
     last_.view = P::view(slot.state, ctx);
     if (trace_) {
-        record_input(&what);
+        record_input(what.body, what.sent.ns);
     }
     free_slot(place);
     finish(node, slot);
@@ -37,10 +37,10 @@ void Simulation<P>::handle_timer(NodeId node, std::uint32_t timer, NodeId about)
     last_.peer = about;
     effects_.clear();
     const Context<Options> ctx = context(node, slot);
-    electionlab::expire<P>(slot.state, ctx, static_cast<typename P::Timer>(timer), about, effects_);
+    electionlab::expire<P>(slot.state, ctx, static_cast<TimerOf<P>>(timer), about, effects_);
     last_.view = P::view(slot.state, ctx);
     if (trace_) {
-        record_input(nullptr);
+        record_input(-1, -1);
     }
     finish(node, slot);
 }
@@ -55,36 +55,9 @@ void Simulation<P>::handle_start(NodeId node) {
     P::on_start(slot.state, ctx, effects_);
     last_.view = P::view(slot.state, ctx);
     if (trace_) {
-        record_input(nullptr);
+        record_input(-1, -1);
     }
     finish(node, slot);
-}
-
-// The row of an input shows the view after it; then come the handler's reasons.
-template <class P>
-void Simulation<P>::record_input(const Pending* message) {
-    TraceRow r = row_of(last_.kind, last_.node, last_.peer);
-    r.role = last_.view.role;
-    r.leader = last_.view.leader;
-    r.epoch = last_.view.epoch;
-    r.message = last_.message;
-    r.message_kind = last_.message_kind;
-    r.timer = last_.timer;
-    r.body = message != nullptr ? message->body : -1;
-    r.other_ns = message != nullptr ? message->sent.ns : -1;
-    trace_->append(r);
-    record_notes(last_.node);
-}
-
-template <class P>
-void Simulation<P>::record_notes(NodeId node) {
-    for (const Note& note : effects_.notes()) {
-        TraceRow r = row_of(RowKind::note, node, no_node);
-        r.text = trace_->intern(note.text);
-        r.first = note.first;
-        r.second = note.second;
-        trace_->append(r);
-    }
 }
 
 // After a handler: its new view, its promises, and then its effects, in the order of duties: the
@@ -158,31 +131,6 @@ View Simulation<P>::current_view(NodeId node) const {
     return view;
 }
 
-template <class P>
-void Simulation<P>::change_view(NodeId node, const View& after) {
-    const View before = std::exchange(views_[node - 1], after);
-    if (node <= members_) {
-        const std::size_t known = monitor_.violations().size();
-        monitor_.on_view(node, before, after, now_, step_, views());
-        row(RowKind::view, node);
-        if (after.leads() && !before.leads()) {
-            row(RowKind::leader, node);
-        }
-        for (std::size_t i = known; trace_ && i < monitor_.violations().size(); ++i) {
-            const Violation& violation = monitor_.violations()[i];
-            TraceRow r = row_of(RowKind::violation, node, violation.other);
-            r.text = trace_->intern(std::string(violation.invariant) + ": node {} led as well");
-            r.first = violation.other;
-            trace_->append(r);
-        }
-    } else {
-        row(RowKind::view, node);
-    }
-    if (!triggers_.empty()) {
-        match_triggers(node, before, after);
-    }
-}
-
 // A handler changed the node's view, or messages will tell of a change to its disk.
 template <class P>
 void Simulation<P>::judge_change(NodeId node, Slot& slot) {
@@ -218,21 +166,11 @@ void Simulation<P>::check_properties(NodeId node) {
     }
 }
 
-template <class P>
-void Simulation<P>::report_violation(std::string_view name, NodeId node) {
-    monitor_.add_violation({step_, now_, name, node, no_node, views_[node - 1].epoch});
-    if (trace_) {
-        TraceRow r = row_of(RowKind::violation, node, no_node);
-        r.text = trace_->intern(name);
-        trace_->append(r);
-    }
-}
-
 // Begins a durable write; returns when it is done.
 template <class P>
 Instant Simulation<P>::write(NodeId node) {
     Slot& slot = slots_[node - 1];
-    const Distribution& delay = node_configs_[node - 1].write_delay;
+    const Distribution& delay = node_config(node).write_delay;
     if (!writes_.empty()) {
         settle_writes(now_);  // an older write must not come after this one
     }
@@ -284,7 +222,7 @@ void Simulation<P>::arm(NodeId node, const Slot& owner, std::uint32_t timer, Nod
         wait = {uniform_integer(stream.word(draw), spec.min.ns, spec.max.ns)};
     }
     if (!owner.plain) {
-        const NodeConfig& config = node_configs_[node - 1];
+        const NodeConfig& config = node_config(node);
         if (config.clock_drift_ppb != 0) {  // the node counts on its own clock
             // At least a nanosecond: a timer that takes no time would stop the clock.
             wait = std::max(after_local(node, wait) - now_, nanoseconds(1));
@@ -298,43 +236,12 @@ void Simulation<P>::arm(NodeId node, const Slot& owner, std::uint32_t timer, Nod
     timers_.set(slot, now_ + wait, next_order());
 }
 
-// A span of the node's own clock, drawn by the less common policies.
 template <class P>
 Duration Simulation<P>::draw_timeout(NodeId node, std::uint32_t timer, NodeId about,
-                                     const TimerSpec& spec, std::uint32_t draws) {
-    const auto stream = timer_stream(Purpose::timer, node, timer, about);
-    switch (spec.policy) {
-        case TimeoutPolicy::drawn_once: {
-            const auto once = timer_stream(Purpose::timer, node, timer + 128, about);
-            return {uniform_integer(once.word(slots_[node - 1].incarnation), spec.min.ns, spec.max.ns)};
-        }
-        case TimeoutPolicy::quantised: {
-            // The timer counts the node's ticks, which run whatever it does: the first comes early.
-            const std::int64_t tick = spec.tick.ns;
-            const auto phase = uniform_integer(random_stream(key_, node, Purpose::clock).word(0), 0,
-                                               tick - 1);
-            const std::int64_t local = clock(node).ns - phase;
-            const std::int64_t into_tick = ((local % tick) + tick) % tick;
-            const std::int64_t ticks =
-                uniform_integer(stream.word(draws), spec.min.ns / tick, spec.max.ns / tick);
-            return {ticks * tick - into_tick};
-        }
-        case TimeoutPolicy::rounded: {
-            const std::int64_t tick = spec.tick.ns;
-            const auto drawn = uniform_integer(stream.word(draws), spec.min.ns, spec.max.ns);
-            return {(drawn + tick / 2) / tick * tick};
-        }
-        default: {  // redrawn_each_tick
-            const std::uint64_t own = stream.word(draws);
-            const std::int64_t span = spec.max.ns - spec.min.ns;
-            for (std::int64_t past = spec.tick.ns, tick = 1;; past += spec.tick.ns, ++tick) {
-                const auto word = RandomStream{own}.word(static_cast<std::uint64_t>(tick));
-                if (past > uniform_integer(word, 0, span)) {
-                    return {spec.min.ns + past};
-                }
-            }
-        }
-    }
+                                     const TimerSpec& spec, std::uint32_t draws) const {
+    return draw_by_policy(spec, timer_stream(Purpose::timer, node, timer, about),
+                          timer_stream(Purpose::timer, node, timer + 128, about), draws,
+                          slots_[node - 1].incarnation, node, clock(node));
 }
 
 }  // namespace electionlab

@@ -18,12 +18,7 @@ const typename P::Disk& Simulation<P>::durable(NodeId node) const {
 
 template <class P>
 std::vector<PendingEvent> Simulation<P>::pending() const {
-    struct Ordered {
-        PendingEvent event;
-        std::uint64_t order;
-    };
-    constexpr std::uint64_t last_of_its_instant = ~std::uint64_t{0};
-    std::vector<Ordered> all;
+    std::vector<OrderedPending> all;
     const auto describe = [&](std::uint32_t slot) {
         const Pending& p = bodies_[slot];
         PendingEvent e;
@@ -59,13 +54,7 @@ std::vector<PendingEvent> Simulation<P>::pending() const {
             all.push_back({std::move(e), first ? order : last_of_its_instant});
         }
     };
-    for (auto s = scheduled_.rbegin(); s != scheduled_.rend(); ++s) {
-        PendingEvent e;
-        e.kind = PendingEvent::Kind::action;
-        e.at = s->at;
-        e.fields = s->action->to_value();
-        all.push_back({std::move(e), 0});  // before everything else of its instant
-    }
+    add_scheduled(all);
     for (const QueueKey& key : queue_.keys()) {
         if (bodies_[key.slot()].kind == PendingKind::turn) {
             add_line(bodies_[key.slot()].to, Instant{key.at}, key.order());
@@ -99,14 +88,7 @@ std::vector<PendingEvent> Simulation<P>::pending() const {
         e.waits = WaitReason::sender_paused;
         all.push_back({std::move(e), last_of_its_instant});
     }
-    std::stable_sort(all.begin(), all.end(), [](const Ordered& a, const Ordered& b) {
-        return a.event.at != b.event.at ? a.event.at < b.event.at : a.order < b.order;
-    });
-    std::vector<PendingEvent> events;
-    for (Ordered& o : all) {
-        events.push_back(std::move(o.event));
-    }
-    return events;
+    return in_order(std::move(all));
 }
 
 // Order numbers count as the order that they give, not as numbers: only that decides anything.
@@ -114,11 +96,6 @@ template <class P>
 std::uint64_t Simulation<P>::fingerprint() const {
     std::uint64_t hash = golden_gamma;
     const auto word = [&](auto value) { hash_word(hash, static_cast<std::uint64_t>(value)); };
-    const auto hash_action = [&](const Action& action) {
-        for (const char c : action.to_value().to_json()) {
-            word(static_cast<unsigned char>(c));
-        }
-    };
     const auto hash_pending = [&](const Pending& p) {
         word(p.kind);
         word(p.to);
@@ -143,7 +120,6 @@ std::uint64_t Simulation<P>::fingerprint() const {
     for (NodeId node = 1; node <= actors_; ++node) {
         const Slot& slot = slots_[node - 1];
         const Line& line = lines_[node - 1];
-        const NodeConfig& config = node_configs_[node - 1];
         hash_into(hash, slot.state);
         hash_into(hash, durable(node));
         const typename P::Disk* visible = &slot.visible;
@@ -161,10 +137,7 @@ std::uint64_t Simulation<P>::fingerprint() const {
         word(std::uint64_t{slot.incarnation} << 32 | slot.pauses);
         word(clock(node).ns);
         word(clock_since_[node - 1].ns);
-        hash_into(hash, config.processing);
-        hash_into(hash, config.write_delay);
-        hash_into(hash, config.timer_lateness);
-        word(config.clock_drift_ppb);
+        hash_config(hash, node);
         word(line.taken_up && slot.paused ? line.left.ns : 0);
         for (std::uint32_t place = line.first; place != no_slot; place = bodies_[place].next) {
             hash_pending(bodies_[place]);
@@ -177,26 +150,7 @@ std::uint64_t Simulation<P>::fingerprint() const {
         word(broken);
     }
 
-    // What is due, in the order in which it is.
-    struct Due {
-        std::int64_t at;
-        std::uint64_t order;
-        std::uint64_t what;
-        bool is_timer;
-    };
-    std::vector<Due> dues;
-    for (const QueueKey& key : queue_.keys()) {
-        dues.push_back({key.at, key.order(), key.slot(), false});
-    }
-    for (std::size_t slot = 0; slot < timers_.size(); ++slot) {
-        if (timers_.armed(slot)) {
-            dues.push_back({timers_.at(slot).at, timers_.at(slot).order, slot, true});
-        }
-    }
-    std::sort(dues.begin(), dues.end(), [](const Due& a, const Due& b) {
-        return a.at != b.at ? a.at < b.at : a.order < b.order;
-    });
-    for (const Due& due : dues) {
+    for (const Due& due : dues()) {
         word(due.at);
         if (due.is_timer) {
             word(due.what);
@@ -217,31 +171,7 @@ std::uint64_t Simulation<P>::fingerprint() const {
         }
     }
 
-    word(network_.hash());
-    word(last_arrival_.hash([&](Instant last) { return last > now_ ? last.ns : 0; }));
-    word(cut_since_.hash([](Instant since) { return since.ns; }));
-
-    word(scheduled_.size());
-    for (const Scheduled& s : scheduled_) {
-        word(s.at.ns);
-        word(s.trigger);
-        word(s.plan);
-        word(s.episode);
-        hash_action(*s.action);
-    }
-    word(triggers_.size());
-    for (const Trigger& trigger : triggers_) {
-        word(trigger.left);
-        hash_action(*trigger.when);
-    }
-    word(plans_.size());
-    for (const Plan& plan : plans_) {
-        word(plan.draws);
-        Action whole;
-        whole.kind = ActionKind::plan;
-        whole.plan = plan.plan;
-        hash_action(whole);
-    }
+    hash_surroundings(hash);
     return hash;
 }
 

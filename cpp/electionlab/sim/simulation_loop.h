@@ -8,59 +8,18 @@ namespace electionlab {
 
 template <class P>
 void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
-    key_ = trial_key(seed, trial);
-    now_ = {};
-    step_ = whole_step_ = 0;
-    order_ = 1;
-    next_message_ = 1;
-    queue_.clear();
+    reset_core(seed, trial, properties_.size(), actors_ * layout_.per_node());
     bodies_.clear();
-    first_free_ = no_slot;
-    stopped_.clear();
     writes_.clear();
-    scheduled_.clear();
-    triggers_.clear();
-    plans_.clear();
-    network_ = config_->network;
-    last_arrival_.reset(0);
-    cut_since_.reset(0);
-    tracks_overtaking_ = false;
-    message_triggers_ = false;
-    target_draws_ = 0;
-    counts_ = {};
-    by_kind_.assign(description_->messages.size(), {});
-    by_node_.assign(actors_ + 1, {});
-    leader_traffic_ = 0;
-    std::fill(std::begin(drops_), std::end(drops_), 0);
-    last_ = {};
-
-    broken_.assign(properties_.size(), 0);
-    timers_.reset(actors_ * layout_.per_node());
-    timer_draws_.assign(timers_.size(), 0);
     slots_.assign(actors_, Slot{});
-    views_.assign(actors_, View{Role::down, no_node, 0});
-    node_configs_.assign(actors_, config_->every_node);
-    for (const auto& [node, own] : config_->nodes) {
-        node_configs_[node - 1] = own;
-    }
-    for (NodeId node = 1; node <= actors_; ++node) {  // a spread of rates is drawn once a trial
-        NodeConfig& c = node_configs_[node - 1];
-        if (c.clock_drift_ppb != c.clock_drift_max_ppb) {
-            c.clock_drift_ppb = c.clock_drift_max_ppb = configured_drift(node);
-        }
-    }
-    clock_since_.assign(actors_, Instant{});
-    lines_.assign(actors_, Line{});
-    monitor_.reset(members_, {.one_leader_per_epoch = description_->about.epochs,
-                              .one_leader_at_a_time = config_->one_leader_at_a_time});
     for (NodeId node = 1; node <= actors_; ++node) {
         Slot& slot = slots_[node - 1];
         slot.state.disk = P::initial_disk(*options_, node);
         slot.stable = slot.visible = slot.state.disk;
         slot.network_key = random_stream(key_, node, Purpose::network).key;
-        slot.clock_offset = node_configs_[node - 1].clock_offset;
+        slot.clock_offset = node_config(node).clock_offset;
         refresh_plain(node);
-        const Distribution& start = node_configs_[node - 1].start;
+        const Distribution& start = node_config(node).start;
         const Instant at = now_ + start.draw(random_stream(key_, node, Purpose::start).word(0));
         const std::uint32_t place = take_slot();
         bodies_[place].kind = PendingKind::start;
@@ -70,15 +29,6 @@ void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
     for (const Action& action : config_->actions) {
         carry_out(action, no_node);
     }
-}
-
-template <class P>
-Instant Simulation<P>::next_time() {
-    Instant next = scheduled_.empty() ? Instant::never() : scheduled_.back().at;
-    if (!queue_.empty()) {
-        next = std::min(next, Instant{queue_.top().at});
-    }
-    return std::min(next, Instant{timers_.at(timers_.earliest()).at});
 }
 
 // All that usually happens at an event is in this one function, whatever the condition to stop.
@@ -142,20 +92,6 @@ void Simulation<P>::advance_schedule() {
     } else {
         pass_over(next.action->kind, next.action->node, "nothing: what it was to end is over");
     }
-}
-
-template <class P>
-void Simulation<P>::begin_event(RowKind kind, NodeId node) {
-    last_.step = ++step_;
-    last_.at = now_;
-    last_.kind = kind;
-    last_.detail = 0;
-    last_.message_kind = -1;
-    last_.timer = -1;
-    last_.node = node;
-    last_.peer = no_node;
-    last_.message = -1;
-    last_.view = {};
 }
 
 // A timer has run out: its handler runs, unless its node is paused or busy; then it waits its turn.
@@ -229,32 +165,8 @@ void Simulation<P>::handle_unusual(std::uint32_t place) {
 }
 
 template <class P>
-TraceRow Simulation<P>::row_of(RowKind kind, NodeId node, NodeId peer) const {
-    TraceRow r;
-    r.step = step_;
-    r.at = now_;
-    r.kind = kind;
-    r.node = node;
-    r.peer = peer;
-    if (node != no_node) {
-        const View& view = views_[node - 1];
-        r.role = view.role;
-        r.leader = view.leader;
-        r.epoch = view.epoch;
-    }
-    return r;
-}
-
-template <class P>
-void Simulation<P>::row(RowKind kind, NodeId node, NodeId peer) {
-    if (trace_) {
-        trace_->append(row_of(kind, node, peer));
-    }
-}
-
-template <class P>
 void Simulation<P>::refresh_plain(NodeId node) {
-    const NodeConfig& c = node_configs_[node - 1];
+    const NodeConfig& c = node_config(node);
     slots_[node - 1].plain = c.processing.is_zero() && c.timer_lateness.is_zero() &&
                              c.clock_drift_ppb == 0 && !slots_[node - 1].paused &&
                              lines_[node - 1].first == no_slot;

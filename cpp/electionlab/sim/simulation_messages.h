@@ -117,12 +117,7 @@ void Simulation<P>::send_through_faults(NodeId from, NodeId to, const Message& m
     if (lost != DropReason::none) {
         ++drops_[static_cast<std::size_t>(lost)];
         if (trace_) {
-            TraceRow r = row_of(RowKind::drop, to, from);
-            r.message = number;
-            r.message_kind = static_cast<std::int8_t>(kind);
-            r.detail = static_cast<std::uint8_t>(lost);
-            r.body = body;
-            trace_->append(r);
+            add_drop_row(to, from, number, kind, lost, body);
         }
         return;
     }
@@ -187,12 +182,7 @@ void Simulation<P>::drop_at_arrival(std::uint32_t slot, DropReason reason) {
     counts_.cut += reason == DropReason::cut ? 1 : 0;
     counts_.receiver_down += reason == DropReason::receiver_down ? 1 : 0;
     if (trace_) {
-        TraceRow r = row_of(RowKind::drop, what.to, what.from);
-        r.message = last_.message;
-        r.message_kind = last_.message_kind;
-        r.detail = last_.detail;
-        r.body = what.body;
-        trace_->append(r);
+        add_drop_row(what.to, what.from, what.number, Traits::kind(what.message), reason, what.body);
     }
     free_slot(slot);
 }
@@ -203,12 +193,7 @@ void Simulation<P>::lose(std::uint32_t slot, DropReason reason) {
     const Pending& what = bodies_[slot];
     ++drops_[static_cast<std::size_t>(reason)];
     if (trace_) {
-        TraceRow r = row_of(RowKind::drop, what.to, what.from);
-        r.message = what.number;
-        r.message_kind = static_cast<std::int8_t>(Traits::kind(what.message));
-        r.detail = static_cast<std::uint8_t>(reason);
-        r.body = what.body;
-        trace_->append(r);
+        add_drop_row(what.to, what.from, what.number, Traits::kind(what.message), reason, what.body);
     }
     free_slot(slot);
 }

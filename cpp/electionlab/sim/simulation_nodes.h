@@ -69,7 +69,7 @@ bool Simulation<P>::restart(NodeId node, bool lose_disk) {
     P::on_restart(slot.state, context(node, slot), effects_);
     last_.view = current_view(node);
     if (trace_) {
-        record_notes(node);
+        add_notes(node, effects_.notes());
     }
     finish(node, slot);
     return true;
@@ -117,29 +117,10 @@ bool Simulation<P>::resume(NodeId node) {
     return true;
 }
 
-// The first moment at which a node's clock has gone on by so much: never early by that clock.
-template <class P>
-Instant Simulation<P>::after_local(NodeId node, Duration local) const {
-    const Instant since = clock_since_[node - 1];
-    const std::int64_t span = (now_ - since).ns, rate = clock_rate(node);
-    const std::int64_t end = scaled(local_span(node, span) + local.ns, billion, rate, rate - 1);
-    return since + Duration{std::max(end, span)};
-}
-
-// The rate of a node's clock as configured; of a spread, what was drawn for this trial.
-template <class P>
-std::int64_t Simulation<P>::configured_drift(NodeId node) const {
-    const NodeConfig& c = config_->node(node);
-    return c.clock_drift_ppb == c.clock_drift_max_ppb
-               ? c.clock_drift_ppb
-               : uniform_integer(random_stream(key_, node, Purpose::clock, 1).word(0),
-                                 c.clock_drift_ppb, c.clock_drift_max_ppb);
-}
-
 // Without a new rate a clock just jumps; with one it goes on from where it is, or is set to.
 template <class P>
 bool Simulation<P>::set_clock(NodeId node, const Action& action) {
-    NodeConfig& config = node_configs_[node - 1];
+    NodeConfig& config = own_config(node);
     Slot& slot = slots_[node - 1];
     const Instant local = clock(node);
     const Duration jump = action.clock_offset ? now_ + *action.clock_offset - local : Duration{};

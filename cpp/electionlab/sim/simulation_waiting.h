@@ -16,7 +16,7 @@ bool Simulation<P>::wait_for_turn(std::uint32_t slot) {
     Line& line = lines_[node - 1];
     const bool alone = line.first == no_slot, busy = there.busy_until > now_;
     const bool takes_time = bodies_[slot].kind == PendingKind::message &&
-                            !node_configs_[node - 1].processing.is_zero();
+                            !node_config(node).processing.is_zero();
     if (!there.paused && !busy && alone && !takes_time) {
         return false;
     }
@@ -49,7 +49,7 @@ void Simulation<P>::take_turn(NodeId node) {
     const std::uint32_t slot = line.first;
     const PendingKind kind = bodies_[slot].kind;
     if (kind == PendingKind::message && !line.taken_up &&
-        !node_configs_[node - 1].processing.is_zero()) {
+        !node_config(node).processing.is_zero()) {
         take_up_first(node);
         call_first(node);
         return tell_wait(slot, WaitReason::handled);
@@ -81,7 +81,7 @@ template <class P>
 void Simulation<P>::take_up_first(NodeId node) {
     Slot& slot = slots_[node - 1];
     const auto stream = random_stream(key_, node, Purpose::processing);
-    slot.busy_until = now_ + node_configs_[node - 1].processing.draw(stream.word(slot.services++));
+    slot.busy_until = now_ + node_config(node).processing.draw(stream.word(slot.services++));
     lines_[node - 1].taken_up = true;
 }
 

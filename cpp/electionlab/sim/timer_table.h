@@ -1,8 +1,8 @@
 // Timers beside the nodes: one slot per (node, timer), so that re-arming is a store.
 //
-// The earliest slot is found by scanning blocks of 64; a block is scanned again only after its
-// earliest slot moved later. With few nodes that beats every heap, because a heartbeat re-arms a
-// timer that is nearly never the earliest.
+// The earliest slot is found by scanning blocks of 64, blocks of 64 blocks, and so on; a block is
+// scanned again only after its earliest slot moved later. With few nodes that beats every heap,
+// because a heartbeat re-arms a timer that is nearly never the earliest.
 #pragma once
 
 #include <algorithm>
@@ -25,15 +25,25 @@ public:
         slots = std::max(slots, std::size_t{1});  // there is always an earliest one
         slots_.assign(slots, Slot{Instant::never().ns, 0});
         generations_.assign(slots, 0);
-        blocks_.assign((slots + block_size - 1) / block_size, unknown);
+        std::size_t levels = 0;
+        for (std::size_t blocks = slots; blocks > block_size; ++levels) {
+            blocks = (blocks + block_size - 1) / block_size;
+            if (levels == levels_.size()) {
+                levels_.emplace_back();
+            }
+            levels_[levels].assign(blocks, unknown);
+        }
+        levels_.resize(levels);
         earliest_ = unknown;
     }
 
     void set(std::size_t slot, Instant at, std::uint64_t order) {
         slots_[slot] = {at.ns, order};
         ++generations_[slot];
-        if (blocks_.size() > 1) {
-            note_change(slot, blocks_[slot / block_size]);
+        std::size_t block = slot;
+        for (std::vector<std::size_t>& level : levels_) {
+            block /= block_size;
+            note_change(slot, level[block]);
         }
         note_change(slot, earliest_);
     }
@@ -81,17 +91,23 @@ private:
     }
 
     void find_earliest() {
-        if (blocks_.size() == 1) {
-            earliest_ = scan(0, slots_.size());
-            return;
-        }
-        earliest_ = 0;
-        for (std::size_t b = 0; b < blocks_.size(); ++b) {
-            if (blocks_[b] == unknown) {
-                blocks_[b] = scan(b * block_size, std::min((b + 1) * block_size, slots_.size()));
+        earliest_ = levels_.empty() ? scan(0, slots_.size())
+                                    : find(levels_.size() - 1, 0, levels_.back().size());
+    }
+
+    // The earliest slot of some blocks of a level.
+    std::size_t find(std::size_t level, std::size_t begin, std::size_t end) {
+        std::vector<std::size_t>& blocks = levels_[level];
+        std::size_t best = unknown;
+        for (std::size_t b = begin; b < end; ++b) {
+            if (blocks[b] == unknown) {
+                const std::size_t below = level == 0 ? slots_.size() : levels_[level - 1].size();
+                const std::size_t first = b * block_size, last = std::min(first + block_size, below);
+                blocks[b] = level == 0 ? scan(first, last) : find(level - 1, first, last);
             }
-            earliest_ = before(slots_[blocks_[b]], slots_[earliest_]) ? blocks_[b] : earliest_;
+            best = best == unknown || before(slots_[blocks[b]], slots_[best]) ? blocks[b] : best;
         }
+        return best;
     }
 
     [[nodiscard]] std::size_t scan(std::size_t begin, std::size_t end) const {
@@ -108,7 +124,7 @@ private:
 
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> generations_;
-    std::vector<std::size_t> blocks_;  // the earliest slot of each
+    std::vector<std::vector<std::size_t>> levels_;  // the earliest slot of each block
     std::size_t earliest_ = unknown;
 };
 

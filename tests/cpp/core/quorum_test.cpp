@@ -131,6 +131,42 @@ TEST_CASE("quorum: intersect is what trying every pair of disjoint sets finds", 
     CHECK(met < 280);
 }
 
+TEST_CASE("quorum: a grid's quorums are a row and a column, and any two share a node",
+          "[core][quorum][safety]") {
+    // 1 2 3
+    // 4 5 6
+    const Quorum two_by_three = Quorum::grid(2, 3);
+    CHECK(two_by_three.sets.size() == 6);
+    CHECK(two_by_three.is_met(nodes_of(0b100111, 6), 6));  // the first row, and 6 below 3
+    CHECK(two_by_three.is_met(nodes_of(0b111001, 6), 6));  // the second row, and 1 above 4
+    CHECK_FALSE(two_by_three.is_met(nodes_of(0b000111, 6), 6));
+    CHECK_FALSE(two_by_three.is_met(nodes_of(0b011011, 6), 6));  // two columns, four nodes
+    CHECK(read(Value::Dict{{"grid", Value::List{2, 3}}}) == two_by_three);
+    CHECK(refusal(two_by_three, 5).find("from 1 to 5") != std::string::npos);
+    for (NodeId rows = 1; rows <= 4; ++rows) {
+        for (NodeId columns = 1; columns <= 4; ++columns) {
+            const Quorum grid = Quorum::grid(rows, columns);
+            CAPTURE(rows, columns);
+            CHECK(refusal(grid, rows * columns).empty());
+            for (const IdList& set : grid.sets) {
+                REQUIRE(set.size() == rows + columns - 1);
+            }
+        }
+    }
+    const auto refused = [](const Value& sides) {
+        try {
+            (void)read(Value::Dict{{"grid", sides}});
+        } catch (const std::invalid_argument& error) {
+            return std::string(error.what());
+        }
+        return std::string();
+    };
+    CHECK(refused(3).find("quorum.grid=3: must be two numbers") == 0);
+    CHECK(refused(Value::List{2}).find("quorum.grid=[2]") == 0);
+    CHECK(refused(Value::List{0, 2}).find("from 1 to 32") != std::string::npos);
+    CHECK(refused(Value::List{2, 33}).find("from 1 to 32") != std::string::npos);
+}
+
 TEST_CASE("quorum: reads what it prints, and refuses the rest by name", "[core][quorum][format]") {
     for (const Quorum& q : {Quorum{}, Quorum::at_least(2), Quorum::weighted({2, 1, 1}, 3),
                             Quorum::of_sets({{1, 2}, {2, 3}})}) {

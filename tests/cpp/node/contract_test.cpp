@@ -54,7 +54,7 @@ public:
                     std::advance(chosen, next(0, static_cast<std::int64_t>(timers.size()) - 1));
                     at(node).timers.erase(chosen->first);
                     handle(node, [&](auto& s, const auto& ctx) {
-                        expire<P>(s, ctx, static_cast<typename P::Timer>(chosen->first.first),
+                        expire<P>(s, ctx, static_cast<TimerOf<P>>(chosen->first.first),
                                   chosen->first.second, effects_);
                     });
                 }

@@ -1,5 +1,6 @@
 #include "electionlab/sim/timer_table.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "electionlab/core/random.h"
@@ -30,7 +31,7 @@ std::size_t earliest_of(const std::vector<TimerTable::Slot>& slots) {
 }  // namespace
 
 TEST_CASE("timer table: finds the earliest timer as a look at every slot does", "[sim][timers]") {
-    const std::size_t size = GENERATE(1u, 2u, 63u, 64u, 65u, 300u, 777u);
+    const std::size_t size = GENERATE(1u, 2u, 63u, 64u, 65u, 300u, 777u, 4096u, 4200u);
     const std::uint64_t seed = GENERATE(range(1u, 6u));
     CAPTURE(size, seed);
     TimerTable table;
@@ -69,6 +70,28 @@ TEST_CASE("timer table: finds the earliest timer as a look at every slot does", 
         }
         REQUIRE(table.generation(slot) == armings[slot]);
         REQUIRE(table.armed(slot) == (reference[slot].at != Instant::never().ns));
+    }
+}
+
+TEST_CASE("timer table: a very large one lets its timers expire in order", "[sim][timers][scale]") {
+    const std::size_t size = 300'000;
+    TimerTable table;
+    table.reset(size);
+    std::vector<std::int64_t> times;
+    for (std::size_t slot = 0; slot < size; ++slot) {
+        times.push_back(uniform_integer(RandomStream{1}.word(slot), 0, 1'000'000'000));
+        table.set(slot, Instant{times.back()}, slot + 1);
+    }
+    std::sort(times.begin(), times.end());
+    for (std::size_t i = 0; i < 2000; ++i) {
+        const std::size_t slot = table.earliest();
+        CAPTURE(i, slot);
+        REQUIRE(table.at(slot).at == times[i]);
+        if (i % 2 == 0) {
+            table.cancel(slot);
+        } else {
+            table.set(slot, Instant{2'000'000'000}, size + i);
+        }
     }
 }
 

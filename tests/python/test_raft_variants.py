@@ -1,0 +1,183 @@
+"""Raft's options from Python: partial networks judged over time, quorums, presets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import electionlab as el
+
+END_MS = 20_000.0
+
+
+def played(
+    links: list[tuple[list[int], list[int]]], leader: int, down: int = 0, **options: Any
+) -> Any:
+    """Twenty seconds of five nodes, or as many as are named, with links cut both ways."""
+    nodes = 5 if any(5 in a + b for a, b in links) or down else 3
+    cluster = el.Cluster(el.Raft(nodes=nodes, **options), seed=3, initial_leader=leader)
+    cluster.run(until=10)
+    if down:
+        cluster.crash(down)
+    for one, other in links:
+        cluster.cut(one, other, both_ways=True)
+    cluster.run(until=END_MS)
+    assert cluster.violations() == []
+    return cluster
+
+
+PREVOTE = {"pre_vote": True}
+BOTH = {"pre_vote": True, "check_quorum": True}
+DEADLOCK = ([([4], [1, 3])], 4, 5)
+PARTIAL = ([([4], [1, 3, 5]), ([5], [1, 2, 4])], 3, 0)
+HUB = ([([2], [3, 4, 5]), ([3], [4, 5]), ([4], [5])], 3, 0)
+CHAIN = ([([2], [3])], 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("network", "options", "stable", "of_use"),
+    [
+        (DEADLOCK, {}, True, True),  # some changes, until node 2 leads
+        (DEADLOCK, PREVOTE, True, False),  # one leader for ever, and nobody answers it
+        (DEADLOCK, BOTH, True, True),
+        (PARTIAL, {}, False, None),
+        (PARTIAL, PREVOTE, True, True),
+        (PARTIAL, BOTH, True, True),
+        (HUB, {}, True, True),
+        (HUB, PREVOTE, True, False),
+        (HUB, BOTH, True, True),
+        (CHAIN, {}, False, None),
+        (CHAIN, PREVOTE, True, True),
+        (CHAIN, BOTH, True, True),
+        (CHAIN, {"leader_stickiness": True}, True, True),
+    ],
+)
+def test_partial_networks_are_judged_by_changes_and_by_acknowledged_time(
+    network: Any, options: dict[str, Any], stable: bool, of_use: bool | None
+) -> None:
+    links, leader, down = network
+    cluster = played(links, leader, down, **options)
+    changes = cluster.metrics["leaderships"]
+    assert (changes <= 6) if stable else (changes >= 20)
+    if of_use is not None:
+        share = el.acknowledged_share(cluster.trace)
+        assert (share > 0.9) if of_use else (share < 0.05)
+
+
+def test_a_look_at_the_end_would_not_tell() -> None:
+    """Deadlocked, there is a leader at the end as well as when all is well."""
+    links, leader, down = DEADLOCK
+    for options in (PREVOTE, BOTH):
+        assert played(links, leader, down, **options).leader is not None
+
+
+def test_acknowledged_spans_are_what_a_hand_count_gives() -> None:
+    """Constant delays: an answer is back 10 ms after each heartbeat, sent every 50 ms."""
+    network = el.Network(one_way_delay_ms=5)
+    cluster = el.Cluster(el.Raft(nodes=3), network=network, seed=1, initial_leader=1)
+    cluster.run(until=402)
+    cluster.partition([1], [2, 3])
+    cluster.run(until=900)
+    spans = el.acknowledged(cluster.trace, within_ms=100)
+    first = spans.iloc[0]
+    # The heartbeat of 400 ms is lost; that of 350 ms was answered at 360.
+    assert (first.from_ms, first.to_ms, first.node, first.epoch) == (60.0, 460.0, 1, 1)
+    assert len(spans) == 2
+    assert spans.iloc[1].node in (2, 3)
+    assert spans.iloc[1].to_ms == 900.0
+    assert spans.iloc[1].from_ms > 460.0
+    length = (spans["to_ms"] - spans["from_ms"]).sum()
+    assert el.acknowledged_share(cluster.trace, within_ms=100) == pytest.approx(length / 900)
+    gaps = el.acknowledged(cluster.trace, within_ms=20)
+    of_1 = gaps[gaps["node"] == 1]
+    np.testing.assert_allclose(of_1["from_ms"], np.arange(60, 361, 50))
+    np.testing.assert_allclose(of_1["to_ms"] - of_1["from_ms"], 20)
+
+
+def test_the_share_counts_a_moment_once_though_two_leaders_are_acknowledged() -> None:
+    cluster = played(*CHAIN)
+    spans = el.acknowledged(cluster.trace)
+    assert (spans["to_ms"] - spans["from_ms"]).sum() > END_MS
+    grid = np.arange(0.5, END_MS, 1.0)
+    covered = np.zeros(grid.size, dtype=bool)
+    for begin, end in spans[["from_ms", "to_ms"]].to_numpy():
+        covered |= (grid >= begin) & (grid < end)
+    assert el.acknowledged_share(cluster.trace) == pytest.approx(covered.mean(), abs=0.01)
+
+
+def test_acknowledged_counts_voters_only_and_refuses_what_it_cannot_judge() -> None:
+    options = {"non_voters": [4, 5]}
+    cluster = el.Cluster(el.Raft(nodes=5, **options), seed=1, initial_leader=1)
+    cluster.run(until=10)
+    cluster.partition([1, 4, 5], [2, 3])
+    cluster.run(until=100)
+    assert el.acknowledged(cluster.trace).empty
+    with pytest.raises(ValueError, match="within_ms=0: must be above 0"):
+        el.acknowledged(cluster.trace, within_ms=0)
+    bully = el.Cluster(el.Bully(nodes=3), seed=1)
+    bully.run(until=10)
+    with pytest.raises(ValueError, match=r"trace.protocol='bully': must be 'raft'"):
+        el.acknowledged(bully.trace)
+
+
+def test_quorums_are_values() -> None:
+    assert el.Raft(nodes=3, quorum=el.Quorum.majority()) == el.Raft(nodes=3)
+    grid = el.Raft(nodes=6, quorum=el.Quorum.grid(2, 3)).options["quorum"]
+    assert len(grid["sets"]) == 6
+    assert sorted(grid["sets"][0]) == [1, 2, 3, 4]
+    sets = el.Raft(nodes=3, quorum=el.Quorum.sets([(1, 2), (1, 3), (2, 3)]))
+    assert sets.options["quorum"] == {"sets": [[1, 2], [1, 3], [2, 3]]}
+    unsafe = el.Quorum.at_least(2, unsafe=True)
+    assert el.Raft(nodes=4, quorum=unsafe).options["quorum"] == {"at_least": 2, "unsafe": True}
+    weighted = el.Quorum.weighted([2, 1, 1], needed=3)
+    assert el.Raft(nodes=3, quorum=weighted).options["quorum"]["needed"] == 3
+    for bad in (el.Quorum.at_least(2), el.Quorum.sets([[1, 2], [3, 4]])):
+        with pytest.raises(ValueError, match=r"quorum=.*share no node"):
+            el.Raft(nodes=4, quorum=bad)
+
+
+def test_an_unsafe_quorum_gives_two_leaders_of_one_term_and_it_is_seen() -> None:
+    raft = el.Raft(nodes=4, quorum=el.Quorum.at_least(2, unsafe=True))
+    cluster = el.Cluster(raft, seed=2)
+    cluster.run(until=1)
+    cluster.partition([1, 2], [3, 4])
+    cluster.fire(1, "election")
+    cluster.fire(3, "election")
+    cluster.run(until=100)
+    assert "one_leader_per_epoch" in {v["invariant"] for v in cluster.violations()}
+
+
+@pytest.mark.parametrize("name", list(el.presets))
+def test_presets_run_or_say_what_is_missing(name: str) -> None:
+    preset = el.presets[name]
+    assert preset.source
+    assert preset.system
+    if not preset.available:
+        with pytest.raises(ValueError, match=f"protocol='{preset.protocol}': must be one of"):
+            preset.make(nodes=3)
+        return
+    protocol = preset.make(nodes=3)
+    for option, value in preset.options.items():
+        assert protocol.options[option] == (list(value) if isinstance(value, tuple) else value)
+    cluster = el.Cluster(protocol, seed=1)
+    assert cluster.run_until_leader(120_000, agreed=True)
+    cluster.crash("leader")
+    assert cluster.run_until_leader(120_000, agreed=True)
+    assert cluster.violations() == []
+
+
+def test_presets_of_raft_elect_within_what_their_timing_says() -> None:
+    """After a crash: the timeout from the last heartbeat, and little else."""
+    for name in ("raft_paper", "etcd", "hashicorp_raft", "kafka_kraft"):
+        protocol = el.presets[name].make(nodes=5)
+        low, high = protocol.options["election_timeout_ms"]
+        heartbeat = protocol.options["heartbeat_interval_ms"]
+        cluster = el.Cluster(protocol, seed=5, initial_leader=1)
+        cluster.run(until=3 * high)
+        assert cluster.metrics["leaderships"] == 1, name
+        cluster.crash(1)
+        cluster.run_until_leader(agreed=True)
+        took = cluster.metrics["failovers"][-1]["until_agreed_ms"]
+        assert low - heartbeat <= took <= 3 * high, name
