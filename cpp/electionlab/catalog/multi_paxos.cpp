@@ -4,6 +4,8 @@
 
 namespace electionlab {
 
-CatalogEntry multi_paxos_entry() { return catalog_entry<MultiPaxos, MultiPaxos, 64, most_ballot_nodes>(); }
+CatalogEntry multi_paxos_entry() {
+    return catalog_entry<MultiPaxos, MultiPaxos, 64, most_ballot_nodes>();
+}
 
 }  // namespace electionlab

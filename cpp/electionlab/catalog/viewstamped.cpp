@@ -4,6 +4,8 @@
 
 namespace electionlab {
 
-CatalogEntry viewstamped_entry() { return catalog_entry<Viewstamped, Viewstamped, 64, Viewstamped::Nodes::capacity>(); }
+CatalogEntry viewstamped_entry() {
+    return catalog_entry<Viewstamped, Viewstamped, 64, Viewstamped::Nodes::capacity>();
+}
 
 }  // namespace electionlab

@@ -27,7 +27,8 @@ void MultiPaxosOptions::validate(NodeId) const {
                     show(heartbeat_interval.to_ms()));
     }
     if (patience == Patience::ranked && rank_step.ns <= 0) {
-        invalid("rank_step_ms", show(rank_step.to_ms()), "must be above 0 where patience is ranked");
+        invalid("rank_step_ms", show(rank_step.to_ms()),
+                "must be above 0 where patience is ranked");
     }
 }
 
@@ -74,7 +75,7 @@ void MultiPaxos::on_message(State& s, const Context& ctx, NodeId from, const Mes
     std::visit([&](const auto& m) { on(s, ctx, from, m, effects); }, message);
 }
 
-// --- election: phase 1, once for all slots ----------------------------------------------------------
+// --- election: phase 1, once for all slots -------------------------------------------------------
 
 // Its own acceptor promises at once, so that the ballot is on the disk: no restart uses it again.
 void MultiPaxos::stand(State& s, const Context& ctx, Effects& effects) {
@@ -166,9 +167,10 @@ void MultiPaxos::on(State& s, const Context& ctx, NodeId, const Nack& m, Effects
     }
 }
 
-// --- leadership: phase 2, slot after slot -----------------------------------------------------------
+// --- leadership: phase 2, slot after slot --------------------------------------------------------
 
-void MultiPaxos::on_command(State& s, const Context& ctx, const Command& command, Effects& effects) {
+void MultiPaxos::on_command(State& s, const Context& ctx, const Command& command,
+                            Effects& effects) {
     if (s.memory.role != Role::leader) {
         effects.note("does not lead: the client must ask another node");
         return;
@@ -256,9 +258,8 @@ void MultiPaxos::on(State& s, const Context& ctx, NodeId from, const Heartbeat& 
     }
     follow(s, ctx, from, m.ballot, effects);
     const auto& accepted = s.disk.accepted;
-    const auto first_missing = std::find_if(accepted.begin(), accepted.end(), [&](const Accepted& a) {
-        return a.ballot != m.ballot;
-    });
+    const auto first_missing = std::find_if(
+        accepted.begin(), accepted.end(), [&](const Accepted& a) { return a.ballot != m.ballot; });
     const std::int64_t held = first_missing - accepted.begin();
     s.memory.chosen = std::max(s.memory.chosen, std::min(held, m.chosen));
     if (held < m.proposed) {
@@ -275,7 +276,7 @@ void MultiPaxos::on(State& s, const Context&, NodeId from, const Missing& m, Eff
     }
 }
 
-// --- what it promises -----------------------------------------------------------------------------
+// --- what it promises ----------------------------------------------------------------------------
 
 std::vector<electionlab::Promise<MultiPaxos>> MultiPaxos::invariants() {
     using Node = Known<MultiPaxos>;

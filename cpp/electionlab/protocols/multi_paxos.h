@@ -1,7 +1,7 @@
 // Multi-Paxos: a leader elected by phase 1 of Paxos, for all slots of a log at once.
 //
-// Source:      L. Lamport, "Paxos Made Simple", ACM SIGACT News 32(4), 2001, section 3; its practice:
-//              T. Chandra, R. Griesemer and J. Redstone, "Paxos Made Live", PODC 2007, and R. van
+// Source:      L. Lamport, "Paxos Made Simple", ACM SIGACT News 32(4), 2001, section 3. Practice: T.
+//              Chandra, R. Griesemer and J. Redstone, "Paxos Made Live", PODC 2007, and R. van
 //              Renesse and D. Altinbuken, "Paxos Made Moderately Complex", ACM Computing Surveys
 //              47(3), 2015.
 // Modelled:    a distinguished proposer that runs phase 1 once and then phase 2 for each slot;
@@ -10,8 +10,8 @@
 //              sent again.
 // Left out:    clients, snapshots, leases of the leader, membership change.
 // Deviations:  how silence is noticed is left open by section 3: heartbeats and patience are as in
-//              practice. A promise reports the whole log, and a new leader proposes all of it again,
-//              not only the slots that it does not know to be chosen.
+//              practice. A promise reports the whole log, and a new leader proposes all of it
+//              again, not only the slots that it does not know to be chosen.
 // Assumptions: crash faults, a disk that keeps what was written. Safety needs no timing at all;
 //              liveness needs more than half of all nodes up and connected, and patience well above
 //              four one-way delays.
@@ -50,7 +50,8 @@ struct MultiPaxosOptions {
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
         option("failure_timeout_ms", self.failure_timeout,
-               "Range of the silence after which a node tries to lead; above the heartbeat interval.");
+               "Range of the silence after which a node tries to lead; above the heartbeat "
+               "interval.");
         option("heartbeat_interval_ms", self.heartbeat_interval,
                "Time between a leader's heartbeats; above 0, below the failure timeout.");
         option("patience", self.patience,
@@ -184,13 +185,15 @@ private:
     static void on(State& s, const Context& ctx, NodeId from, const Prepare& m, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const Promise& m, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const Accept& m, Effects& effects);
-    static void on(State& s, const Context& ctx, NodeId from, const AcceptReply& m, Effects& effects);
+    static void on(State& s, const Context& ctx, NodeId from, const AcceptReply& m,
+                   Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const Heartbeat& m, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const Missing& m, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const Nack& m, Effects& effects);
 
     static void wait_for_a_leader(State& s, const Context& ctx, Effects& effects);
-    static void follow(State& s, const Context& ctx, NodeId leader, Ballot ballot, Effects& effects);
+    static void follow(State& s, const Context& ctx, NodeId leader, Ballot ballot,
+                       Effects& effects);
     static void stand(State& s, const Context& ctx, Effects& effects);
     static void take_in(State& s, NodeId from, const std::vector<Accepted>& accepted);
     static void become_leader(State& s, const Context& ctx, Effects& effects);

@@ -16,8 +16,9 @@ void PaxosOptions::validate(NodeId nodes) const {
         listed.insert(node);
     }
     if (!values.empty() && values.size() != nodes) {
-        invalid("values", show(detail::option_value(values)),
-                "must be empty or have one entry for each of the " + std::to_string(nodes) + " nodes");
+        invalid(
+            "values", show(detail::option_value(values)),
+            "must be empty or have one entry for each of the " + std::to_string(nodes) + " nodes");
     }
     if (round_timeout.ns <= 0) {
         invalid("round_timeout_ms", show(round_timeout.to_ms()), "must be above 0");
@@ -92,7 +93,7 @@ void Paxos::on_message(State& s, const Context& ctx, NodeId from, const Message&
     std::visit([&](const auto& m) { on(s, ctx, from, m, effects); }, message);
 }
 
-// --- proposer -------------------------------------------------------------------------------------
+// --- proposer ------------------------------------------------------------------------------------
 
 // Phase 1a, with a ballot above all that this node has seen. Its own acceptor answers at once, so
 // that the ballot is on the disk: no restart uses it again.
@@ -146,9 +147,7 @@ void Paxos::ask_to_accept(State& s, const Context& ctx, Effects& effects) {
 
 void Paxos::on(State& s, const Context& ctx, NodeId, const Nack& m, Effects& effects) {
     s.memory.round_seen = std::max(s.memory.round_seen, m.promised.round);
-    if (m.ballot == s.memory.ballot) {
-        give_way(s, ctx, m.promised, effects);
-    }
+    give_way(s, ctx, m.promised, effects);
 }
 
 // A proposer that learns of a higher ballot abandons its own (2.4, 2.5).
@@ -167,7 +166,7 @@ void Paxos::give_way(State& s, const Context& ctx, Ballot to, Effects& effects) 
     effects.set_timer(Timer::backoff, TimerSpec::between(ctx.options.backoff));
 }
 
-// --- acceptor -------------------------------------------------------------------------------------
+// --- acceptor ------------------------------------------------------------------------------------
 
 // Phase 1b.
 void Paxos::on(State& s, const Context& ctx, NodeId from, const Prepare& m, Effects& effects) {
@@ -223,7 +222,7 @@ void Paxos::accept(State& s, const Context& ctx, const Proposal& proposal, Effec
     }
 }
 
-// --- learner --------------------------------------------------------------------------------------
+// --- learner -------------------------------------------------------------------------------------
 
 void Paxos::on(State& s, const Context& ctx, NodeId from, const Accepted& m, Effects& effects) {
     count(s, ctx, from, m.proposal, effects);
@@ -268,7 +267,7 @@ void Paxos::learn(State& s, const Proposal& chosen, Effects& effects) {
     effects.cancel_timer(Timer::round);
 }
 
-// --- what it promises -----------------------------------------------------------------------------
+// --- what it promises ----------------------------------------------------------------------------
 
 // The node whose number was chosen leads. Whoever has learned so answers no request any more, so
 // that its epoch stays.
@@ -316,9 +315,9 @@ bool contains(const std::vector<Paxos::Proposal>& history, const Paxos::Proposal
     return std::find(history.begin(), history.end(), proposal) != history.end();
 }
 
-/// Whether a quorum has accepted this proposal at some time, as far as acceptors remember. `perhaps`:
-/// who has accepted too much since to remember counts, and who was never on (in a warm start it has
-/// accepted, and does not know it yet).
+/// Whether a quorum has accepted this proposal at some time, as far as acceptors remember.
+/// `perhaps`: who has accepted too much since to remember counts, and who was never on (in a warm
+/// start it has accepted, and does not know it yet).
 bool is_chosen(const Everybody& nodes, const Paxos::Proposal& proposal, bool perhaps) {
     Paxos::Nodes acceptors;
     for (NodeId node = 1; node <= nodes.members(); ++node) {

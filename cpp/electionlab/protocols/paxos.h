@@ -131,8 +131,8 @@ struct Paxos {
         Ballot promised;    ///< acceptor: the highest ballot it answered
         Proposal accepted;  ///< acceptor: the highest proposal it accepted
         Proposal chosen;    ///< learner: of a ballot that chose
-        /// The last proposals that this acceptor accepted, oldest first. No rule reads it: "only one
-        /// value is ever chosen" does.
+        /// The last proposals that this acceptor accepted, oldest first. No rule reads it: "only
+        /// one value is ever chosen" does.
         std::vector<Proposal> history;
         EL_FIELDS(Disk, promised, accepted, chosen, history)
     };

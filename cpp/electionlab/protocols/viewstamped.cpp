@@ -16,8 +16,9 @@ void ViewstampedOptions::validate(NodeId) const {
         invalid("heartbeat_interval_ms", show(heartbeat_interval.to_ms()), "must be above 0");
     }
     if (primary_timeout <= heartbeat_interval) {
-        invalid("primary_timeout_ms", show(primary_timeout.to_ms()),
-                "must be above heartbeat_interval_ms, which is " + show(heartbeat_interval.to_ms()));
+        invalid(
+            "primary_timeout_ms", show(primary_timeout.to_ms()),
+            "must be above heartbeat_interval_ms, which is " + show(heartbeat_interval.to_ms()));
     }
     if (view_change_timeout.ns <= 0) {
         invalid("view_change_timeout_ms", show(view_change_timeout.to_ms()), "must be above 0");
@@ -85,9 +86,10 @@ void Viewstamped::on_message(State& s, const Context& ctx, NodeId from, const Me
     std::visit([&](const auto& m) { on(s, ctx, from, m, effects); }, message);
 }
 
-// --- normal operation (4.1) -------------------------------------------------------------------------
+// --- normal operation (4.1) ----------------------------------------------------------------------
 
-void Viewstamped::on_command(State& s, const Context& ctx, const Command& command, Effects& effects) {
+void Viewstamped::on_command(State& s, const Context& ctx, const Command& command,
+                             Effects& effects) {
     Memory& m = s.memory;
     if (!view(s, ctx).leads()) {
         effects.note("is not the primary: the client must ask another node");
@@ -118,7 +120,8 @@ bool Viewstamped::hears_primary(State& s, const Context& ctx, NodeId from, Epoch
     return true;
 }
 
-void Viewstamped::on(State& s, const Context& ctx, NodeId from, const Prepare& p, Effects& effects) {
+void Viewstamped::on(State& s, const Context& ctx, NodeId from, const Prepare& p,
+                     Effects& effects) {
     Memory& m = s.memory;
     if (!hears_primary(s, ctx, from, p.view, effects)) {
         return;
@@ -181,7 +184,7 @@ void Viewstamped::on(State& s, const Context& ctx, NodeId from, const Commit& c,
     }
 }
 
-// --- the view change (4.2) --------------------------------------------------------------------------
+// --- the view change (4.2) -----------------------------------------------------------------------
 
 // Step 1.
 void Viewstamped::begin_view_change(State& s, const Context& ctx, Epoch view, Effects& effects) {
@@ -313,10 +316,11 @@ void Viewstamped::be_normal(State& s, const Context& ctx, Effects& effects) {
     }
 }
 
-// --- recovery (4.3) ---------------------------------------------------------------------------------
+// --- recovery (4.3) ------------------------------------------------------------------------------
 
 // Step 2. A node that remembers a later view than the others have seen brings them there first.
-void Viewstamped::on(State& s, const Context& ctx, NodeId from, const Recovery& m, Effects& effects) {
+void Viewstamped::on(State& s, const Context& ctx, NodeId from, const Recovery& m,
+                     Effects& effects) {
     if (m.view > s.memory.view) {
         begin_view_change(s, ctx, m.view, effects);
     }
@@ -357,7 +361,7 @@ void Viewstamped::on(State& s, const Context& ctx, NodeId from, const RecoveryRe
     }
 }
 
-// --- fetching what was missed (5.2) -------------------------------------------------------------------
+// --- fetching what was missed (5.2) --------------------------------------------------------------
 
 void Viewstamped::on(State& s, const Context&, NodeId from, const GetState& m, Effects& effects) {
     if (s.memory.status == Status::normal && m.view == s.memory.view) {
@@ -367,14 +371,15 @@ void Viewstamped::on(State& s, const Context&, NodeId from, const GetState& m, E
 
 void Viewstamped::on(State& s, const Context& ctx, NodeId, const NewState& m, Effects& effects) {
     const bool same = m.view == s.memory.view;
-    const bool missing = s.memory.status == Status::view_change || s.memory.log.size() < m.log.size();
+    const bool missing =
+        s.memory.status == Status::view_change || s.memory.log.size() < m.log.size();
     if (m.view > s.memory.view || (same && missing)) {
         effects.note("has the state of view {}", m.view);
         adopt(s, ctx, m.view, m.log, m.committed, effects);
     }
 }
 
-// --- what it promises -----------------------------------------------------------------------------
+// --- what it promises ----------------------------------------------------------------------------
 
 View Viewstamped::view(const State& s, const Context& ctx) {
     const Memory& m = s.memory;

@@ -1,24 +1,26 @@
 // Viewstamped Replication: who leads is computed from the view number; a view change only agrees on
 // the next view, and carries every committed operation into it.
 //
-// Source:      B. Oki and B. Liskov, "Viewstamped Replication", PODC 1988; B. Liskov and J. Cowling,
-//              "Viewstamped Replication Revisited", MIT-CSAIL-TR-2012-021, 2012, sections 4.1 to 4.3
-//              and 5.2. The flaw of 4.3: E. Michael, D. Ports, N. Sharma and A. Szekeres, "Recovering
-//              Shared Objects Without Stable Storage", DISC 2017, extended version, appendix B.1.
-// Modelled:    normal operation with Prepare, PrepareOk and Commit (the primary's sign of life), the
-//              view change, recovery with a nonce after a crash, fetching what was missed.
+// Source:      B. Oki and B. Liskov, "Viewstamped Replication", PODC 1988; B. Liskov and J.
+//              Cowling, "Viewstamped Replication Revisited", MIT-CSAIL-TR-2012-021, 2012, sections
+//              4.1 to 4.3 and 5.2. The flaw of 4.3: E. Michael, D. Ports, N. Sharma and A.
+//              Szekeres, "Recovering Shared Objects Without Stable Storage", DISC 2017, extended
+//              version, appendix B.1.
+// Modelled:    normal operation with Prepare, PrepareOk and Commit (the primary's sign of life),
+//              the view change, recovery with a nonce after a crash, fetching what was missed.
 // Left out:    clients and their table, checkpoints, change of the group, the service's execution.
 // Deviations:  views count from 1, and node 1 is the primary of view 1. Where the paper has 2f+1
 //              nodes, f+1 is a majority of any number. Logs are sent whole. A node that learns of a
-//              later view keeps its log until it has the new one (5.2 cuts it first). The nonce is a
-//              counter on the disk, which 4.3 offers beside a clock. `durable_view` is 1988's: the
-//              view is on the disk before anybody hears of it.
-// Assumptions: crash faults; no more than a minority is down or recovering at any time, or the state
-//              is lost for good; and for recovery without durable views, that no message of a view
-//              change is so slow as to be overtaken by its sender's crash and recovery.
+//              later view keeps its log until it has the new one (5.2 cuts it first). The nonce is
+//              a counter on the disk, which 4.3 offers beside a clock. `durable_view` is 1988's:
+//              the view is on the disk before anybody hears of it.
+// Assumptions: crash faults; no more than a minority is down or recovering at any time, or the
+//              state is lost for good; and for recovery without durable views, that no message of a
+//              view change is so slow as to be overtaken by its sender's crash and recovery.
 // Cost:        a view change of n nodes sends n(n-1) StartViewChange, n-1 DoViewChange and n-1
-//              StartView: (n-1)(n+2), one DoViewChange and one StartView less for each node down.
-// Weaknesses:  the next primary may be down or slow, and costs a time-out; messages hold whole logs.
+//              StartView: (n-1)(n+2), when all are up.
+// Weaknesses:  the next primary may be down or slow, and costs a time-out; messages hold whole
+//              logs.
 // Scenarios:   tests/scenarios/viewstamped/
 #pragma once
 
@@ -120,8 +122,8 @@ struct Viewstamped {
         std::int64_t committed = 0;
         EL_FIELDS(NewState, view, log, committed)
     };
-    using Message = std::variant<Prepare, PrepareOk, Commit, StartViewChange, DoViewChange, StartView,
-                                 Recovery, RecoveryResponse, GetState, NewState>;
+    using Message = std::variant<Prepare, PrepareOk, Commit, StartViewChange, DoViewChange,
+                                 StartView, Recovery, RecoveryResponse, GetState, NewState>;
 
     /// A client asks the primary for an operation.
     struct Request {
@@ -202,7 +204,8 @@ private:
     static void on(State& s, const Context& ctx, NodeId from, const Commit& m, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const StartViewChange& m,
                    Effects& effects);
-    static void on(State& s, const Context& ctx, NodeId from, const DoViewChange& m, Effects& effects);
+    static void on(State& s, const Context& ctx, NodeId from, const DoViewChange& m,
+                   Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const StartView& m, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const Recovery& m, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const RecoveryResponse& m,
@@ -210,7 +213,8 @@ private:
     static void on(State& s, const Context& ctx, NodeId from, const GetState& m, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const NewState& m, Effects& effects);
 
-    static bool hears_primary(State& s, const Context& ctx, NodeId from, Epoch view, Effects& effects);
+    static bool hears_primary(State& s, const Context& ctx, NodeId from, Epoch view,
+                              Effects& effects);
     static void begin_view_change(State& s, const Context& ctx, Epoch view, Effects& effects);
     static void report(State& s, const Context& ctx, Effects& effects);
     static void take_report(State& s, const Context& ctx, NodeId from, const DoViewChange& m,

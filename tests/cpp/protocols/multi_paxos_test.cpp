@@ -63,14 +63,15 @@ double longest_patience(const leader_crash::Crash& crash, bool ranked) {
     return ranked ? 150 + 30.0 * (leader_crash::highest_live(crash.story) - 1) : 300;
 }
 double bound(const leader_crash::Crash& crash, bool ranked) {
-    const bool quiet = crash.moment == leader_crash::Moment::any && crash.story.in_flight("Prepare").empty() &&
+    const bool quiet = crash.moment == leader_crash::Moment::any &&
+                       crash.story.in_flight("Prepare").empty() &&
                        crash.story.in_flight("Promise").empty();
     return longest_patience(crash, ranked) + (quiet ? 5 : 6) * delay;
 }
 
 }  // namespace
 
-// --- election ---------------------------------------------------------------------------------------
+// --- election ------------------------------------------------------------------------------------
 
 TEST_CASE("multi_paxos: a promise is for the highest ballot, durable, and reports every slot",
           "[multi_paxos][safety]") {
@@ -102,8 +103,9 @@ TEST_CASE("multi_paxos: a promise is for the highest ballot, durable, and report
     CHECK(only(node, 2, P::Nack{{2, 2}, {2, 3}}));
 }
 
-TEST_CASE("multi_paxos: a majority of promises in its ballot makes a leader, a duplicate counts once",
-          "[multi_paxos][safety]") {
+TEST_CASE(
+    "multi_paxos: a majority of promises in its ballot makes a leader, a duplicate counts once",
+    "[multi_paxos][safety]") {
     PaxosNode node = member(4, 5);
     node.expire(P::Timer::patience);
     CHECK(only(node, no_node, P::Prepare{{1, 4}}));
@@ -193,7 +195,7 @@ TEST_CASE("multi_paxos: no ballot is used twice, also after a crash", "[multi_pa
     }
 }
 
-// --- the log ----------------------------------------------------------------------------------------
+// --- the log -------------------------------------------------------------------------------------
 
 TEST_CASE("multi_paxos: a slot is chosen by a majority under the leader's ballot",
           "[multi_paxos][safety]") {
@@ -216,8 +218,10 @@ TEST_CASE("multi_paxos: a slot is chosen by a majority under the leader's ballot
     CHECK(only(node, no_node, P::Heartbeat{{1, 1}, 2, 2}));
 }
 
-TEST_CASE("multi_paxos: a follower knows as chosen what it holds of the leader's ballot, and asks for "
-          "the rest", "[multi_paxos][safety]") {
+TEST_CASE(
+    "multi_paxos: a follower knows as chosen what it holds of the leader's ballot, and asks for "
+    "the rest",
+    "[multi_paxos][safety]") {
     PaxosNode node = member(2);
     node.receive(1, P::Accept{{1, 1}, 1, 7});
     node.receive(1, P::Accept{{1, 1}, 2, 8});
@@ -368,7 +372,7 @@ TEST_CASE("multi_paxos: 'one value per slot' reads what acceptors ever accepted"
     CHECK_FALSE(holds(known));
 }
 
-// --- clusters ---------------------------------------------------------------------------------------
+// --- clusters ------------------------------------------------------------------------------------
 
 TEST_CASE("multi_paxos: a clean election costs 2(n-1) messages and n-1 heartbeats, whoever stands",
           "[multi_paxos][cost]") {
@@ -394,8 +398,8 @@ TEST_CASE("multi_paxos: a clean election costs 2(n-1) messages and n-1 heartbeat
 TEST_CASE("multi_paxos: of two that stand at once the higher ballot wins, without another round",
           "[multi_paxos][liveness]") {
     for (std::int64_t seed = 0; seed < seeds(300); ++seed) {
-        Story s("multi_paxos", 5, Dict{{"failure_timeout_ms", List{5000, 9000}}}, Dict{{"seed", seed}},
-                false);
+        Story s("multi_paxos", 5, Dict{{"failure_timeout_ms", List{5000, 9000}}},
+                Dict{{"seed", seed}}, false);
         s.until(1);
         s.fire(2, "patience");
         s.fire(4, "patience");
@@ -471,7 +475,8 @@ TEST_CASE("multi_paxos: options that make no sense are refused by name", "[multi
     const auto check = [](const Value& options) {
         return find_protocol("multi_paxos").check_options(options, 3);
     };
-    CHECK_THROWS_WITH(check(Dict{{"heartbeat_interval_ms", 0}}), contains("heartbeat_interval_ms=0"));
+    CHECK_THROWS_WITH(check(Dict{{"heartbeat_interval_ms", 0}}),
+                      contains("heartbeat_interval_ms=0"));
     CHECK_THROWS_WITH(check(Dict{{"heartbeat_interval_ms", 150}}),
                       contains("failure_timeout_ms=[150") && contains("heartbeat_interval_ms"));
     CHECK_THROWS_WITH(check(Dict{{"failure_timeout_ms", List{300, 200}}}),

@@ -46,7 +46,7 @@ const Dict alone{{"proposers", nodes({1})}, {"propose_after_ms", 0}};
 
 }  // namespace
 
-// --- the acceptor (2.2) -----------------------------------------------------------------------------
+// --- the acceptor (2.2) --------------------------------------------------------------------------
 
 TEST_CASE("paxos: an acceptor promises the highest ballot and refuses those below",
           "[paxos][safety][2.2]") {
@@ -104,7 +104,7 @@ TEST_CASE("paxos: promises and acceptances are durable before they are answered"
     CHECK(node.effects.persists());  // its own promise to itself
 }
 
-// --- the proposer (2.2) -----------------------------------------------------------------------------
+// --- the proposer (2.2) --------------------------------------------------------------------------
 
 TEST_CASE("paxos: a proposer needs a quorum of promises in its ballot, a duplicate counts once",
           "[paxos][safety][2.2]") {
@@ -129,8 +129,9 @@ TEST_CASE("paxos: a proposer needs a quorum of promises in its ballot, a duplica
     CHECK(node.effects.sends().empty());
 }
 
-TEST_CASE("paxos: a proposer is bound by the highest proposal accepted, its own acceptor's included",
-          "[paxos][safety][2.2]") {
+TEST_CASE(
+    "paxos: a proposer is bound by the highest proposal accepted, its own acceptor's included",
+    "[paxos][safety][2.2]") {
     const bool own_is_highest = GENERATE(true, false);
     PaxosNode node = member(1, 5);
     node.receive(5, Paxos::Accept{{{own_is_highest ? 7 : 2, 5}, 50}});
@@ -208,7 +209,7 @@ TEST_CASE("paxos: ballots are ordered by round and then by node, and so are thei
     CHECK(Ballot{3, 2}.epoch() == 3002);
 }
 
-// --- the learner (2.3) ------------------------------------------------------------------------------
+// --- the learner (2.3) ---------------------------------------------------------------------------
 
 TEST_CASE("paxos: a value is learned from a quorum that accepted it under one ballot",
           "[paxos][safety][2.3]") {
@@ -247,7 +248,7 @@ TEST_CASE("paxos: who has learned answers with what was chosen, and proposes no 
     CHECK(node.view() == View{Role::leader, 3, 4001});
 }
 
-// --- what it costs ----------------------------------------------------------------------------------
+// --- what it costs -------------------------------------------------------------------------------
 
 TEST_CASE("paxos: one proposer and n acceptors: exactly 4(n-1) messages, and what telling costs",
           "[paxos][cost]") {
@@ -269,7 +270,8 @@ TEST_CASE("paxos: one proposer and n acceptors: exactly 4(n-1) messages, and wha
             CHECK(s.delivered("Accept") == others);
             CHECK(s.sent("Nack") == 0);
             std::int64_t total = 0;
-            for (const char* kind : {"Prepare", "Promise", "Accept", "Accepted", "Nack", "Chosen"}) {
+            for (const char* kind :
+                 {"Prepare", "Promise", "Accept", "Accepted", "Nack", "Chosen"}) {
                 total += s.sent(kind);
             }
             const std::string how(learning);
@@ -304,7 +306,7 @@ TEST_CASE("paxos: a cluster of one chooses by itself", "[paxos]") {
     CHECK(s.in_flight().empty());
 }
 
-// --- duels (2.4) ------------------------------------------------------------------------------------
+// --- duels (2.4) ---------------------------------------------------------------------------------
 
 namespace {
 
@@ -349,8 +351,8 @@ TEST_CASE("paxos: a back-off longer than one delay ends the duel, the same or ra
 
 TEST_CASE("paxos: with random back-off each round ends the duel with the chance 1 - d/B",
           "[paxos][liveness][2.4]") {
-    // Overtaken, a proposer waits U(0, B). If it waits more than a delay d, the other's Accept is at
-    // node 3 before its Prepare. So round r is passed with probability (d/B)^r: here (1/4)^r.
+    // Overtaken, a proposer waits U(0, B). If it waits more than a delay d, the other's Accept is
+    // at node 3 before its Prepare. So round r is passed with probability (d/B)^r: here (1/4)^r.
     const std::int64_t count = seeds(4000);
     std::vector<std::int64_t> passed(4);
     for (std::int64_t seed = 0; seed < count; ++seed) {
@@ -404,7 +406,7 @@ TEST_CASE("paxos: all propose, with random times and back-off: all agree, whatev
     }
 }
 
-// --- one value --------------------------------------------------------------------------------------
+// --- one value -----------------------------------------------------------------------------------
 
 TEST_CASE("paxos: a later proposer finds the chosen value although nobody learned it",
           "[paxos][safety][2.2]") {
@@ -464,7 +466,7 @@ TEST_CASE("paxos: an acceptor that loses its disk lets two values be chosen",
                                                 "one_value_chosen"});
 }
 
-// --- quorums ----------------------------------------------------------------------------------------
+// --- quorums -------------------------------------------------------------------------------------
 
 TEST_CASE("paxos: only the quorums of different phases need to meet", "[paxos][safety][quorum]") {
     const Dict flexible{{"prepare_quorum", Dict{{"at_least", 4}}},
@@ -513,7 +515,7 @@ TEST_CASE("paxos: quorums that do not meet let two values be chosen, if they say
     CHECK(broken(s) == std::vector<std::string>{"one_value_chosen"});
 }
 
-// --- what is watched --------------------------------------------------------------------------------
+// --- what is watched -----------------------------------------------------------------------------
 
 namespace {
 
@@ -544,7 +546,8 @@ State<Paxos> acceptor_of(std::vector<Proposal> history) {
 TEST_CASE("paxos: 'only one value is ever chosen' reads what acceptors ever accepted",
           "[paxos][safety][properties]") {
     const Proposal one{{1, 1}, 1}, two{{2, 2}, 2}, again{{2, 2}, 1};
-    const auto states = [](std::vector<Proposal> a, std::vector<Proposal> b, std::vector<Proposal> c) {
+    const auto states = [](std::vector<Proposal> a, std::vector<Proposal> b,
+                           std::vector<Proposal> c) {
         return std::vector<State<Paxos>>{acceptor_of(std::move(a)), acceptor_of(std::move(b)),
                                          acceptor_of(std::move(c))};
     };
@@ -570,7 +573,8 @@ TEST_CASE("paxos: 'only one value is ever chosen' reads what acceptors ever acce
 }
 
 TEST_CASE("paxos: a value that is no node is agreed on, and nobody leads", "[paxos]") {
-    Story s("paxos", 3, merged(alone, Dict{{"values", List{70, 71, 72}}}), Dict{{"network", network(10)}});
+    Story s("paxos", 3, merged(alone, Dict{{"values", List{70, 71, 72}}}),
+            Dict{{"network", network(10)}});
     s.until(1000);
     for (NodeId node = 1; node <= 3; ++node) {
         CHECK(s.whole(node, "disk.chosen.value") == 70);

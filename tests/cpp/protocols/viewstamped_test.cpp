@@ -78,7 +78,7 @@ double bound(const leader_crash::Crash& crash) {
 
 }  // namespace
 
-// --- normal operation (4.1) -------------------------------------------------------------------------
+// --- normal operation (4.1) ----------------------------------------------------------------------
 
 TEST_CASE("viewstamped: all know the first primary; the next one is the next node, round robin",
           "[viewstamped][4.1]") {
@@ -142,7 +142,7 @@ TEST_CASE("viewstamped: a backup takes operations in order and asks for what it 
     CHECK(backup.effects.sends().empty());
 }
 
-// --- the view change (4.2) --------------------------------------------------------------------------
+// --- the view change (4.2) -----------------------------------------------------------------------
 
 TEST_CASE("viewstamped: silence of the primary, or word of a later view, begins a view change",
           "[viewstamped][4.2]") {
@@ -241,8 +241,9 @@ TEST_CASE("viewstamped: a backup takes the log of the new view and answers for w
     CHECK_FALSE(node.sets(V::Timer::silence));
 }
 
-TEST_CASE("viewstamped: who missed the start of a view asks, and keeps its log until it has the new",
-          "[viewstamped][safety][5.2]") {
+TEST_CASE(
+    "viewstamped: who missed the start of a view asks, and keeps its log until it has the new",
+    "[viewstamped][safety][5.2]") {
     Replica node = member(1);  // the old primary
     node.command(V::Request{71});
     node.receive(2, V::Commit{2, 0});
@@ -305,7 +306,7 @@ TEST_CASE("viewstamped: a committed operation outlives its primary", "[viewstamp
     CHECK(s.violations() == 0);
 }
 
-// --- recovery (4.3) ---------------------------------------------------------------------------------
+// --- recovery (4.3) ------------------------------------------------------------------------------
 
 TEST_CASE("viewstamped: a recovering node takes part in nothing, and asks with a new nonce",
           "[viewstamped][safety][4.3]") {
@@ -343,8 +344,9 @@ TEST_CASE("viewstamped: only normal nodes answer a recovery, and only the primar
     CHECK(backup.effects.sends().empty());
 }
 
-TEST_CASE("viewstamped: recovery needs answers of this nonce, enough of them, and the latest primary's",
-          "[viewstamped][safety][4.3]") {
+TEST_CASE(
+    "viewstamped: recovery needs answers of this nonce, enough of them, and the latest primary's",
+    "[viewstamped][safety][4.3]") {
     Replica node(4, 5);
     node.restart();
     node.receive(1, V::RecoveryResponse{1, 1, {71}, 1});
@@ -415,8 +417,8 @@ TEST_CASE("viewstamped: when more than a minority forgets at once, the state is 
 
 namespace {
 
-/// Michael et al. 2017, appendix B.1: messages of a view change that were sent before a crash arrive
-/// after the recovery. Returns the cluster at the end.
+/// Michael et al. 2017, appendix B.1: messages of a view change that were sent before a crash
+/// arrive after the recovery. Returns the cluster at the end.
 Story late_view_change(bool durable_view) {
     Story s("viewstamped", 3, Dict{{"durable_view", durable_view}}, Dict{{"network", network(1)}});
     const auto recover = [&](NodeId node) {
@@ -508,7 +510,8 @@ TEST_CASE("viewstamped: with a durable view nobody recovers into a view that it 
     CHECK(only(other, no_node, V::StartViewChange{2}));
 }
 
-TEST_CASE("viewstamped: what is committed stays, whatever is lost", "[viewstamped][safety][fault]") {
+TEST_CASE("viewstamped: what is committed stays, whatever is lost",
+          "[viewstamped][safety][fault]") {
     std::int64_t most = 0;
     for (std::int64_t seed = 0; seed < seeds(150); ++seed) {
         const auto n = static_cast<NodeId>(3 + seed % 4);
@@ -568,7 +571,7 @@ TEST_CASE("viewstamped: its properties see a lost operation and a changed one",
     CHECK(holds(1, {node(1, {7}, 1), node(2, {7, 9}, 2), node(2, {7, 9}, 2)}));  // an old primary
 }
 
-// --- clusters ---------------------------------------------------------------------------------------
+// --- clusters ------------------------------------------------------------------------------------
 
 TEST_CASE("viewstamped: a minority starts no view, and the old primary follows when it hears",
           "[viewstamped][safety][partition]") {
@@ -608,10 +611,12 @@ TEST_CASE("viewstamped: options that make no sense are refused by name", "[views
     const auto check = [](const Value& options) {
         return find_protocol("viewstamped").check_options(options, 3);
     };
-    CHECK_THROWS_WITH(check(Dict{{"heartbeat_interval_ms", 0}}), contains("heartbeat_interval_ms=0"));
+    CHECK_THROWS_WITH(check(Dict{{"heartbeat_interval_ms", 0}}),
+                      contains("heartbeat_interval_ms=0"));
     CHECK_THROWS_WITH(check(Dict{{"primary_timeout_ms", 50}}),
                       contains("primary_timeout_ms=50") && contains("heartbeat_interval_ms"));
-    CHECK_THROWS_WITH(check(Dict{{"view_change_timeout_ms", 0}}), contains("view_change_timeout_ms=0"));
+    CHECK_THROWS_WITH(check(Dict{{"view_change_timeout_ms", 0}}),
+                      contains("view_change_timeout_ms=0"));
     CHECK_THROWS_WITH(check(Dict{{"recovery_retry_ms", 0}}), contains("recovery_retry_ms=0"));
     CHECK_THROWS_WITH(check(Dict{{"durable_view", 3}}), contains("durable_view=3"));
 }
