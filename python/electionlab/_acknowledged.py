@@ -39,9 +39,7 @@ def acknowledged(trace: Trace, *, within_ms: float = 300.0) -> pd.DataFrame:
     Example:
         >>> import electionlab as el
         >>> cluster = el.Cluster(el.Raft(nodes=3), seed=1, initial_leader=1)
-        >>> cluster.run(until=1000)
-        >>> cluster.partition([1], [2, 3])
-        >>> cluster.run(until=1500)
+        >>> _ = cluster.run(until=1000), cluster.partition([1], [2, 3]), cluster.run(until=1500)
         >>> el.acknowledged(cluster.trace)[["node", "epoch"]].values.tolist()
         [[1, 1], [3, 2]]
     """

@@ -23,8 +23,8 @@ class Quorum:
         {'weights': [2, 1, 1, 1], 'needed': 3}
         >>> el.Raft(nodes=4, quorum=el.Quorum.at_least(2))
         Traceback (most recent call last):
-        ValueError: quorum={"at_least":2}: has two quorums that share no node, and both could \
-decide; say 'unsafe': true to see it happen
+            ...
+        ValueError: quorum={"at_least": 2}: has two quorums that share no node, ...
     """
 
     spec: Any

@@ -219,7 +219,9 @@ def test_same_run_in_another_process_thread_fork_and_unrecorded(tmp_path: Path) 
 def test_catalogue_says_what_the_fields_and_limits_are() -> None:
     about = el.Raft.about
     assert about["max_nodes"] == 10_000
-    assert (about["commands"], about["peer_timers"], about["properties"]) == ([], [], [])
+    assert (about["peer_timers"], about["properties"]) == ([], [])
+    assert [command["name"] for command in about["commands"]] == ["TransferLeadership", "Read"]
+    assert el.Bully.about["commands"] == []
     role = next(field for field in about["memory"] if field["name"] == "role")
     assert role["type"] == "enumeration"
     assert role["names"] == ["follower", "candidate", "leader", "down", "paused", "service"]
