@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 #: One-way delays of every comparison [ms].
 DELAY_MS = (5.0, 10.0)
 #: Silence after which a leader is suspected, in every protocol that suspects [ms].
-TIMEOUT_MS = 300.0
+TIMEOUT_MS = 1000.0
 #: Members of a cluster where nothing else is said.
 NODES = 5
 #: Cluster sizes over which the cost is followed.
@@ -56,9 +56,9 @@ _COMPARABLE: dict[str, Callable[[float], dict[str, Any]]] = {
         "renew_interval_ms": t / 3,
         "retry_interval_ms": (t / 5, 2 * t / 5),
     },
-    # etcd's and Kubernetes' own proportions, made so small.
+    # etcd's and Kubernetes' own proportions; both count whole seconds, so never below one.
     "etcd": lambda t: {
-        "session_ttl_ms": t,
+        "session_ttl_ms": 1000 * math.ceil(t / 1000),
         "keep_alive_poll_ms": t / 10,
         "deadline_poll_ms": t / 5,
         "server_poll_ms": t / 10,
@@ -67,8 +67,8 @@ _COMPARABLE: dict[str, Callable[[float], dict[str, Any]]] = {
         "watch_check_ms": 2 * t / 5,
     },
     "kubernetes": lambda t: {
-        "lease_duration_ms": t,
-        "renew_deadline_ms": 2 * t / 3,
+        "lease_duration_ms": max(t, 1000),
+        "renew_deadline_ms": 2 * max(t, 1000) / 3,
         "retry_period_ms": 2 * t / 15,
         "request_timeout_ms": t / 3,
     },
