@@ -127,7 +127,7 @@ class CaseResult:
     def __str__(self) -> str:
         wide = max(len(name) for name in self.facts)
         lines = [f"{self.case.title} (seed {self.seed}, rates over {self.runs} runs)", ""]
-        lines += _filled(self.case.question) + [""] + _filled(self.case.story) + [""]
+        lines += [*_filled(self.case.question), "", *_filled(self.case.story), ""]
         lines += [f"  {name:<{wide}}  {shown(value)}" for name, value in self.facts.items()]
         return "\n".join([*lines, "", *_filled(f"Source: {self.case.source}")])
 

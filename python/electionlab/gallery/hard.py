@@ -8,7 +8,17 @@ from typing import Any
 from electionlab import settings
 from electionlab._acknowledged import acknowledged_share
 from electionlab.cluster import Cluster
-from electionlab.gallery.case import Bars, Case, Fact, Findings, Panel, Shares, Timeline, count, median
+from electionlab.gallery.case import (
+    Bars,
+    Case,
+    Fact,
+    Findings,
+    Panel,
+    Shares,
+    Timeline,
+    count,
+    median,
+)
 from electionlab.protocols import make_protocol
 from electionlab.settings import Machine, Network, Resource
 
@@ -32,9 +42,7 @@ def _split(
     name: str, seed: int, minority: Sequence[int], *, record: bool = True, **options: Any
 ) -> Cluster:
     """A cluster led by its highest node, cut in two for a second."""
-    cluster = Cluster(
-        make_protocol(name, 5, options), seed=seed, initial_leader=5, record=record
-    )
+    cluster = Cluster(make_protocol(name, 5, options), seed=seed, initial_leader=5, record=record)
     cluster.run(until=100.0 + seed % 50)
     cluster.partition(minority, [n for n in range(1, 6) if n not in minority])
     cluster.run(until=1_100.0)
@@ -139,28 +147,35 @@ def _cut_up(
     return cluster
 
 
-def _judge(clusters: Mapping[str, Cluster]) -> dict[str, Fact]:
-    """Liveness by leader changes and by majority-acknowledged heartbeats, not by one look."""
-    facts: dict[str, Fact] = {}
-    for label, cluster in clusters.items():
-        facts[f"{label}_leaderships"] = cluster.metrics["leaderships"]
-        facts[f"{label}_acknowledged_percent"] = round(100 * acknowledged_share(cluster.trace), 1)
-        facts[f"{label}_leads_at_the_end"] = cluster.leader or "nobody"
-    return facts
+#: A rate or median is over at most so many of these longer runs.
+_MOST = 10
 
 
 def _partial(
     seed: int,
+    runs: int,
     variants: Mapping[str, Mapping[str, Any]],
     titles: Mapping[str, str],
     end_ms: float,
     **how: Any,
 ) -> Findings:
-    clusters = {label: _cut_up(seed, options=options, **how) for label, options in variants.items()}
+    """Judged by leader changes and majority-acknowledged heartbeats, not by one look at the end."""
+    runs = min(runs, _MOST)
+    facts: dict[str, Fact] = {"runs_of_medians": runs}
+    clusters = {}
+    for label, options in variants.items():
+        every = [_cut_up(s, options=options, **how) for s in range(seed, seed + runs)]
+        cluster = clusters[label] = every[0]
+        shares = [100 * acknowledged_share(one.trace) for one in every]
+        facts[f"{label}_leaderships"] = cluster.metrics["leaderships"]
+        facts[f"{label}_leaderships_median"] = median([c.metrics["leaderships"] for c in every])
+        facts[f"{label}_acknowledged_percent"] = round(shares[0], 1)
+        facts[f"{label}_acknowledged_median_percent"] = round(median(shares), 1)
+        facts[f"{label}_leads_at_the_end"] = cluster.leader or "nobody"
     panels: list[Panel] = [
         Timeline(title=title, cluster=label, end_ms=end_ms) for label, title in titles.items()
     ]
-    return Findings(facts=_judge(clusters), clusters=clusters, panels=tuple(panels))
+    return Findings(facts=facts, clusters=clusters, panels=tuple(panels))
 
 
 _VARIANTS: dict[str, dict[str, Any]] = {
@@ -169,25 +184,17 @@ _VARIANTS: dict[str, dict[str, Any]] = {
 
 
 def _play_deadlock(seed: int, runs: int) -> Findings:
-    how: dict[str, Any] = {"cuts": [([4], [1, 3])], "leader": 4, "down": 5}
-    found = _partial(
-        seed, _VARIANTS,
+    return _partial(
+        seed, runs, _VARIANTS,
         {"pre_vote": "PreVote alone: node 2 hears the leader and refuses, nobody else can win",
          "pre_vote_check_quorum": "With CheckQuorum: the leader steps down, another is elected"},
-        2_000.0, **how,
+        2_000.0, cuts=[([4], [1, 3])], leader=4, down=5,
     )  # fmt: skip
-    for label in ("pre_vote", "pre_vote_check_quorum"):
-        found.facts[f"{label}_runs_in_deadlock_of_10"] = count(
-            seed, 10, lambda s, o=_VARIANTS[label]: (  # type: ignore[misc]
-                acknowledged_share(_cut_up(s, options=o, **how).trace) < 0.1
-            ),
-        )  # fmt: skip
-    return found
 
 
 def _play_partial(seed: int, runs: int) -> Findings:
     return _partial(
-        seed, _VARIANTS,
+        seed, runs, _VARIANTS,
         {"plain": "No option: leaders come and go, none for long",
          "pre_vote_check_quorum": "PreVote and CheckQuorum: the leader stays"},
         4_000.0, cuts=[([4], [1, 3, 5]), ([5], [1, 2, 4])], leader=3,
@@ -196,7 +203,7 @@ def _play_partial(seed: int, runs: int) -> Findings:
 
 def _play_chained(seed: int, runs: int) -> Findings:
     return _partial(
-        seed, _VARIANTS,
+        seed, runs, _VARIANTS,
         {"plain": "2 - 1 - 3 in a line: the two ends unseat each other for ever",
          "pre_vote_check_quorum": "With PreVote node 1, which hears a leader, says no"},
         2_000.0, cuts=[([2], [3])], nodes=3, leader=2,
@@ -205,7 +212,7 @@ def _play_chained(seed: int, runs: int) -> Findings:
 
 def _play_quorum_loss(seed: int, runs: int) -> Findings:
     return _partial(
-        seed, _VARIANTS,
+        seed, runs, _VARIANTS,
         {"pre_vote": "PreVote alone: leader 3 reaches only node 1, and stays",
          "pre_vote_check_quorum": "With CheckQuorum it steps down for node 1, which reaches all"},
         2_000.0, cuts=[([2], [3, 4, 5]), ([3], [4, 5]), ([4], [5])], leader=3,
@@ -215,7 +222,7 @@ def _play_quorum_loss(seed: int, runs: int) -> Findings:
 def _play_constrained(seed: int, runs: int) -> Findings:
     old_log = {"logs": [[1, 1], [1, 2], [1, 2], [1, 2], [1, 2]]}
     return _partial(
-        seed,
+        seed, runs,
         {"old_log": old_log, "old_log_pre_vote_check_quorum": {**old_log, **_BOTH},
          "equal_logs_pre_vote_check_quorum": _BOTH},
         {"old_log_pre_vote_check_quorum": "Only node 1 reaches a majority, and its log is old: "
@@ -233,7 +240,7 @@ def _sleeper(name: str, fencing: str, seed: int, *, record: bool = True) -> Clus
         make_protocol(name, 3), seed=seed, initial_leader=3 if name == "bully" else 1,
         resource=Resource(fencing=fencing, work_interval_ms=40.0, work_ms=40.0), record=record,
     )  # fmt: skip
-    cluster.run(until=225.0 + seed % 40)
+    cluster.run(until=225.0 + seed % 80)
     cluster.pause("leader", resume_after_ms=600.0)
     cluster.run(until=1_000.0)
     return cluster
@@ -244,14 +251,18 @@ def _stale(cluster: Cluster) -> int:
     return int(cluster.resource["stale"])
 
 
+_SLEEPERS = (("raft", "none"), ("raft", "token"), ("lease", "none"), ("lease", "token"),
+             ("bully", "token"), ("bully", "takeover"))  # fmt: skip
+
+
 def _play_paused(seed: int, runs: int) -> Findings:
     facts: dict[str, Fact] = {}
     clusters = {}
-    for name, fencing in (("raft", "none"), ("raft", "token"), ("lease", "none"),
-                          ("lease", "token"), ("bully", "token"), ("bully", "takeover")):  # fmt: skip
+    for name, fencing in _SLEEPERS:
         label = f"{name}_{fencing}"
         # The told run is the first in which the pause comes in the middle of a job.
         clusters[label] = _sleeper(name, fencing, _mid_job(name, seed))
+        facts[f"{label}_told_seed"] = clusters[label].seed
         facts[f"{label}_stale_writes"] = _stale(clusters[label])
         facts[f"{label}_runs_with_a_stale_write"] = count(
             seed, runs, lambda s, n=name, f=fencing: (  # type: ignore[misc]
@@ -272,7 +283,7 @@ def _play_paused(seed: int, runs: int) -> Findings:
 
 
 def _mid_job(name: str, seed: int) -> int:
-    """The first seed from this one on whose pause comes in the middle of a job; this one if none."""
+    """The first seed from this one on whose pause comes in the middle of a job, or this one."""
     for number in range(seed, seed + 40):
         if _stale(_sleeper(name, "none", number, record=False)):
             return number
@@ -450,3 +461,151 @@ def _play_lost_vote(seed: int, runs: int) -> Findings:
                      cluster="disk_kept", start_ms=140.0, end_ms=230.0, messages=True),
         ),
     )  # fmt: skip
+
+
+HARD_CASES: tuple[Case, ...] = (
+    Case(
+        name="split_brain",
+        title="Split brain in a partition",
+        kind="hard",
+        question="A cluster of five is cut into two and three. Who elects whom?",
+        story="In Bully and Ring nobody counts, so each side elects its highest node: two leaders "
+        "until the network heals. In Raft the two of the minority stand again and again and win "
+        "nothing. If the old leader is in the minority it acts on in its old term beside the new "
+        "one, until it hears of it: at most one leader a term, and not at most one at a time. "
+        "CheckQuorum has it step down by itself, at about the time when the next is elected.",
+        source="Garcia-Molina 1982, section on partitions; Ongaro and Ousterhout 2014, section 5.2",
+        play=_play_split_brain,
+    ),
+    Case(
+        name="rejoining_node",
+        title="The rejoining node that inflates terms",
+        kind="hard",
+        question="A node was alone for two seconds and comes back. Why is the leader gone?",
+        story="Alone, it stood again and again, each time in a higher term. Back, its term is "
+        "above the leader's, which steps down for it although it served everybody else all the "
+        "time. With PreVote it asks first whether anybody would vote for it, is answered by "
+        "nobody, and keeps its term.",
+        source="Ongaro's thesis, 2014, section 9.6",
+        play=_play_rejoining,
+    ),
+    Case(
+        name="prevote_deadlock",
+        title="PreVote alone that deadlocks",
+        kind="hard",
+        question="A majority is connected, and yet nobody of use leads. Why?",
+        story="Node 5 is down, and the leader 4 reaches node 2 only; 1, 2 and 3 reach each other. "
+        "With PreVote alone node 2 hears the leader and refuses the others, which have two votes "
+        "of five, and the leader has two answers of five: a leader in office and of no use, for "
+        "ever. With CheckQuorum as well it steps down, node 2 hears it no more, and one of the "
+        "three is elected. A look at the end would find a leader in both.",
+        source="Howard and Abraham 2020, after Cloudflare's outage of that year",
+        play=_play_deadlock,
+    ),
+    Case(
+        name="partial_network",
+        title="A partial network in which leaders come and go",
+        kind="hard",
+        question="Some pairs cannot talk, but a majority is connected. Does one leader stay?",
+        story="Node 4 reaches 2 only and node 5 reaches 3 only, while 1, 2 and 3 reach each other. "
+        "Without options 4 and 5, which do not hear some leader, stand in higher terms, and reach "
+        "a node that passes these on: leaders come and go, and no leader is acknowledged for half "
+        "of the time. With PreVote those who hear a leader say no, and it stays.",
+        source="Howard and Abraham 2020, Raft does not guarantee liveness in the face of network "
+        "faults",
+        play=_play_partial,
+    ),
+    Case(
+        name="chained",
+        title="The chained case",
+        kind="hard",
+        question="Three nodes in a line, 2 - 1 - 3, and an end leads. What does the other end do?",
+        story="Node 3 does not hear leader 2, stands in the next term, and node 1 votes for it. "
+        "Now node 2 does not hear the leader, and so on: dozens of leaders in ten seconds, each "
+        "acknowledged while it lasts. With PreVote node 1, which hears a leader, says no: one "
+        "leader stays, and the other end hears nobody.",
+        source="Ng, Haridi and Carbone, Omni-Paxos, EuroSys 2023, section 2",
+        play=_play_chained,
+    ),
+    Case(
+        name="quorum_loss",
+        title="Quorum loss: only a hub reaches a majority",
+        kind="hard",
+        question="Everybody reaches node 1 and nobody else. Does the leader give way to it?",
+        story="The leader 3 reaches node 1 only, so it has no majority; node 1 reaches all. With "
+        "PreVote alone node 1 hears the leader and never stands. With CheckQuorum the leader "
+        "steps down, and node 1 is elected. Without options it comes to that as well, by terms "
+        "that rise.",
+        source="Ng, Haridi and Carbone, Omni-Paxos, EuroSys 2023, section 2",
+        play=_play_quorum_loss,
+    ),
+    Case(
+        name="constrained",
+        title="The constrained election",
+        kind="hard",
+        question="The only node that reaches a majority has an old log. Who leads?",
+        story="The leader is cut off from all, and of the others only node 1 reaches the rest. "
+        "Its log is behind theirs, so they refuse it, and reach no majority themselves. No option "
+        "of Raft helps, as in Raft only who has the log can lead. With equal logs node 1 leads.",
+        source="Ng, Haridi and Carbone, Omni-Paxos, EuroSys 2023, section 2",
+        play=_play_constrained,
+    ),
+    Case(
+        name="paused_leader",
+        title="A paused leader that wakes and writes",
+        kind="hard",
+        question="A leader sleeps for 600 ms in the middle of a job. What does it do then?",
+        story="It finishes what it was at: it looked whether it leads before, and has not heard "
+        "that another was elected meanwhile. A lease does not help, as the pause ends after it. "
+        "Only the resource can tell: it refuses the older token. Where the protocol has no "
+        "numbers (Bully), the resource must give them out itself.",
+        source="Gray and Cheriton, Leases, SOSP 1989; Burrows, Chubby, OSDI 2006, section 2.4",
+        play=_play_paused,
+    ),
+    Case(
+        name="lease_drift",
+        title="A lease under clock drift",
+        kind="hard",
+        question="The holder's clock is slow and the manager's fast. For how long are there two "
+        "holders?",
+        story="A lease of D = 10 s. With rates 1 - rho and 1 + rho a holder that believes in all "
+        "of D acts 2 rho D / (1 - rho^2) too long, less the delays and the time until another "
+        "asks. If it believes in D (1 - rho) / (1 + rho) only, never.",
+        source="Gray and Cheriton, Leases, SOSP 1989, section 5",
+        play=_play_drift,
+    ),
+    Case(
+        name="herd",
+        title="The herd at a leader's death",
+        kind="hard",
+        question="How many are woken when a leader's znode disappears?",
+        story="If all watch the leader's znode, all n - 1 are woken, list the candidates, and all "
+        "but one set a watch again. If each watches the one before it, one is woken, and leads.",
+        source="Hunt et al., ZooKeeper, USENIX ATC 2010, section 2.4",
+        play=_play_herd,
+    ),
+    Case(
+        name="duelling_proposers",
+        title="Duelling proposers",
+        kind="hard",
+        question="Two proposers of Paxos outbid each other. Does it end?",
+        story="With equal delays and no back-off each promise is overtaken by the other's higher "
+        "ballot before its second phase: no value is chosen in five seconds, nor would one be "
+        "ever. Safe, and not live. A random back-off of up to 50 ms leaves one of them alone for "
+        "long enough.",
+        source="Lamport, Paxos Made Simple, 2001, section 2.4; Fischer, Lynch and Paterson 1985",
+        play=_play_duel,
+    ),
+    Case(
+        name="lost_vote",
+        title="The lost vote after a restart",
+        kind="hard",
+        question="A node votes, crashes, and is back without its disk. What can happen?",
+        story="It has forgotten that it voted, and votes again in the same term, for another: two "
+        "nodes lead one term, the one thing that Raft promises never happens. With its disk it "
+        "knows. It takes two candidates of one term, so it is a matter of chance; the told run is "
+        "the first seed in which it happens.",
+        source="Ongaro and Ousterhout 2014, Figure 2 (persistent state)",
+        play=_play_lost_vote,
+    ),
+)

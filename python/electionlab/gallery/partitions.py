@@ -67,7 +67,7 @@ class Partition:
             self.in_sync.discard(gone)
 
     def produce(self, living: set[int], lagging: set[int]) -> None:
-        """One record: the leader has it, then all that live and keep up; then it is acknowledged."""
+        """One record: first the leader has it, then all that live and keep up."""
         if self.leader not in living or self.leader is None:
             return
         self.records[self.leader] += 1

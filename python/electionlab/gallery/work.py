@@ -249,7 +249,9 @@ def _play_kafka(seed: int, runs: int) -> Findings:
 # --- YARN -----------------------------------------------------------------------------------------
 
 
-def _resource_manager(seed: int, *, everybody: bool, record: bool = True, **options: Any) -> Cluster:
+def _resource_manager(
+    seed: int, *, everybody: bool, record: bool = True, **options: Any
+) -> Cluster:
     """The active ResourceManager is cut off, from the service or from everybody."""
     cluster = Cluster(
         make_protocol("zk_lock", 3, options), seed=seed, initial_leader=1, record=record,

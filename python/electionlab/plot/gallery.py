@@ -42,8 +42,9 @@ def plot_panels(result: CaseResult, *, ax: Sequence[Axes] | None = None) -> list
         raise ValueError(f"ax={ax!r}: must be {len(panels)} axes, one for each panel, or None")
     for panel, one in zip(panels, axes, strict=True):
         _draw(result, panel, one)
+        seed = result.clusters[panel.cluster].seed if isinstance(panel, Timeline) else result.seed
         runs = f", {result.runs} runs" if isinstance(panel, Shares) else ""
-        style.write_title(one, f"{panel.title} (seed {result.seed}{runs})", pad=20.0)
+        style.write_title(one, f"{panel.title} (seed {seed}{runs})", pad=20.0)
     return axes
 
 
@@ -106,4 +107,6 @@ def _draw_bars(panel: Bars, ax: Axes) -> None:
     ax.margins(y=0.14)
     for side in ("right", "top"):
         ax.spines[side].set_visible(False)
-    ax.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=style.FONT_SIZE, frameon=False)
+    if len(panel.values) > 1:
+        place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
+        ax.legend(fontsize=style.FONT_SIZE, frameon=False, **place)
