@@ -65,7 +65,7 @@ _SPLITS: dict[str, tuple[str, tuple[int, ...], dict[str, Any]]] = {
 
 def _play_split_brain(seed: int, runs: int) -> Findings:
     facts: dict[str, Fact] = {}
-    clusters = {}
+    clusters: dict[str, Cluster] = {}
     for label, (name, minority, options) in _SPLITS.items():
         clusters[label] = _split(name, seed, minority, **options)
         every = [_split(name, s, minority, record=False, **options)
@@ -103,7 +103,7 @@ def _rejoining(seed: int, options: Mapping[str, Any], *, record: bool = True) ->
 
 def _play_rejoining(seed: int, runs: int) -> Findings:
     facts: dict[str, Fact] = {}
-    clusters = {}
+    clusters: dict[str, Cluster] = {}
     for label, options in (("plain", {}), ("pre_vote", {"pre_vote": True})):
         cluster = clusters[label] = _rejoining(seed, options)
         facts[f"{label}_highest_term"] = max(node.epoch for node in cluster.nodes)
@@ -257,7 +257,7 @@ _SLEEPERS = (("raft", "none"), ("raft", "token"), ("lease", "none"), ("lease", "
 
 def _play_paused(seed: int, runs: int) -> Findings:
     facts: dict[str, Fact] = {}
-    clusters = {}
+    clusters: dict[str, Cluster] = {}
     for name, fencing in _SLEEPERS:
         label = f"{name}_{fencing}"
         # The told run is the first in which the pause comes in the middle of a job.
@@ -312,7 +312,7 @@ def _drifting(seed: int, believed_ppm: int, ppm: int) -> Cluster:
 
 def _play_drift(seed: int, runs: int) -> Findings:
     facts: dict[str, Fact] = {}
-    clusters = {}
+    clusters: dict[str, Cluster] = {}
     for ppm in (1_000, 10_000, 50_000):
         rho = ppm / 1e6
         blind, knowing = _drifting(seed, 0, ppm), _drifting(seed, ppm, ppm)
@@ -324,7 +324,7 @@ def _play_drift(seed: int, runs: int) -> Findings:
         facts=facts,
         clusters=clusters,
         panels=(
-            Timeline(title="Clocks 5 % apart from true time, nobody allows for it: two holders",
+            Timeline(title="Clocks 5 % slow and fast, and nobody allows for it: two holders",
                      cluster="unaware_50000_ppm", start_ms=11_000.0),
             Timeline(title="The holder allows for 5 %: it stops in time",
                      cluster="aware_50000_ppm", start_ms=11_000.0),
@@ -349,9 +349,9 @@ def _herd(nodes: int, watch: str, seed: int) -> tuple[Cluster, dict[str, int]]:
 
 def _play_herd(seed: int, runs: int) -> Findings:
     facts: dict[str, Fact] = {}
-    clusters = {}
+    clusters: dict[str, Cluster] = {}
     woken: dict[str, dict[str, float]] = {"leader": {}, "predecessor": {}}
-    for nodes in (3, 9, 33):
+    for nodes in (5, 9, 33):
         for watch, series in woken.items():
             cluster, counts = _herd(nodes, watch, seed)
             clusters[f"{watch}_{nodes}_nodes"] = cluster
@@ -364,10 +364,10 @@ def _play_herd(seed: int, runs: int) -> Findings:
         clusters=clusters,
         panels=(
             Timeline(title="All watch the leader: its end wakes all at once",
-                     cluster="leader_9_nodes", start_ms=350.0, end_ms=550.0, messages=True,
+                     cluster="leader_5_nodes", start_ms=420.0, end_ms=520.0, messages=True,
                      kinds=kinds),
             Timeline(title="Each watches its predecessor: one is woken, and leads",
-                     cluster="predecessor_9_nodes", start_ms=350.0, end_ms=550.0, messages=True,
+                     cluster="predecessor_5_nodes", start_ms=420.0, end_ms=520.0, messages=True,
                      kinds=kinds),
             Bars(title="Who is woken by the death of the leader", quantity="nodes woken",
                  values={f"watch the {name}": series for name, series in woken.items()}),
@@ -384,18 +384,21 @@ def _duel(backoff: float | tuple[float, float], seed: int, *, record: bool = Tru
         {"proposers": [1, 2], "propose_after_ms": 0.0, "stagger_ms": 5.0, "backoff_ms": backoff},
     )  # fmt: skip
     cluster = Cluster(paxos, seed=seed, network=Network(one_way_delay_ms=10.0), record=record)
-    cluster.run(until=_DUEL_MS, stop="leader")
+    if cluster.run(until=_DUEL_MS, stop="leader"):
+        cluster.run_for(25.0)  # until all have heard
     return cluster
 
 
 def _play_duel(seed: int, runs: int) -> Findings:
     facts: dict[str, Fact] = {}
-    clusters, times = {}, {}
+    clusters: dict[str, Cluster] = {}
+    times: dict[str, list[float]] = {}
     for label, backoff in (("no_back_off", 0.0), ("random_back_off", (0.0, 50.0))):
         clusters[label] = _duel(backoff, seed)
         every = [_duel(backoff, s, record=False) for s in range(seed, seed + runs)]
-        times[label] = [c.now if c.leader else float("nan") for c in every]
-        decided = [c.now for c in every if c.leader]
+        firsts = [c.metrics["first_leader_ms"] for c in every]
+        decided = [first for first in firsts if first is not None]
+        times[label] = [float("nan") if first is None else first for first in firsts]
         facts[f"{label}_ballots"] = clusters[label].metrics["epochs_stood"]
         facts[f"{label}_runs_decided"] = len(decided)
         facts[f"{label}_decided_median_ms"] = median(decided) if decided else "never"
@@ -406,7 +409,7 @@ def _play_duel(seed: int, runs: int) -> Findings:
             Timeline(title="No back-off: each overtakes the other's ballot, for ever",
                      cluster="no_back_off", end_ms=150.0, messages=True),
             Timeline(title="Random back-off: one is left alone long enough",
-                     cluster="random_back_off", end_ms=150.0, messages=True),
+                     cluster="random_back_off", messages=True),
             Shares(title="Time until a value is chosen", quantity="time until chosen",
                    values=times),
         ),
@@ -474,7 +477,8 @@ HARD_CASES: tuple[Case, ...] = (
         "nothing. If the old leader is in the minority it acts on in its old term beside the new "
         "one, until it hears of it: at most one leader a term, and not at most one at a time. "
         "CheckQuorum has it step down by itself, at about the time when the next is elected.",
-        source="Garcia-Molina 1982, section on partitions; Ongaro and Ousterhout 2014, section 5.2",
+        source="Garcia-Molina 1982, who assumes that no partition happens; Ongaro and Ousterhout "
+        "2014, section 5.2",
         play=_play_split_brain,
     ),
     Case(
@@ -524,7 +528,7 @@ HARD_CASES: tuple[Case, ...] = (
         "Now node 2 does not hear the leader, and so on: dozens of leaders in ten seconds, each "
         "acknowledged while it lasts. With PreVote node 1, which hears a leader, says no: one "
         "leader stays, and the other end hears nobody.",
-        source="Ng, Haridi and Carbone, Omni-Paxos, EuroSys 2023, section 2",
+        source="Ng, Haridi and Carbone, Omni-Paxos, EuroSys 2023",
         play=_play_chained,
     ),
     Case(
@@ -536,7 +540,7 @@ HARD_CASES: tuple[Case, ...] = (
         "PreVote alone node 1 hears the leader and never stands. With CheckQuorum the leader "
         "steps down, and node 1 is elected. Without options it comes to that as well, by terms "
         "that rise.",
-        source="Ng, Haridi and Carbone, Omni-Paxos, EuroSys 2023, section 2",
+        source="Ng, Haridi and Carbone, Omni-Paxos, EuroSys 2023",
         play=_play_quorum_loss,
     ),
     Case(
@@ -547,7 +551,7 @@ HARD_CASES: tuple[Case, ...] = (
         story="The leader is cut off from all, and of the others only node 1 reaches the rest. "
         "Its log is behind theirs, so they refuse it, and reach no majority themselves. No option "
         "of Raft helps, as in Raft only who has the log can lead. With equal logs node 1 leads.",
-        source="Ng, Haridi and Carbone, Omni-Paxos, EuroSys 2023, section 2",
+        source="Ng, Haridi and Carbone, Omni-Paxos, EuroSys 2023",
         play=_play_constrained,
     ),
     Case(
@@ -571,7 +575,7 @@ HARD_CASES: tuple[Case, ...] = (
         story="A lease of D = 10 s. With rates 1 - rho and 1 + rho a holder that believes in all "
         "of D acts 2 rho D / (1 - rho^2) too long, less the delays and the time until another "
         "asks. If it believes in D (1 - rho) / (1 + rho) only, never.",
-        source="Gray and Cheriton, Leases, SOSP 1989, section 5",
+        source="Gray and Cheriton, Leases, SOSP 1989",
         play=_play_drift,
     ),
     Case(

@@ -6,7 +6,9 @@ replica in sync lives, the partition has no leader, unless unclean choices are a
 first that lives leads, and what only the others had is lost.
 
 Source: Apache Kafka, ``PartitionStateMachine`` (offlinePartitionLeaderElection) and the
-documentation's section "Replication"; J. Kreps, N. Narkhede and J. Rao, Kafka, NetDB 2011.
+documentation's section "Replication".
+
+Left out: min.insync.replicas (it is 1), and the time after which a replica counts as behind.
 """
 
 from __future__ import annotations
@@ -74,4 +76,5 @@ class Partition:
         for replica in self.replicas:
             if replica in living and replica not in lagging:
                 self.records[replica] = self.records[self.leader]
+                self.in_sync.add(replica)
         self.acknowledged = min(self.records[r] for r in self.in_sync)

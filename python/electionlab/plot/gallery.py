@@ -108,5 +108,6 @@ def _draw_bars(panel: Bars, ax: Axes) -> None:
     for side in ("right", "top"):
         ax.spines[side].set_visible(False)
     if len(panel.values) > 1:
-        place = {"loc": "upper left", "bbox_to_anchor": (1.0, 1.0)}
-        ax.legend(fontsize=style.FONT_SIZE, frameon=False, **place)
+        ax.legend(
+            loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=style.FONT_SIZE, frameon=False
+        )
