@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 from pathlib import Path
 
@@ -362,7 +363,7 @@ def test_a_picture_has_a_panel_for_each_thing_to_see(name: str) -> None:
             assert len(one.lines) >= len(panel.values)
     figure.canvas.draw()
     boxes = [one.get_tightbbox() for one in axes]
-    for upper, lower in zip(boxes, boxes[1:], strict=False):
+    for upper, lower in itertools.pairwise(boxes):
         assert upper is not None
         assert lower is not None
         assert upper.y0 > lower.y1  # no panel's text reaches into the next one

@@ -240,7 +240,7 @@ def _sleeper(name: str, fencing: str, seed: int, *, record: bool = True) -> Clus
         make_protocol(name, 3), seed=seed, initial_leader=3 if name == "bully" else 1,
         resource=Resource(fencing=fencing, work_interval_ms=40.0, work_ms=40.0), record=record,
     )  # fmt: skip
-    cluster.run(until=225.0 + seed % 80)
+    cluster.run(until=225.0 + 37 * seed % 80)
     cluster.pause("leader", resume_after_ms=600.0)
     cluster.run(until=1_000.0)
     return cluster
