@@ -10,12 +10,13 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.patches import Rectangle
 from support import ROOT
 from typer.testing import CliRunner, Result
 
 import electionlab as el
 from electionlab.cli import app
-from electionlab.gallery.case import Bars, Shares, Timeline, shown
+from electionlab.gallery.case import Bars, Holders, Shares, Timeline, shown
 from electionlab.gallery.partitions import Partition
 
 RUNS = 30
@@ -119,6 +120,18 @@ def test_a_configuration_goes_back_unless_epochs_are_compared(seed: int) -> None
     assert of(answered.format("lease")) > 0
     assert of("reads_lease_from_the_old_leader_stale") == 0
     assert of(answered.format("confirmed")) == 0
+
+
+def test_the_spans_of_partition_leaders_tile_the_run() -> None:
+    panels = [p for p in result("kafka").panels if isinstance(p, Holders)]
+    for panel, victim, successor in zip(panels, (2, 1), (3, 2), strict=True):
+        changed = [spans for spans in panel.lanes.values() if len(spans) > 1]
+        assert [[who for _, _, who in spans] for spans in changed] == [
+            [f"broker {victim}", "", f"broker {successor}"]
+        ]
+        for spans in panel.lanes.values():
+            assert spans[0][0] == 0
+            assert all(a[1] == b[0] for a, b in itertools.pairwise(spans))
 
 
 def test_the_two_countings_of_a_configuration_that_goes_back_agree() -> None:
@@ -355,9 +368,11 @@ def test_a_picture_has_a_panel_for_each_thing_to_see(name: str) -> None:
             assert panel.cluster in found.clusters
             assert len(one.get_yticks()) == found.clusters[panel.cluster].actors
         elif isinstance(panel, Bars):
-            drawn = sorted(patch.get_height() for patch in one.patches)
+            drawn = sorted(p.get_height() for p in one.patches if isinstance(p, Rectangle))
             given = sorted(v for series in panel.values.values() for v in series.values())
             assert np.allclose(drawn, given)
+        elif isinstance(panel, Holders):
+            assert len(one.patches) == sum(len(spans) for spans in panel.lanes.values())
         else:
             assert isinstance(panel, Shares)
             assert len(one.lines) >= len(panel.values)

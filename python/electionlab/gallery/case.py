@@ -69,7 +69,22 @@ class Shares:
     values: Mapping[str, Sequence[float]]
 
 
-Panel = Timeline | Bars | Shares
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Holders:
+    """A panel of a picture: who holds what over time.
+
+    Attributes:
+        title: What one sees.
+        quantity: What is held.
+        lanes: For each thing its holders, (from ms, to ms, who); an empty text: nobody.
+    """
+
+    title: str
+    quantity: str
+    lanes: Mapping[str, Sequence[tuple[float, float, str]]]
+
+
+Panel = Timeline | Bars | Shares | Holders
 Fact = int | float | str
 
 

@@ -278,6 +278,11 @@ def _play_paused(seed: int, runs: int) -> Findings:
                      cluster="lease_none", start_ms=150.0, messages=True, kinds=kinds),
             Timeline(title="Lease, fencing tokens: the same write comes and is turned away",
                      cluster="lease_token", start_ms=150.0, messages=True, kinds=kinds),
+            Bars(title=f"How often a write of the sleeper was accepted, of {runs} runs",
+                 quantity="runs", values={"measured": {
+                     f"{name}\n{fencing}": float(
+                         facts[f"{name}_{fencing}_runs_with_a_stale_write"])
+                     for name, fencing in _SLEEPERS}}),
         ),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from electionlab.gallery.case import (
     Case,
     Fact,
     Findings,
+    Holders,
     Shares,
     Timeline,
     count,
@@ -151,6 +152,8 @@ class _Brokers:
         self.lagging: set[int] = set()
         self.offline_ms = [0.0] * len(self.partitions)
         self.chosen = 0
+        # Who led each partition when, as (from ms, to ms, broker).
+        self.held: list[list[tuple[float, float, str]]] = [[] for _ in self.partitions]
 
     def run(self, until: float) -> None:
         while self.cluster.now < until:
@@ -159,8 +162,16 @@ class _Brokers:
                 self._control()
             for number, partition in enumerate(self.partitions):
                 partition.produce(self.up, self.lagging)
-                if partition.leader not in self.up:
-                    self.offline_ms[number] += _TICK_MS
+                serves = partition.leader in self.up
+                self.offline_ms[number] += 0.0 if serves else _TICK_MS
+                self._hold(self.held[number], f"broker {partition.leader}" if serves else "")
+
+    def _hold(self, spans: list[tuple[float, float, str]], who: str) -> None:
+        now = self.cluster.now
+        if spans and spans[-1][2] == who:
+            spans[-1] = (spans[-1][0], now, who)
+        else:
+            spans.append((spans[-1][1] if spans else 0.0, now, who))
 
     def crash(self, broker: int) -> None:
         self.cluster.crash(broker)
@@ -211,10 +222,12 @@ def _last_in_sync_dies(unclean: bool, seed: int) -> _Brokers:
 
 def _play_kafka(seed: int, runs: int) -> Findings:
     facts: dict[str, Fact] = {}
-    clusters = {}
+    clusters: dict[str, Cluster] = {}
+    held: dict[str, dict[str, list[tuple[float, float, str]]]] = {}
     for label, broker in (("partition_leader_dies", 2), ("controller_dies", 1)):
         told = _broker_dies(broker, seed)
         clusters[label] = told.cluster
+        held[label] = {f"partition {n + 1}": spans for n, spans in enumerate(told.held)}
         offline = [sum(_broker_dies(broker, s, record=False).offline_ms)
                    for s in range(seed, seed + runs)]  # fmt: skip
         facts[f"{label}_controllers_elected"] = told.cluster.metrics["leader_changes"]
@@ -235,10 +248,14 @@ def _play_kafka(seed: int, runs: int) -> Findings:
         facts=facts,
         clusters=clusters,
         panels=(
-            Timeline(title="Broker 2 dies: its partition gets a new leader, but nobody is elected",
-                     cluster="partition_leader_dies"),
-            Timeline(title="Broker 1, the controller, dies: first an election, then the picking",
+            Timeline(title="Broker 2 dies, which leads a partition: no election, node 1 stays "
+                     "controller", cluster="partition_leader_dies"),
+            Holders(title="The same run: the controller picks broker 3 for partition 2",
+                    quantity="leads the partition", lanes=held["partition_leader_dies"]),
+            Timeline(title="Broker 1, the controller, dies: an election",
                      cluster="controller_dies"),
+            Holders(title="The same run: who is elected then picks broker 2 for partition 1",
+                    quantity="leads the partition", lanes=held["controller_dies"]),
             Bars(title="The last replica in sync dies: wait for it, or lose what it had",
                  quantity="ms, records", values={"partition offline (ms)": offline_bars,
                                                  "acknowledged records lost": lost_bars}),

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Patch
 
-from electionlab.gallery.case import Bars, Panel, Shares, Timeline
+from electionlab.gallery.case import Bars, Holders, Panel, Shares, Timeline
 from electionlab.plot import style
 from electionlab.plot.distributions import plot_ecdf
 from electionlab.plot.roles import plot_roles
@@ -51,6 +52,8 @@ def plot_panels(result: CaseResult, *, ax: Sequence[Axes] | None = None) -> list
 def _draw(result: CaseResult, panel: Panel, ax: Axes) -> None:
     if isinstance(panel, Bars):
         _draw_bars(panel, ax)
+    elif isinstance(panel, Holders):
+        _draw_holders(panel, ax)
     elif isinstance(panel, Shares):
         values = {name: np.asarray(times, float) for name, times in panel.values.items()}
         plot_ecdf(values, ax=ax, quantity=panel.quantity)
@@ -85,6 +88,29 @@ def _height_in(result: CaseResult, panel: Panel) -> float:
         return 2.6
     lanes = result.clusters[panel.cluster].actors
     return max((0.62 if panel.messages else 0.36) * lanes, 2.5)
+
+
+def _draw_holders(panel: Holders, ax: Axes) -> None:
+    for lane, spans in enumerate(panel.lanes.values()):
+        for start, end, who in spans:
+            look = {"color": "#8CCBF0"} if who else {"color": "#FFFFFF", "hatch": "xxx"}
+            ax.barh(lane, end - start, 0.56, start, edgecolor=style.BLACK, linewidth=0.5, **look)
+            if who:
+                middle = (start + end) / 2
+                style.write(
+                    ax, middle, lane, who, ha="center", va="center", fontsize=style.FONT_SIZE + 1
+                )
+    ax.set_yticks(range(len(panel.lanes)), list(panel.lanes), fontsize=style.FONT_SIZE + 1)
+    ax.set_ylim(len(panel.lanes) - 0.4, -0.6)
+    ax.set_xlim(0, max(end for spans in panel.lanes.values() for _, end, _ in spans))
+    ax.set_xlabel("simulated time (ms)", fontsize=style.FONT_SIZE + 1)
+    ax.tick_params(axis="x", labelsize=style.FONT_SIZE)
+    ax.tick_params(axis="y", length=0, pad=7)
+    for side in ("left", "right", "top"):
+        ax.spines[side].set_visible(False)
+    nobody = Patch(facecolor="#FFFFFF", edgecolor=style.BLACK, hatch="xxx", linewidth=0.5)
+    somebody = Patch(facecolor="#8CCBF0", edgecolor=style.BLACK, linewidth=0.5)
+    style.show_legend(ax, [(somebody, panel.quantity), (nobody, "nobody")])
 
 
 def _draw_bars(panel: Bars, ax: Axes) -> None:
