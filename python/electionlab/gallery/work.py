@@ -157,29 +157,35 @@ class _Brokers:
 
     def run(self, until: float) -> None:
         while self.cluster.now < until:
+            for number, partition in enumerate(self.partitions):
+                if partition.leader not in self.up:
+                    self.offline_ms[number] += _TICK_MS
             self.cluster.run_for(_TICK_MS)
             if self.cluster.leader is not None:  # only a controller picks leaders
                 self._control()
-            for number, partition in enumerate(self.partitions):
+            for partition in self.partitions:
                 partition.produce(self.up, self.lagging)
-                serves = partition.leader in self.up
-                self.offline_ms[number] += 0.0 if serves else _TICK_MS
-                self._hold(self.held[number], f"broker {partition.leader}" if serves else "")
-
-    def _hold(self, spans: list[tuple[float, float, str]], who: str) -> None:
-        now = self.cluster.now
-        if spans and spans[-1][2] == who:
-            spans[-1] = (spans[-1][0], now, who)
-        else:
-            spans.append((spans[-1][1] if spans else 0.0, now, who))
+            self._note()
 
     def crash(self, broker: int) -> None:
         self.cluster.crash(broker)
         self.up.discard(broker)
+        self._note()
 
     def restart(self, broker: int) -> None:
         self.cluster.restart(broker)
         self.up.add(broker)
+        self._note()
+
+    def _note(self) -> None:
+        """Writes down who leads each partition from now on."""
+        now = self.cluster.now
+        for partition, spans in zip(self.partitions, self.held, strict=True):
+            who = f"broker {partition.leader}" if partition.leader in self.up else ""
+            if spans:
+                spans[-1] = (spans[-1][0], now, spans[-1][2])
+            if not spans or spans[-1][2] != who:
+                spans.append((now if spans else 0.0, now, who))
 
     def _control(self) -> None:
         """What the controller knows: whose session the service has ended, and who is behind."""

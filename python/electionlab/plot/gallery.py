@@ -93,8 +93,10 @@ def _height_in(result: CaseResult, panel: Panel) -> float:
 def _draw_holders(panel: Holders, ax: Axes) -> None:
     for lane, spans in enumerate(panel.lanes.values()):
         for start, end, who in spans:
-            look = {"color": "#8CCBF0"} if who else {"color": "#FFFFFF", "hatch": "xxx"}
-            ax.barh(lane, end - start, 0.56, start, edgecolor=style.BLACK, linewidth=0.5, **look)
+            ax.barh(
+                lane, end - start, 0.56, start, edgecolor=style.BLACK, linewidth=0.5,
+                color="#8CCBF0" if who else "#FFFFFF", hatch="" if who else "xxx",
+            )  # fmt: skip
             if who:
                 middle = (start + end) / 2
                 style.write(
