@@ -37,7 +37,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     "low": {"_quorums", "_values", "errors"},
     "protocols": {"_presets", "outcomes", "protocols", "settings", "user_protocol"},
     "cluster": {"_acknowledged", "cluster", "interventions", "scenario", "trace"},
-    "sweep": {"comparison", "detectors", "fig16", "sweep"},
+    "sweep": {"comparison", "detectors", "fig16", "gallery", "sweep"},
     "plot": {"plot"},
     "notebook": {"notebook"},
     "front": {"__init__"},

@@ -32,6 +32,7 @@ from electionlab.detectors import (
     plot_detector_curve,
 )
 from electionlab.errors import TraceError
+from electionlab.gallery import Case, CaseResult, cases
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.settings import (
     Action,
@@ -74,6 +75,8 @@ from electionlab.user_protocol import Message, NodeContext, UserProtocol
 __all__ = [
     "FAULTS",
     "Action",
+    "Case",
+    "CaseResult",
     "Cluster",
     "Comparison",
     "Delay",
@@ -102,6 +105,7 @@ __all__ = [
     "acknowledged_share",
     "at",
     "at_random",
+    "cases",
     "clock",
     "command",
     "comparable",

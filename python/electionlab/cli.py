@@ -1,4 +1,4 @@
-"""The command line: run, replay, scenario, list, fig16, detectors, compare, report, demo."""
+"""The command line: run, replay, scenario, list, fig16, detectors, compare, report, case, demo."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from electionlab import detectors as detection
 from electionlab import fig16 as figure16
 from electionlab._core import __version__, run_scenario
 from electionlab.cluster import Cluster
+from electionlab.gallery import cases
 from electionlab.protocols import PROTOCOLS, make_protocol
 from electionlab.settings import Action, Machine, Network
 from electionlab.story import failed, measure_lines, outcome_lines, outcome_of, tell
@@ -776,6 +777,54 @@ def report(
         )  # fmt: skip
     else:
         typer.echo(str(found))
+
+
+@app.command(epilog="Exit codes: 0 done; 2 wrong use.")
+@reports_errors
+def case(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Which; without one all are listed.")
+    ] = None,
+    seed: Seed = 1,
+    runs: Annotated[int, typer.Option(help="Runs of each rate, from the seed on.")] = 50,
+    as_json: AsJson = False,
+    plot: PlotFile = None,
+) -> None:
+    """Run a use case or a known hard case, with and without its cure, or list them.
+
+    \b
+    Examples:
+      electionlab case
+      electionlab case database
+      electionlab case chained --seed 3 --plot chained.png
+    """  # noqa: D301
+    if name is None:
+        if plot is not None:
+            raise ValueError(f"--plot {str(plot)!r}: needs the name of a case")
+        _list_cases(as_json)
+        return
+    chosen = cases[name]
+    _check_targets(plot=plot)
+    result = chosen.run(seed=seed, runs=runs)
+    if plot is not None:
+        _save_picture(lambda: result.plot()[0], plot)
+    if as_json:
+        _print_json({"case": name, "seed": seed, "runs": runs, "facts": result.facts})
+    else:
+        typer.echo(str(result))
+
+
+def _list_cases(as_json: bool) -> None:
+    if as_json:
+        fields = ("name", "kind", "title", "question", "story", "source")
+        _print_json([{field: getattr(one, field) for field in fields} for one in cases.values()])
+        return
+    wide = max(len(name) for name in cases)
+    for kind, title in (("use", "Use cases"), ("hard", "Hard cases")):
+        typer.echo(title)
+        for one in cases.values():
+            if one.kind == kind:
+                typer.echo(f"  {one.name:<{wide}}  {one.title}")
 
 
 @app.command(
