@@ -6,8 +6,8 @@
 #
 #   cpp       the engine's tests: gcc, -O3, warnings are errors
 #   sanitize  the same tests: clang, -O0, address and undefined-behaviour sanitizers
-#   golden    the test cases tagged [golden] with gcc -O0 and clang -O3, so that the two stages above
-#             and this one hold the trace equal for both compilers at both ends
+#   golden    the test cases tagged [golden] with clang -O3, so that the two stages above and this one
+#             hold the trace equal for two compilers and two ends of optimisation
 #   python    pytest, and the notebooks
 #   lint      ruff and mypy
 
@@ -101,7 +101,6 @@ stage_sanitize() {
 
 stage_golden() {
     setup_cpp_tests
-    run_ctest golden-gcc-O0 "$gcc" "-O0" -DELECTIONLAB_TESTS_TAG=golden
     run_ctest golden-clang-O3 "$clang" "-O3 -DNDEBUG" -DELECTIONLAB_TESTS_TAG=golden
 }
 
