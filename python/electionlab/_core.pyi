@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'check_distribution', 'check_options', 'deviations_of_phi', 'draw_distribution', 'drop_reasons', 'max_nodes', 'phi_of_deviations', 'roles', 'row_kinds', 'run_leader_crash', 'run_scenario', 'watch_detector']
+__all__: list[str] = ['Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'catalog_at_work', 'check_distribution', 'check_options', 'deviations_of_phi', 'draw_distribution', 'drop_reasons', 'max_nodes', 'phi_of_deviations', 'roles', 'row_kinds', 'run_leader_crash', 'run_scenario', 'watch_detector']
 class Trace:
     """
     What happened, column by column: a row for every input, message, change of view, fault and note.
@@ -358,6 +358,10 @@ class Cluster:
 def catalog() -> list[typing.Any]:
     """
     Every protocol of the engine as a dictionary: name, title, source, assumptions, cost, weaknesses, max_nodes, messages, commands, timers, disk, memory, options, promises, properties.
+    """
+def catalog_at_work() -> list[typing.Any]:
+    """
+    The same for protocols with a resource that their leaders work on, named NAME_at_work.
     """
 def check_distribution(value: typing.Any, name: str) -> typing.Any:
     """

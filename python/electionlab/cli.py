@@ -723,14 +723,14 @@ def compare(
     for name, row in result.table().iterrows():
         typer.echo(f"{name}")
         for title, value in row.items():
-            typer.echo(f"  {title + ':':<24}{value}")
+            typer.echo(f"  {f'{title}:':<24}{value}")
     familiar = result.familiar()
     if len(familiar):
         typer.echo("\nThe table of lecture notes, beside what was measured")
         for name, row in familiar.iterrows():
             typer.echo(f"{name}")
             for title, value in row.items():
-                typer.echo(f"  {title + ':':<32}{value}")
+                typer.echo(f"  {f'{title}:':<32}{value}")
 
 
 @app.command(epilog="Exit codes: 0 done; 2 wrong use.")

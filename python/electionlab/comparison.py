@@ -92,8 +92,8 @@ def comparable(name: str, nodes: int = NODES, timeout_ms: float = TIMEOUT_MS) ->
     Raises:
         ValueError: There is no such protocol, or the number is out of range.
     """
-    options = _COMPARABLE.get(name, lambda t: {})
-    return make_protocol(name, nodes, options(_above_zero("timeout_ms", timeout_ms)))
+    t = _above_zero("timeout_ms", timeout_ms)
+    return make_protocol(name, nodes, _COMPARABLE[name](t) if name in _COMPARABLE else {})
 
 
 def _above_zero(name: str, value: Any) -> float:
@@ -393,7 +393,7 @@ class Requirements:
             f"{self.protocol!r}, {self.cells[0].runs} runs each, from seed {self.cells[0].seed}"
         ]
         for fault, effects in self.effects.items():
-            lines.append(f"{fault or 'no faults'} ({effects} took effect)")
+            lines.append(f"{fault or 'no faults'} ({effects} actions took effect)")
             for cell in self.cells:
                 if cell.fault == fault:
                     lines.append(f"  {cell.requirement:<16}{cell.measure:<36}{_shown(cell)}")

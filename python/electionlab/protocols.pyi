@@ -2,24 +2,41 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from electionlab.settings import Resource
 from electionlab._quorums import Quorum
 
 __all__ = [
+    "AT_WORK",
     "PROTOCOLS",
     "Protocol",
     "make_protocol",
     "Bully",
     "ChangRoberts",
+    "Etcd",
     "FloodMax",
     "Franklin",
+    "GarciaMolina",
+    "Heartbeat",
     "HirschbergSinclair",
+    "Invitation",
     "ItaiRodeh",
+    "Kubernetes",
     "LeLann",
+    "Lease",
+    "MultiPaxos",
+    "Omega",
+    "Paxos",
     "Peterson",
     "Raft",
     "Ring",
+    "Swim",
+    "Viewstamped",
+    "Zab",
+    "ZkLock",
+    "ZkRecipe",
 ]
 
+AT_WORK: dict[str, type[Protocol]]
 PROTOCOLS: dict[str, type[Protocol]]
 
 class Protocol:
@@ -32,6 +49,7 @@ class Protocol:
     def __init__(self, nodes: int, **options: Any) -> None: ...
     def __eq__(self, other: object) -> bool: ...
     __hash__: ClassVar[None]  # type: ignore[assignment]
+    def at_work(self, resource: Resource) -> Protocol: ...
 
 def make_protocol(
     name: str, nodes: int, options: dict[str, Any] | None = None
@@ -163,6 +181,7 @@ class LeLann(Protocol):
         nodes: How many members, 1 to 10000.
         order: The ids clockwise, each of 1 to nodes once; messages go clockwise only. Empty: 1 to nodes ascending. Default ().
         initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+        shuffle: Instead of `order`: a seed from which an order is drawn, all equally likely. 0: none. Default 0.
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -176,6 +195,7 @@ class LeLann(Protocol):
         *,
         order: Sequence[Any] = (),
         initiators: Sequence[Any] = (),
+        shuffle: int = 0,
     ) -> None: ...
 
 class ChangRoberts(Protocol):
@@ -186,9 +206,10 @@ class ChangRoberts(Protocol):
     Weak where: the greatest id lost and nobody is ever elected; a leader's crash goes unnoticed; no epoch.
 
     Args:
-        nodes: How many members, 1 to 10000.
+        nodes: How many members, 1 to 1000000.
         order: The ids clockwise, each of 1 to nodes once; messages go clockwise only. Empty: 1 to nodes ascending. Default ().
         initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+        shuffle: Instead of `order`: a seed from which an order is drawn, all equally likely. 0: none. Default 0.
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -202,6 +223,7 @@ class ChangRoberts(Protocol):
         *,
         order: Sequence[Any] = (),
         initiators: Sequence[Any] = (),
+        shuffle: int = 0,
     ) -> None: ...
 
 class Franklin(Protocol):
@@ -215,6 +237,7 @@ class Franklin(Protocol):
         nodes: How many members, 1 to 10000.
         order: The ids clockwise, each of 1 to nodes once; messages go both ways. Empty: 1 to nodes ascending. Default ().
         initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+        shuffle: Instead of `order`: a seed from which an order is drawn, all equally likely. 0: none. Default 0.
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -228,6 +251,7 @@ class Franklin(Protocol):
         *,
         order: Sequence[Any] = (),
         initiators: Sequence[Any] = (),
+        shuffle: int = 0,
     ) -> None: ...
 
 class Peterson(Protocol):
@@ -241,6 +265,7 @@ class Peterson(Protocol):
         nodes: How many members, 1 to 10000.
         order: The ids clockwise, each of 1 to nodes once; messages go clockwise only. Empty: 1 to nodes ascending. Default ().
         initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+        shuffle: Instead of `order`: a seed from which an order is drawn, all equally likely. 0: none. Default 0.
         variant: Two messages a phase as Peterson's or as Dolev, Klawe and Rodeh's, or one. One of 'peterson', 'peterson_improved', 'dolev_klawe_rodeh'. Default 'peterson'.
 
     Raises:
@@ -255,6 +280,7 @@ class Peterson(Protocol):
         *,
         order: Sequence[Any] = (),
         initiators: Sequence[Any] = (),
+        shuffle: int = 0,
         variant: str = 'peterson',
     ) -> None: ...
 
@@ -269,6 +295,7 @@ class HirschbergSinclair(Protocol):
         nodes: How many members, 1 to 10000.
         order: The ids clockwise, each of 1 to nodes once; messages go both ways. Empty: 1 to nodes ascending. Default ().
         initiators: Nodes that begin at their start; the others begin when a message reaches them. Empty: all. Default ().
+        shuffle: Instead of `order`: a seed from which an order is drawn, all equally likely. 0: none. Default 0.
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -282,6 +309,7 @@ class HirschbergSinclair(Protocol):
         *,
         order: Sequence[Any] = (),
         initiators: Sequence[Any] = (),
+        shuffle: int = 0,
     ) -> None: ...
 
 class ItaiRodeh(Protocol):
@@ -328,7 +356,7 @@ class FloodMax(Protocol):
         edges: Pairs of neighbours, each once; together they connect all nodes. Only with topology='edges'. Default ().
         order: The ids along the ring or line, from a star's centre, or a grid's rows. Empty: 1 to nodes ascending. Default ().
         columns: Of a grid, whose last row may be shorter. 0: as square as can be. Default 0.
-        diameter: The rounds to take, as the nodes know it. 0: the truth, worked out at each start. Default 0.
+        diameter: The rounds to take, as the nodes know it. 0: the truth. Default 0.
         round_ms: How long a round of variant='optimised' lasts; above every one-way delay. Default 20.
 
     Raises:
@@ -348,4 +376,494 @@ class FloodMax(Protocol):
         columns: int = 0,
         diameter: int = 0,
         round_ms: float = 20.0,
+    ) -> None: ...
+
+class ZkRecipe(Protocol):
+    """ZooKeeper's election recipe.
+
+    Needs: the coordination service is up, reachable and keeps its disk; no majority of members is needed.
+    Cost: 1 event, 1 listing and its reply at a leader's death (watch leader: n-1 each); pings to the service all the time.
+    Weak where: no leader while the service is down; who is cut off or paused may act after its session has expired.
+
+    Args:
+        nodes: How many members, 1 to 1000.
+        session_timeout_ms: Silence after which the service ends a session, rounded up to its next tick. Default 300.
+        tick_ms: How often the service looks for silent sessions; 2 to 20 ticks are a session's time-out. Default 50.
+        connect_timeout_ms: Range of the time after which a client that got no answer tries again to connect; above a round trip. Default (50, 100).
+        watch: The znode that a waiting member watches: its predecessor's, or the leader's, which wakes all of them at once. One of 'predecessor', 'leader'. Default 'predecessor'.
+        step_down_on_disconnect: Whether a leader stops acting while it is disconnected (Curator's LeaderLatch does), or only when it learns that its session has expired. Default True.
+        protected_create: Whether a member that lost the reply to its create looks for its znode, by the guid in the name, before it makes another. Default True.
+        look_interval_ms: How often a member that does not lead lists the znodes to know who does; 0: only when it is woken. Default 50.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: ZooKeeper Recipes and Solutions, Leader Election; Hunt et al., USENIX ATC 2010, section 2.4.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        session_timeout_ms: float = 300.0,
+        tick_ms: float = 50.0,
+        connect_timeout_ms: float | tuple[float, float] = (50.0, 100.0),
+        watch: str = 'predecessor',
+        step_down_on_disconnect: bool = True,
+        protected_create: bool = True,
+        look_interval_ms: float = 50.0,
+    ) -> None: ...
+
+class ZkLock(Protocol):
+    """ZooKeeper lock znode: Kafka's controller, YARN's active.
+
+    Needs: the coordination service is up, reachable and keeps its disk; no majority of members is needed.
+    Cost: n-1 events and 4(n-1) requests with replies at a leader's death (yarn: 3(n-1) + 2, and a Fence); pings to the service all the time.
+    Weak where: a herd at each change; no leader while the service is down; who is cut off or paused may act after its session has expired.
+
+    Args:
+        nodes: How many members, 1 to 1000.
+        session_timeout_ms: Silence after which the service ends a session, rounded up to its next tick. Default 300.
+        tick_ms: How often the service looks for silent sessions; 2 to 20 ticks are a session's time-out. Default 50.
+        connect_timeout_ms: Range of the time after which a client that got no answer tries again to connect; above a round trip. Default (50, 100).
+        flavour: kafka: an epoch znode is raised with the lock; yarn: the last active is fenced before the next one acts. One of 'kafka', 'yarn'. Default 'kafka'.
+        step_down_on_disconnect: Whether a leader stops acting while it is disconnected, or only when it learns that its session has expired (Kafka's controller). Default False.
+        fence_timeout_ms: yarn: how long the last active has to answer; above a round trip. Default 50.
+        unfenced: yarn: without its answer the new holder goes_on and acts, or gives_up the lock. One of 'goes_on', 'gives_up'. Default 'goes_on'.
+        rejoin_delay_ms: yarn: how long a node that gave the lock up stays out. Default 1000.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Hunt et al., USENIX ATC 2010, section 2.4; Apache Kafka, KafkaZkClient; Apache Hadoop, ActiveStandbyElector.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        session_timeout_ms: float = 300.0,
+        tick_ms: float = 50.0,
+        connect_timeout_ms: float | tuple[float, float] = (50.0, 100.0),
+        flavour: str = 'kafka',
+        step_down_on_disconnect: bool = False,
+        fence_timeout_ms: float = 50.0,
+        unfenced: str = 'goes_on',
+        rejoin_delay_ms: float = 1000.0,
+    ) -> None: ...
+
+class Zab(Protocol):
+    """Zab's fast leader election, discovery and new epoch.
+
+    Needs: crash faults, durable epochs; time only for liveness.
+    Cost: (n-1)(2n-1) to n(n-1)(n+1)/2 notifications when all start, then 7(n-1).
+    Weak where: needs a majority; waits for votes that are repeated ever more rarely.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        tick_time_ms: Length of a tick; a leader pings twice in each. ZooKeeper: 2000. Above 0. Default 40.
+        init_limit: Ticks that each step of discovery and synchronisation may take. At least 1. Default 10.
+        sync_limit: Ticks of silence after which leader and follower give each other up. At least 1. Default 5.
+        finalize_wait_ms: How long a quorum of votes must stay unchallenged. ZooKeeper: 200. Above 0; should exceed two one-way delays. Default 40.
+        min_notification_interval_ms: Silence after which a looking node repeats its vote at first. ZooKeeper: 200. Above 0. Default 40.
+        max_notification_interval_ms: The interval doubles up to this one. ZooKeeper: 60000. At least the first interval. Default 400.
+        connect_retry_ms: Time between attempts to reach the leader that was voted for. ZooKeeper: 100. Above 0. Default 40.
+        connect_tries: After so many refusals a follower looks again. ZooKeeper: 5. At least 1. Default 5.
+        histories: Each node's disk at first as (current epoch, epoch of its last zxid, counter of its last zxid), node 1 first; empty: all are new. Default ().
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Junqueira, Reed and Serafini, DSN 2011; Medeiros 2012; ZooKeeper 3.9.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        tick_time_ms: float = 40.0,
+        init_limit: int = 10,
+        sync_limit: int = 5,
+        finalize_wait_ms: float = 40.0,
+        min_notification_interval_ms: float = 40.0,
+        max_notification_interval_ms: float = 400.0,
+        connect_retry_ms: float = 40.0,
+        connect_tries: int = 5,
+        histories: Sequence[Any] = (),
+    ) -> None: ...
+
+class GarciaMolina(Protocol):
+    """Garcia-Molina's Bully, with states and reorganisation.
+
+    Needs: bounded delay, crash faults only, no pauses, no partitions.
+    Cost: 8(n-1) when all start, 9n-16 when the highest crashes.
+    Weak where: 6(n-1) delays; partitions are not healed; no epoch to fence with.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        answer_timeout_ms: Wait for the answer to a call, then the node that was called counts as down; must exceed two one-way delays. Default 50.
+        check_interval_ms: Time from one round of a coordinator's calls to the next; above 0. Default 50.
+        coordinator_timeout_ms: Time without a call of its coordinator after which a node looks for it, or, halted, holds an election; above check_interval_ms. Default 200.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Garcia-Molina, IEEE Transactions on Computers C-31(1), 1982, appendix I.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        answer_timeout_ms: float = 50.0,
+        check_interval_ms: float = 50.0,
+        coordinator_timeout_ms: float = 200.0,
+    ) -> None: ...
+
+class Invitation(Protocol):
+    """Garcia-Molina's Invitation algorithm.
+
+    Needs: crash faults, a durable counter; time only for liveness.
+    Cost: 2(n-1) a check, 5(n-1) a merge of all.
+    Weak where: a coordinator in each part of a partition; group numbers fence nothing.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        check_interval_ms: Time from one look of a coordinator for others to the next; above 0. Default 50.
+        answer_timeout_ms: Wait for the answers to a call; above 0, should exceed two one-way delays. Default 30.
+        invitation_timeout_ms: Wait for acceptances; above 0, should exceed three one-way delays. Default 50.
+        merge_delay_ms: A coordinator waits this long for each number that the highest coordinator it found is above itself, before it merges; above 0, should exceed check_interval_ms, answer_timeout_ms and a one-way delay together. Default 100.
+        coordinator_timeout_ms: Time without a call of its coordinator after which a node asks for it; above check_interval_ms. Default 200.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Garcia-Molina, IEEE Transactions on Computers C-31(1), 1982, appendix II.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        check_interval_ms: float = 50.0,
+        answer_timeout_ms: float = 30.0,
+        invitation_timeout_ms: float = 50.0,
+        merge_delay_ms: float = 100.0,
+        coordinator_timeout_ms: float = 200.0,
+    ) -> None: ...
+
+class Lease(Protocol):
+    """Leases from a lease manager.
+
+    Needs: clock rates within 1 +- rho, no jumps, no pauses; the manager keeps its disk.
+    Cost: 2 messages a grant or renewal, 2 each retry interval of a waiting member.
+    Weak where: the manager is a single point of failure; a paused holder wakes as leader.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        lease_ttl_ms: Term of a lease: what the manager waits, on its clock, after the last request that it granted; above 0. Default 150.
+        renew_interval_ms: A holder asks again so long after it last asked; below what it believes in of lease_ttl_ms. Default 50.
+        retry_interval_ms: Range from which a member without the lease draws how long after it last asked it asks again; above 0. Default (30, 60).
+        drift_bound_ppm: Bound rho on how far any clock's rate is from 1, in parts per million, below 500000: a holder believes in (1 - rho) / (1 + rho) of lease_ttl_ms. 0: in all of it. Default 200.
+        count_from: From when a holder counts its lease: from the sending of its request, or, unsafe, from the receiving of the answer. One of 'sending', 'receiving'. Default 'sending'.
+        durable_grants: The manager writes down who holds the lease, and after a crash knows it; else it waits for a whole lease_ttl_ms before it grants anything. Default True.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Gray, Cheriton, Leases, SOSP 1989.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        lease_ttl_ms: float = 150.0,
+        renew_interval_ms: float = 50.0,
+        retry_interval_ms: float | tuple[float, float] = (30.0, 60.0),
+        drift_bound_ppm: int = 200,
+        count_from: str = 'sending',
+        durable_grants: bool = True,
+    ) -> None: ...
+
+class Kubernetes(Protocol):
+    """Kubernetes' leader election (client-go).
+
+    Needs: the API server keeps the lease; clock rates and latency bounded; no pauses.
+    Cost: 2 messages each RetryPeriod of each elector, 4 for an election.
+    Weak where: does not fence; acts on until RenewDeadline though it sees another leader.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        lease_duration_ms: How long a candidate must see no change of the record before it takes over; at least 1000. The record holds whole seconds: the rest is cut off. Default 15000.
+        renew_deadline_ms: How long a leader tries to renew before it gives up; below lease_duration_ms and above retry_period_ms times the jitter factor. Default 10000.
+        retry_period_ms: Time between a leader's renewals, and between tries; above 0. Default 2000.
+        jitter_percent: A candidate adds up to so much of retry_period_ms, drawn, to each wait (client-go: JitterFactor 1.2, that is 120); at most 10000. Default 120.
+        request_timeout_ms: How long a request to the API server may take; above 0. Default 5000.
+        release_on_cancel: A leader that stops clears the record, so that the next need not wait. Default False.
+        stable_identity: A process that restarts has the identity that it had before, as a pod's bare name is; else a new one. Default False.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: kubernetes/client-go, tools/leaderelection, as of Kubernetes 1.31.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        lease_duration_ms: float = 15000.0,
+        renew_deadline_ms: float = 10000.0,
+        retry_period_ms: float = 2000.0,
+        jitter_percent: int = 120,
+        request_timeout_ms: float = 5000.0,
+        release_on_cancel: bool = False,
+        stable_identity: bool = False,
+    ) -> None: ...
+
+class Etcd(Protocol):
+    """etcd's election (clientv3/concurrency).
+
+    Needs: the service keeps its disk; for one leader at a time: none is enough.
+    Cost: 6 messages and a watch to join; a death wakes the next in line alone.
+    Weak where: sessions counted from the answer, with polls: two leaders for a second.
+
+    Args:
+        nodes: How many members, 1 to 10000.
+        session_ttl_ms: TTL of a session's lease; a whole number of seconds, at least 1000. Default 60000.
+        count_from: From when a client counts its session: from the receiving of an answer, as etcd's does, or from the sending of what it answers. One of 'sending', 'receiving'. Default 'receiving'.
+        keep_alive_poll_ms: How often a client looks whether a keep-alive is due; above 0. Default 500.
+        deadline_poll_ms: How often a client looks whether its session is over; 0: it knows at once. Default 1000.
+        server_poll_ms: How often the service looks for leases that are over; 0: it knows at once. Default 500.
+        promote_extend_ms: What leases get beyond a new full term when the service is back (etcd: its election timeout); 0 or more. Default 1000.
+        retry_interval_ms: A request without an answer is repeated after so long; above 0. Default 500.
+        watch_check_ms: How often a client makes sure of a watch; above 0. Default 2000.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: etcd 3.5, client/v3/concurrency: election.go, key.go, session.go.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        session_ttl_ms: float = 60000.0,
+        count_from: str = 'receiving',
+        keep_alive_poll_ms: float = 500.0,
+        deadline_poll_ms: float = 1000.0,
+        server_poll_ms: float = 500.0,
+        promote_extend_ms: float = 1000.0,
+        retry_interval_ms: float = 500.0,
+        watch_check_ms: float = 2000.0,
+    ) -> None: ...
+
+class Paxos(Protocol):
+    """Paxos, single decree.
+
+    Needs: crash faults, durable promises and acceptances; time only for liveness.
+    Cost: 4(n-1) messages with one proposer, and n-1 to tell all.
+    Weak where: duelling proposers may never finish; it chooses once, and nobody replaces the node that was chosen.
+
+    Args:
+        nodes: How many members, 1 to 999.
+        proposers: Nodes that propose, in this order. Empty: all. Default ().
+        propose_after_ms: Range of the time from a proposer's start to its first proposal. Default (0, 100).
+        stagger_ms: Each proposer waits so much longer than the one before it in the list. Default 0.
+        values: What each node proposes, node 1 first. Empty: itself, and the node that is chosen leads. Default ().
+        backoff_ms: Range of the time until a proposer that was overtaken tries again. 0: at once; two equal ends: always the same. Default (20, 100).
+        round_timeout_ms: A proposer without the answers of a quorum for so long tries again; above 0. Default 100.
+        learning: How the choice becomes known: acceptances go to the proposer and it tells all, to the proposer alone, or every acceptance goes to all nodes. One of 'told', 'proposer', 'broadcast'. Default 'told'.
+        prepare_quorum: Which nodes must promise before a proposer may send its value. Default 'majority'.
+        accept_quorum: Which nodes must accept a proposal for its value to be chosen. Each such quorum must share a node with each quorum that promises, unless one of the two says 'unsafe'. Default 'majority'.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Lamport, Paxos Made Simple, SIGACT News 32(4), 2001, sections 2.2 to 2.5.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        proposers: Sequence[Any] = (),
+        propose_after_ms: float | tuple[float, float] = (0.0, 100.0),
+        stagger_ms: float = 0.0,
+        values: Sequence[Any] = (),
+        backoff_ms: float | tuple[float, float] = (20.0, 100.0),
+        round_timeout_ms: float = 100.0,
+        learning: str = 'told',
+        prepare_quorum: str | Mapping[str, Any] | Quorum = 'majority',
+        accept_quorum: str | Mapping[str, Any] | Quorum = 'majority',
+    ) -> None: ...
+
+class MultiPaxos(Protocol):
+    """Multi-Paxos: leader election by Paxos.
+
+    Needs: crash faults, durable promises and acceptances; time only for liveness.
+    Cost: 2(n-1) messages and n-1 heartbeats per attempt.
+    Weak where: needs a majority; a node that cannot hear the leader unseats it.
+
+    Args:
+        nodes: How many members, 1 to 999.
+        failure_timeout_ms: Range of the silence after which a node tries to lead; above the heartbeat interval. Default (150, 300).
+        heartbeat_interval_ms: Time between a leader's heartbeats; above 0, below the failure timeout. Default 50.
+        patience: How a node's silence is chosen: anew each time from the range, or its minimum and one rank_step_ms more for each lower node. One of 'random', 'ranked'. Default 'random'.
+        rank_step_ms: Of ranked patience; above two one-way delays, so that the lowest node is not overtaken. Default 30.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Lamport, Paxos Made Simple, SIGACT News 32(4), 2001, section 3.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        failure_timeout_ms: float | tuple[float, float] = (150.0, 300.0),
+        heartbeat_interval_ms: float = 50.0,
+        patience: str = 'random',
+        rank_step_ms: float = 30.0,
+    ) -> None: ...
+
+class Viewstamped(Protocol):
+    """Viewstamped Replication's view change.
+
+    Needs: crash faults, never more than a minority down or recovering.
+    Cost: (n-1)(n+2) messages per view change.
+    Weak where: a next primary that is down costs a time-out; without durable views a slow message of a view change may undo what was committed.
+
+    Args:
+        nodes: How many members, 1 to 1000.
+        heartbeat_interval_ms: Time between an idle primary's Commits; above 0, below primary_timeout_ms. Default 50.
+        primary_timeout_ms: Silence of the primary after which a node begins a view change. Default 200.
+        view_change_timeout_ms: A view change that takes so long is given up for the next view; above four one-way delays. Default 100.
+        recovery_retry_ms: A recovering node asks again after so long; above 0. Default 50.
+        durable_view: A node's view is on its disk before anybody hears of it, and it recovers into no earlier one. Default False.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Oki and Liskov, PODC 1988; Liskov and Cowling, MIT-CSAIL-TR-2012-021, 2012, sections 4 and 5.2.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        heartbeat_interval_ms: float = 50.0,
+        primary_timeout_ms: float = 200.0,
+        view_change_timeout_ms: float = 100.0,
+        recovery_retry_ms: float = 50.0,
+        durable_view: bool = False,
+    ) -> None: ...
+
+class Heartbeat(Protocol):
+    """Heartbeat election.
+
+    Needs: bounded delay, few losses for the detector's time, no partitions; nfd_s: synchronised clocks.
+    Cost: n(n-1) heartbeats in each interval; no message for an election.
+    Weak where: two leaders in a partition and at every false alarm; no epoch, so nothing to fence with.
+
+    Args:
+        nodes: How many members, 1 to 1000.
+        detector: What judges a peer's silence: a fixed time-out, Chen, Toueg and Aguilera's NFD-S (needs synchronised clocks) or NFD-E, or phi accrual. One of 'fixed', 'nfd_s', 'nfd_e', 'phi'. Default 'fixed'.
+        heartbeat_interval_ms: Time between a node's heartbeats (eta); above 0. Default 50.
+        timeout_ms: fixed: silence after which a peer is suspected; above the heartbeat interval and the spread of the delay. Default 200.
+        freshness_shift_ms: nfd_s: how long after its sending a heartbeat is due (delta); above the usual delay. Default 150.
+        freshness_margin_ms: nfd_e: how long after its expected arrival a heartbeat is due (alpha). Default 150.
+        arrival_window: nfd_e: arrivals that the expected one is estimated from; 1 to 100000. Default 32.
+        phi_threshold: phi: suspicion level at which a peer is suspected; above 0, at most 1000000. Default 8.
+        phi_window: phi: gaps between arrivals kept; 2 to 100000. Default 200.
+        phi_min_deviation_ms: phi: the gaps' standard deviation is taken for at least this; above 0. Default 10.
+        phi_acceptable_pause_ms: phi: silence that is added to the mean gap, for pauses that are nothing unusual. Default 0.
+        prefers: Which of the trusted nodes leads. One of 'lowest', 'highest'. Default 'lowest'.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: lowest trusted id on a failure detector: Chandra and Toueg, JACM 43(2), 1996; Chen, Toueg and Aguilera 2002; Hayashibara et al. 2004.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        detector: str = 'fixed',
+        heartbeat_interval_ms: float = 50.0,
+        timeout_ms: float = 200.0,
+        freshness_shift_ms: float = 150.0,
+        freshness_margin_ms: float = 150.0,
+        arrival_window: int = 32,
+        phi_threshold: float = 8.0,
+        phi_window: int = 200,
+        phi_min_deviation_ms: float = 10.0,
+        phi_acceptable_pause_ms: float = 0.0,
+        prefers: str = 'lowest',
+    ) -> None: ...
+
+class Swim(Protocol):
+    """SWIM membership, lowest member leads.
+
+    Needs: crash faults; most probes answered in time; durable incarnations.
+    Cost: 2 messages for each node in each period, whatever n; no message for an election.
+    Weak where: views differ for a while; two leaders in a partition; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 1000.
+        period_ms: Protocol period: each node probes one other in it; above ping_timeout_ms and four one-way delays. Default 200.
+        ping_timeout_ms: Wait for an ACK before proxies are asked; above two one-way delays. Default 50.
+        proxies: How many are asked (k); 0: nobody is. Default 3.
+        suspicion_timeout_ms: How long a suspect may refute it before it is taken for dead; 0: not at all, as without the suspicion mechanism. Default 600.
+        retransmissions: Each update is sent so many times ceil(log2(n + 1)) (lambda); at least 1. Default 3.
+        updates_per_message: Updates on one message; 1 to 1000. Default 6.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Das, Gupta and Motivala, DSN 2002; the leader is an addition.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        period_ms: float = 200.0,
+        ping_timeout_ms: float = 50.0,
+        proxies: int = 3,
+        suspicion_timeout_ms: float = 600.0,
+        retransmissions: int = 3,
+        updates_per_message: int = 6,
+    ) -> None: ...
+
+class Omega(Protocol):
+    """Omega, communication-efficient.
+
+    Needs: one live node whose messages become timely, fair lossy links, durable counts.
+    Cost: settled: n-1 ALIVE in each interval, all from the leader.
+    Weak where: two leaders in a partition and while it settles; no epoch.
+
+    Args:
+        nodes: How many members, 1 to 1000.
+        heartbeat_interval_ms: Time between a leader's ALIVE messages (eta); above 0. Default 50.
+        timeout_ms: First time-out for a peer; above the heartbeat interval, and better above that and the spread of the delay. Default 150.
+        timeout_increment_ms: By how much a time-out grows each time that it ran out; above 0. Default 10.
+
+    Raises:
+        ValueError: An option is unknown or out of range; the message names it.
+
+    Source: Aguilera, Delporte-Gallet, Fauconnier and Toueg, PODC 2004.
+    """
+
+    def __init__(
+        self,
+        nodes: int,
+        *,
+        heartbeat_interval_ms: float = 50.0,
+        timeout_ms: float = 150.0,
+        timeout_increment_ms: float = 10.0,
     ) -> None: ...

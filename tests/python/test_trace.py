@@ -286,7 +286,7 @@ def remove(*path: Any) -> Any:
         (put("hash", "0" * 16), "its rows are not those"),
         (put("hash", 5), "'hash' is missing"),
         (remove("protocol"), "'protocol' is missing"),
-        (put("protocol", "name", "paxos"), "must be one of"),
+        (put("protocol", "name", "rafft"), "must be one of"),
         (put("protocol", "name", ["raft"]), "must be one of"),
         (put("protocol", "name", "raft"), "is not known here"),
         (remove("protocol", "name"), "'name' is missing"),

@@ -187,21 +187,6 @@ void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const Heartbe
     effects.send(from, HeartbeatReply{s.disk.current_term});
 }
 
-template <std::size_t MaxNodes>
-void Raft<MaxNodes>::follow(State& s, const Context& ctx, NodeId leader, Effects& effects) {
-    if (s.memory.role != Role::follower) {  // a candidate gives way to the winner of its term
-        effects.cancel_timer(Timer::heartbeat);
-        effects.cancel_timer(Timer::retry);
-        leave_office(s, effects);
-    }
-    s.memory.role = Role::follower;
-    s.memory.leader = leader;
-    await_leader(ctx, effects);
-    if (ctx.options.variants.minds_leader()) {
-        heard_leader(s, ctx, effects);
-    }
-}
-
 // A newer term in the answer has already made a stale leader step down.
 template <std::size_t MaxNodes>
 void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const HeartbeatReply&, Effects&) {
@@ -280,14 +265,6 @@ template <std::size_t MaxNodes>
 void Raft<MaxNodes>::repeat_vote_requests(State& s, const Context& ctx, Effects& effects) {
     ask_voters(s, ctx, false, effects);
     effects.set_timer(Timer::retry, TimerSpec::fixed(ctx.options.retry_interval));
-}
-
-// The election timeout begins, at a node that has one.
-template <std::size_t MaxNodes>
-void Raft<MaxNodes>::await_leader(const Context& ctx, Effects& effects) {
-    if (ctx.options.variants.times_out(ctx.self)) {
-        effects.set_timer(Timer::election, ctx.options.election_timer());
-    }
 }
 
 template <std::size_t MaxNodes>

@@ -20,6 +20,7 @@
 #include <variant>
 #include <vector>
 
+#include "electionlab/core/inlining.h"
 #include "electionlab/node/protocol.h"
 #include "electionlab/protocols/raft_variants.h"
 
@@ -211,14 +212,32 @@ private:
 
     static bool grants_vote(State& s, const Context& ctx, NodeId from, const VoteRequest& m,
                             Effects& effects);
-    static void follow(State& s, const Context& ctx, NodeId leader, Effects& effects);
     /// `told`: by its leader, which hands over (thesis, 3.10).
     static void stand_for_election(State& s, const Context& ctx, Effects& effects, bool told = false);
     static void become_leader(State& s, const Context& ctx, Effects& effects);
     static void adopt_term(State& s, const Context& ctx, Term term, Effects& effects);
     static void send_heartbeats(State& s, const Context& ctx, Effects& effects);
     static void repeat_vote_requests(State& s, const Context& ctx, Effects& effects);
-    static void await_leader(const Context& ctx, Effects& effects);
+    /// The election timeout begins, at a node that has one.
+    EL_HOT static void await_leader(const Context& ctx, Effects& effects) {
+        if (ctx.options.variants.all_alike() || ctx.options.variants.times_out(ctx.self)) {
+            effects.set_timer(Timer::election, ctx.options.election_timer());
+        }
+    }
+    /// A leader of this term is heard. (Here because it is inlined at every heartbeat.)
+    EL_HOT static void follow(State& s, const Context& ctx, NodeId leader, Effects& effects) {
+        if (s.memory.role != Role::follower) {  // a candidate gives way to the winner of its term
+            effects.cancel_timer(Timer::heartbeat);
+            effects.cancel_timer(Timer::retry);
+            leave_office(s, effects);
+        }
+        s.memory.role = Role::follower;
+        s.memory.leader = leader;
+        await_leader(ctx, effects);
+        if (ctx.options.variants.minds_leader()) {
+            heard_leader(s, ctx, effects);
+        }
+    }
 
     // --- the variants: raft_variants.cpp ---
     static void on(State& s, const Context& ctx, NodeId from, const PreVoteRequest& m,

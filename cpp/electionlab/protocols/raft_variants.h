@@ -92,8 +92,12 @@ struct RaftVariants {
     [[nodiscard]] bool may_vote(NodeId node) const {
         return non_voters.empty() || std::ranges::count(non_voters, node) == 0;
     }
+    /// Whether all nodes have the same part; the first question of the hot loop.
+    [[nodiscard]] bool all_alike() const {
+        return non_voters.empty() && witnesses.empty() && priorities.empty();
+    }
     [[nodiscard]] bool may_stand(NodeId node) const {
-        return (non_voters.empty() && witnesses.empty() && priorities.empty()) ||
+        return all_alike() ||
                (may_vote(node) && std::ranges::count(witnesses, node) == 0 && priority(node) > 0);
     }
     /// Whether the node has an election timeout. With priorities, who may not stand has one, too:

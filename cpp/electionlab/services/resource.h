@@ -101,8 +101,8 @@ struct Resource {
     EL_FIELDS(Resource, fencing, highest_token, owner, owner_token, takeovers,
               next_job, accepted, refused, stale, repeated, lower_tokens, done_by)
 
-    [[nodiscard]] TakeOverReply take_over(NodeId from, const TakeOver& request);
-    [[nodiscard]] WriteReply write(const Write& write);
+    TakeOverReply take_over(NodeId from, const TakeOver& request);
+    WriteReply write(const Write& write);
 
 private:
     static constexpr std::size_t remembered_jobs = 8;

@@ -52,7 +52,7 @@ TEST_CASE("scenario: a wrong output is replaced by the true one", "[scenario]") 
 TEST_CASE("scenario: a bad directive is refused with its line", "[scenario][format]") {
     const char* bad[] = {"crash 3\n----\n",                          // before the cluster
                          "cluster raft nodes=0\n----\n",
-                         "cluster paxos nodes=3\n----\n",
+                         "cluster rafft nodes=3\n----\n",
                          "cluster raft nodes=3\ncrash 4\n----\n",
                          "cluster raft nodes=3\nfly 1\n----\n",
                          "cluster raft nodes=3\nrun for_ms=-1\n----\n",
