@@ -478,8 +478,8 @@ TEST_CASE("command: an unknown or bad one is refused by name, and nothing change
     CHECK_THROWS_WITH(s.act(command(1, "Write", 3)), contains("must be a dictionary"));
     CHECK_THROWS_WITH(s.act(command(4, "Forget")), contains("command.node=4"));
     CHECK(s->fingerprint() == before);
-    Story raft("raft", 3);
-    CHECK_THROWS_WITH(raft.act(command(1, "Forget")), contains("takes no commands"));
+    Story bully("bully", 3);
+    CHECK_THROWS_WITH(bully.act(command(1, "Forget")), contains("takes no commands"));
 }
 
 // --- what must hold ---------------------------------------------------------------------------------
