@@ -36,7 +36,7 @@ Value clock_of(NodeId node, std::int64_t ppm) {
 struct Elector : Machine<K> {  // node 1 of two
     explicit Elector(KubernetesOptions given = {}) : Machine<K>(1, 2, given) { start(); }
     [[nodiscard]] electionlab::Context<KubernetesOptions> at(std::int64_t clock_ms) const {
-        return {this->options, 1, 2, 3, no_node, Instant{} + ms(clock_ms)};
+        return {this->options, 1, 2, 3, no_node, Instant{} + ms(clock_ms), {}};
     }
     template <class Kind>
     void receives(std::int64_t clock_ms, Kind message) {

@@ -37,7 +37,7 @@ Value clock_of(NodeId node, std::int64_t ppm) {
 struct Manager : LeaseNode {  // of two members
     explicit Manager(LeaseOptions given = {}) : LeaseNode(3, 2, given) { start(); }
     [[nodiscard]] electionlab::Context<LeaseOptions> at(std::int64_t clock_ms) const {
-        return {this->options, 3, 2, 3, no_node, Instant{} + ms(clock_ms)};
+        return {this->options, 3, 2, 3, no_node, Instant{} + ms(clock_ms), {}};
     }
     Answer ask(NodeId from, std::int64_t clock_ms, Instant asked_at = {}) {
         effects.clear();
@@ -57,7 +57,7 @@ struct Manager : LeaseNode {  // of two members
 struct Member : LeaseNode {  // node 1 of two
     explicit Member(LeaseOptions given = {}) : LeaseNode(1, 2, given) {}
     [[nodiscard]] electionlab::Context<LeaseOptions> at(std::int64_t clock_ms) const {
-        return {this->options, 1, 2, 3, no_node, Instant{} + ms(clock_ms)};
+        return {this->options, 1, 2, 3, no_node, Instant{} + ms(clock_ms), {}};
     }
     void answered(std::int64_t clock_ms, std::int64_t asked_ms, NodeId holder, Epoch token) {
         effects.clear();
