@@ -15,8 +15,8 @@ namespace {
 std::vector<NodeId> distances(const FloodMaxOptions& options, NodeId from, NodeId nodes) {
     std::vector<std::vector<NodeId>> beside(nodes + std::size_t{1});
     for (const Edge& edge : options.edges) {
-        beside[edge.a].push_back(edge.b);
-        beside[edge.b].push_back(edge.a);
+        beside[edge.one].push_back(edge.other);
+        beside[edge.other].push_back(edge.one);
     }
     std::vector<NodeId> distance(nodes + std::size_t{1}, nodes);
     std::vector<NodeId> reached{from};
@@ -45,17 +45,17 @@ NodeId grid_columns(const FloodMaxOptions& options, NodeId nodes) {
 }
 
 std::string show_edge(const Edge& edge) {
-    return "(" + std::to_string(edge.a) + ", " + std::to_string(edge.b) + ")";
+    return "(" + std::to_string(edge.one) + ", " + std::to_string(edge.other) + ")";
 }
 
 void check_edges(const FloodMaxOptions& options, NodeId nodes) {
     std::set<std::pair<NodeId, NodeId>> seen;
     for (const Edge& edge : options.edges) {
-        if (std::min(edge.a, edge.b) < 1 || std::max(edge.a, edge.b) > nodes || edge.a == edge.b) {
+        if (std::min(edge.one, edge.other) < 1 || std::max(edge.one, edge.other) > nodes || edge.one == edge.other) {
             invalid("edges", show_edge(edge),
                     "must be two different nodes from 1 to " + std::to_string(nodes));
         }
-        if (!seen.insert(std::minmax(edge.a, edge.b)).second) {
+        if (!seen.insert(std::minmax(edge.one, edge.other)).second) {
             invalid("edges", show_edge(edge), "must hold each pair once");
         }
     }
@@ -95,8 +95,8 @@ std::vector<NodeId> FloodMaxOptions::neighbours(NodeId node, NodeId members) con
     std::vector<NodeId> found;
     if (topology == Topology::edges) {
         for (const Edge& edge : edges) {
-            if (edge.a == node || edge.b == node) {
-                found.push_back(edge.a == node ? edge.b : edge.a);
+            if (edge.one == node || edge.other == node) {
+                found.push_back(edge.one == node ? edge.other : edge.one);
             }
         }
         std::ranges::sort(found);

@@ -49,9 +49,9 @@ constexpr std::string_view enum_name(Topology topology) {
 
 /// Two nodes that can send to each other.
 struct Edge {
-    NodeId a = no_node;
-    NodeId b = no_node;
-    EL_FIELDS(Edge, a, b)
+    NodeId one = no_node;
+    NodeId other = no_node;
+    EL_FIELDS(Edge, one, other)
 };
 
 struct FloodMaxOptions {

@@ -25,7 +25,7 @@ std::string numbered(const std::string& path, std::int64_t number) {
 template <class Znodes>
 auto place_of(Znodes& znodes, std::string_view path) {
     return std::lower_bound(znodes.begin(), znodes.end(), path,
-                            [](const Znode& z, std::string_view p) { return z.path < p; });
+                            [](const Znode& z, std::string_view p) { return z.path.compare(p) < 0; });
 }
 
 Znode* find(Database& db, std::string_view path) {

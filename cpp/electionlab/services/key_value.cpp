@@ -14,7 +14,7 @@ bool matches(const KeyValue& kv, std::string_view key, bool prefix) {
 template <class Keys>
 auto place_of(Keys& keys, std::string_view key) {
     return std::lower_bound(keys.begin(), keys.end(), key,
-                            [](const KeyValue& kv, std::string_view k) { return kv.key < k; });
+                            [](const KeyValue& kv, std::string_view k) { return kv.key.compare(k) < 0; });
 }
 
 }  // namespace
