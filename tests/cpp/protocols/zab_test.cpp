@@ -537,7 +537,7 @@ TEST_CASE("zab: options that make no sense are refused by name", "[zab][errors]"
                       contains("max_notification_interval_ms"));
     CHECK_THROWS_WITH(check(Dict{{"tick_time_ms", 1e6}, {"init_limit", 1'000'000}}),
                       contains("tick_time_ms"));
-    CHECK_THROWS_WITH(check(Dict{{"histories", List{List{1, 1, 1}}}}),
+    CHECK_THROWS_WITH(check(Dict{{"histories", List{Value(List{1, 1, 1})}}}),
                       contains("histories") && contains("3 nodes"));
     CHECK_THROWS_WITH(check(Dict{{"histories", List{List{1, 2, 0}, List{1, 1, 0}, List{1, 1, 0}}}}),
                       contains("histories") && contains("at most the current epoch"));

@@ -445,7 +445,7 @@ TEST_CASE("zk_lock: one leader per epoch, whatever the network does", "[zk_lock]
         REQUIRE(s.measures().leaderships > 0);
         changes += s.measures().leader_changes;
     }
-    CHECK(changes > seeds(60) / 2);
+    CHECK(changes >= seeds(60) / 2);
 }
 
 TEST_CASE("zk_lock: options that make no sense are refused by name", "[zk_lock][errors]") {

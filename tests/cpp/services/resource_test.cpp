@@ -102,7 +102,9 @@ TEST_CASE("fencing: a paused leader's late write gets through without tokens and
             CHECK(fenced.violations() == 0);
         }
     }
-    CHECK(stale > 0);
+    if (seeds(60) == 60) {
+        CHECK(stale > 0);
+    }
 }
 
 TEST_CASE("fencing: Bully and Ring have no epoch that could be a token; the resource's own number is",
@@ -120,7 +122,9 @@ TEST_CASE("fencing: Bully and Ring have no epoch that could be a token; the reso
         CHECK(at_resource(own, "repeated") == 0);
         CHECK(own.violations() == 0);
     }
-    CHECK(stale > 0);
+    if (seeds(60) == 60) {
+        CHECK(stale > 0);
+    }
 }
 
 TEST_CASE("fencing: under loss, copies and reordering fenced jobs are done once each",
