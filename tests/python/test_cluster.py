@@ -387,8 +387,8 @@ def test_names_for_a_shell() -> None:
         if not name.startswith("_"):
             assert getattr(el.Cluster, name).__doc__, name
     assert repr(el.Raft(5)) == "Raft(nodes=5)"
-    assert repr(el.Raft(3, election_timeout_ms=(10, 20))) == (
-        "Raft(nodes=3, election_timeout_ms=(10, 20))"
+    assert repr(el.Raft(3, election_timeout_ms=(10, 20), heartbeat_interval_ms=5)) == (
+        "Raft(nodes=3, election_timeout_ms=(10, 20), heartbeat_interval_ms=5)"
     )
     assert "election_timeout_ms: Range of the election timeout" in (el.Raft.__doc__ or "")
     assert repr(el.crash(3)) == "crash(node=3)"

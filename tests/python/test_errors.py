@@ -368,3 +368,26 @@ def test_numpy_numbers_are_numbers() -> None:
 def test_commands_say_finite_numbers(value: float) -> None:
     with pytest.raises(ValueError, match=r"Propose\.value=(nan|inf): must be finite"):
         el.command(1, "Propose", value=value)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (
+            lambda: el.Raft(3, heartbeat_interval_ms=150),
+            r"=150: not below election_timeout_ms=\(150",
+        ),
+        (lambda: el.Bully(3, heartbeat_interval_ms=500), "=500: not below leader_timeout_ms=200"),
+        (lambda: el.make_protocol("ring", 3, {"leader_timeout_ms": 10}), "leader_timeout_ms=10"),
+    ],
+)
+def test_a_heartbeat_that_is_not_more_frequent_than_the_timeout_warns(make: Any, said: str) -> None:
+    with pytest.warns(UserWarning, match=said):
+        assert make().nodes == 3
+
+
+def test_usual_heartbeats_do_not_warn(recwarn: pytest.WarningsRecorder) -> None:
+    for name in el.PROTOCOLS:
+        el.make_protocol(name, 3)
+        el.comparable(name, 3)
+    assert len(recwarn) == 0
