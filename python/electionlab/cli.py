@@ -682,7 +682,7 @@ def compare(
     nodes: Annotated[int, typer.Option("--nodes", "-n", help="How many members.")] = 5,
     timeout: Annotated[
         str, typer.Option(metavar="TIME", help="Silence after which a leader is suspected.")
-    ] = "300ms",
+    ] = "1s",
     runs: Annotated[int, typer.Option(help="Runs under each kind of trouble.")] = 100,
     trials: Annotated[int, typer.Option(help="Failovers measured.")] = 200,
     seed: Seed = 1,
