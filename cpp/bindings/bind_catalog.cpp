@@ -105,8 +105,8 @@ void bind_catalog(py::module_& m) {
     m.def(
         "catalog", [] { return entries(catalog()); },
         "Every protocol of the engine as a dictionary: name, title, source, assumptions, cost, "
-        "weaknesses, max_nodes, messages, commands, timers, disk, memory, options, promises, "
-        "properties.");
+        "weaknesses, epochs, majority, fails_over, max_nodes, messages, commands, timers, "
+        "peer_timers, disk, memory, options, promises, properties.");
     m.def(
         "catalog_at_work", [] { return entries(catalog_at_work()); },
         "The same for protocols with a resource that their leaders work on, named NAME_at_work.");
@@ -118,6 +118,13 @@ void bind_catalog(py::module_& m) {
         py::arg("protocol"), py::arg("nodes"), py::arg("options"),
         "The options of a protocol with defaults filled in.\n\nRaises:\n    ValueError: An option is "
         "unknown or out of range; the message names it, its value and what is allowed.");
+    m.def(
+        "option_warnings",
+        [](const std::string& protocol, NodeId nodes, const py::dict& options) {
+            return find_protocol(protocol).option_warnings(from_python(options, "options"), nodes);
+        },
+        py::arg("protocol"), py::arg("nodes"), py::arg("options"),
+        "What a user should know of options that are allowed, one sentence each.");
     m.attr("max_nodes") = max_nodes;  // of protocols written in Python
 }
 

@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'catalog_at_work', 'check_distribution', 'check_options', 'deviations_of_phi', 'draw_distribution', 'drop_reasons', 'max_nodes', 'phi_of_deviations', 'roles', 'row_kinds', 'run_leader_crash', 'run_scenario', 'watch_detector']
+__all__: list[str] = ['Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'catalog_at_work', 'check_distribution', 'check_options', 'deviations_of_phi', 'draw_distribution', 'drop_reasons', 'max_nodes', 'option_warnings', 'phi_of_deviations', 'roles', 'row_kinds', 'run_leader_crash', 'run_scenario', 'watch_detector']
 class Trace:
     """
     What happened, column by column: a row for every input, message, change of view, fault and note.
@@ -357,7 +357,7 @@ class Cluster:
         """
 def catalog() -> list[typing.Any]:
     """
-    Every protocol of the engine as a dictionary: name, title, source, assumptions, cost, weaknesses, max_nodes, messages, commands, timers, disk, memory, options, promises, properties.
+    Every protocol of the engine as a dictionary: name, title, source, assumptions, cost, weaknesses, epochs, majority, fails_over, max_nodes, messages, commands, timers, peer_timers, disk, memory, options, promises, properties.
     """
 def catalog_at_work() -> list[typing.Any]:
     """
@@ -381,6 +381,10 @@ def deviations_of_phi(phi: typing.Annotated[numpy.typing.ArrayLike, numpy.float6
 def draw_distribution(value: typing.Any, size: typing.SupportsInt | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
     """
     Draws from a delay distribution, in milliseconds: what the engine would draw.
+    """
+def option_warnings(protocol: str, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any]) -> list[str]:
+    """
+    What a user should know of options that are allowed, one sentence each.
     """
 def phi_of_deviations(z: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> typing.Any:
     """

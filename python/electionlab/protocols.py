@@ -37,7 +37,8 @@ class Protocol:
         self.nodes = whole_number("nodes", nodes, 1, self.about.get("max_nodes"))
         plain = {k: v.spec if isinstance(v, Quorum) else v for k, v in options.items()}
         self.options: dict[str, Any] = _core.check_options(self.name, self.nodes, plain)
-        _warn_of_late_heartbeats(self)
+        for warning in _core.option_warnings(self.name, self.nodes, self.options):
+            warnings.warn(warning, stacklevel=3)
 
     def __repr__(self) -> str:
         defaults = {o["name"]: o["default"] for o in self.about["options"]}
@@ -69,25 +70,6 @@ class Protocol:
                 f"protocol={self!r}: with a resource, must be one of {', '.join(AT_WORK)}"
             )
         return cls(self.nodes, **self.options, **plain(resource))
-
-
-# Options that say after how much silence a leader is suspected.
-_SILENCES = ("election_timeout_ms", "leader_timeout_ms", "timeout_ms")
-
-
-def _warn_of_late_heartbeats(protocol: Protocol) -> None:
-    """Such a cluster elects for ever; that may be what somebody wants to see, so it is allowed."""
-    options = protocol.options
-    heartbeat = options.get("heartbeat_interval_ms", 0.0)
-    for name in _SILENCES:
-        silence = options.get(name)
-        least = silence[0] if isinstance(silence, list) else silence
-        if least is not None and heartbeat >= least:
-            warnings.warn(
-                f"heartbeat_interval_ms={heartbeat:g}: not below {name}={_shown(silence)}, so "
-                "followers may suspect a leader that is alive",
-                stacklevel=4,
-            )
 
 
 def _shown(value: Any) -> str:

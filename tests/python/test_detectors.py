@@ -250,7 +250,7 @@ def test_a_crash_at_once_is_seen_at_once() -> None:
         ({"detectors": {"fixed": [math.nan]}}, r"detectors\['fixed'\]=nan: must be a finite"),
         ({"detectors": {"fixed": ["1"]}}, r"detectors\['fixed'\]='1': must be a finite"),
         ({"detectors": {"fixed": [0]}}, "timeout_ms=0.0: must be above 0"),
-        ({"detectors": {"phi": [-1]}}, "phi_threshold=-1.0: must be a number above 0"),
+        ({"detectors": {"phi": [-1]}}, "phi_threshold=-1.0: must be above 0"),
         ({"trials": 0}, "trials=0: must be a whole number from 1"),
         ({"seed": -1}, "seed=-1: must be a whole number from 0"),
         ({"threads": -1}, "threads=-1: must be a whole number from 0"),

@@ -375,9 +375,9 @@ def test_commands_say_finite_numbers(value: float) -> None:
     [
         (
             lambda: el.Raft(3, heartbeat_interval_ms=150),
-            r"=150: not below election_timeout_ms=\(150",
+            r"=150.0: not below election_timeout_ms=\[150.0",
         ),
-        (lambda: el.Bully(3, heartbeat_interval_ms=500), "=500: not below leader_timeout_ms=200"),
+        (lambda: el.Bully(3, heartbeat_interval_ms=500), "=500.0: not below leader_timeout_ms=200.0"),
         (lambda: el.make_protocol("ring", 3, {"leader_timeout_ms": 10}), "leader_timeout_ms=10"),
     ],
 )

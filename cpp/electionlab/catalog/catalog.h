@@ -5,7 +5,9 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "electionlab/core/value.h"
 #include "electionlab/node/protocol.h"
@@ -27,6 +29,8 @@ struct CatalogEntry {
     NodeId max_nodes;
     /// Checks options (a dictionary) for so many nodes and returns them whole, defaults filled in.
     Value (*check_options)(const Value& options, NodeId nodes);
+    /// What a user should know of options that are allowed; one sentence each.
+    std::vector<std::string> (*option_warnings)(const Value& options, NodeId nodes);
     /// A cluster at time 0. All arguments are checked; `InvalidArgument` names the bad one.
     std::unique_ptr<Cluster> (*make_cluster)(const Value& options, NodeId nodes, const Value& config,
                                              bool record);

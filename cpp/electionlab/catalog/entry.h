@@ -80,6 +80,10 @@ CatalogEntry catalog_entry() {
             [](const Value& options, NodeId nodes) {
                 return options_to_value(*detail::checked_options<P>(options, nodes, Most));
             },
+        .option_warnings =
+            [](const Value& options, NodeId nodes) {
+                return option_warnings(*detail::checked_options<P>(options, nodes, Most));
+            },
         .make_cluster =
             [](const Value& options, NodeId nodes, const Value& config, bool record) {
                 return nodes <= Small

@@ -20,24 +20,12 @@ std::int64_t intervals_before(Duration interval, Instant now) {
 
 }  // namespace
 
-PhiLevel PhiLevel::from_value(const Value& value, std::string_view name) {
-    const auto* whole = value.get_if<std::int64_t>();
-    const auto* real = value.get_if<double>();
-    const double level = whole != nullptr  ? static_cast<double>(*whole)
-                         : real != nullptr ? *real
-                                           : 0;
-    if (!(level > 0 && level <= 1e6)) {  // also when it is not a number
-        invalid(std::string(name), show(value), "must be a number above 0 and at most 1000000");
-    }
-    return {level};
-}
-
 void DetectorOptions::validate() const {
     positive("heartbeat_interval_ms", heartbeat_interval);
     positive("timeout_ms", timeout);
     positive("phi_min_deviation_ms", phi_min_deviation);
-    if (!(phi_threshold.level > 0 && phi_threshold.level <= 1e6)) {
-        invalid("phi_threshold", show(phi_threshold.level), "must be above 0 and at most 1000000");
+    if (!(phi_threshold > 0 && phi_threshold <= 1e6)) {
+        invalid("phi_threshold", show(phi_threshold), "must be above 0 and at most 1000000");
     }
     if (arrival_window < 1 || arrival_window > 100'000) {
         invalid("arrival_window", std::to_string(arrival_window), "must be from 1 to 100000");
@@ -45,6 +33,12 @@ void DetectorOptions::validate() const {
     if (phi_window < 2 || phi_window > 100'000) {
         invalid("phi_window", std::to_string(phi_window), "must be from 2 to 100000");
     }
+}
+
+std::vector<std::string> DetectorOptions::warnings() const {
+    return detector == DetectorKind::fixed
+               ? late_heartbeats(heartbeat_interval, "timeout_ms", timeout)
+               : std::vector<std::string>();
 }
 
 Duration PeerWatch::begin(const DetectorOptions& options, Instant now) {

@@ -38,16 +38,6 @@ constexpr std::string_view enum_name(DetectorKind kind) {
     return static_cast<std::size_t>(kind) < 4 ? names[static_cast<std::size_t>(kind)] : "";
 }
 
-/// A suspicion level, as an option's type: a number, not a duration.
-struct PhiLevel {
-    double level = 0;
-
-    static constexpr std::string_view option_type = "number";
-    [[nodiscard]] Value to_value() const { return level; }
-    /// `InvalidArgument` unless it is a number above 0 and at most 1000000.
-    static PhiLevel from_value(const Value& value, std::string_view name);
-};
-
 struct DetectorOptions {
     DetectorKind detector = DetectorKind::fixed;
     Duration heartbeat_interval = ms(50);
@@ -55,7 +45,7 @@ struct DetectorOptions {
     Duration freshness_shift = ms(150);
     Duration freshness_margin = ms(150);
     std::uint32_t arrival_window = 32;
-    PhiLevel phi_threshold{8};
+    double phi_threshold = 8;  // a level, not a duration
     std::uint32_t phi_window = 200;
     Duration phi_min_deviation = ms(10);
     Duration phi_acceptable_pause = ms(0);
@@ -85,9 +75,10 @@ struct DetectorOptions {
                "phi: silence that is added to the mean gap, for pauses that are nothing unusual.");
     }
     void validate() const;
+    [[nodiscard]] std::vector<std::string> warnings() const;
 
     [[nodiscard]] PhiAccrual::Options phi() const {
-        return {phi_threshold.level, phi_window, phi_min_deviation, phi_acceptable_pause,
+        return {phi_threshold, phi_window, phi_min_deviation, phi_acceptable_pause,
                 heartbeat_interval};
     }
 };

@@ -7,10 +7,12 @@
 //             option("election_timeout_ms", self.election_timeout, "How long ... [ms]");
 //         }
 //         void validate(NodeId nodes) const;
+//         std::vector<std::string> warnings() const;  // optional: allowed, but hardly meant
 //         void prepare(NodeId nodes);   // optional: tables that handlers look things up in
 //     };
 #pragma once
 
+#include <cmath>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -95,6 +97,13 @@ void read_option(T& option, const Value& value, std::string_view name) {
             }
         }
         invalid(std::string(name), show(value), "must be one of " + allowed);
+    } else if constexpr (std::floating_point<T>) {
+        const auto* whole = value.get_if<std::int64_t>();
+        const auto* real = value.get_if<double>();
+        if (whole == nullptr && (real == nullptr || !std::isfinite(*real))) {
+            invalid(std::string(name), show(value), "must be a finite number");
+        }
+        option = whole != nullptr ? static_cast<T>(*whole) : static_cast<T>(*real);
     } else if constexpr (std::integral<T>) {
         const auto* i = value.get_if<std::int64_t>();
         if (i == nullptr || *i < 0 || *i > (std::int64_t{1} << 52)) {
@@ -143,6 +152,35 @@ Value options_to_value(const Options& options) {
         dict.emplace_back(std::string(name), detail::option_value(option));
     });
     return dict;
+}
+
+/// What a user should know of options that are allowed; one sentence each.
+template <class Options>
+std::vector<std::string> option_warnings(const Options& options) {
+    if constexpr (requires { options.warnings(); }) {
+        return options.warnings();
+    } else {
+        return {};
+    }
+}
+
+/// The warning that a leader's signs of life are not more frequent than the silence `silence` (an
+/// option called `name`) after which it is suspected, if so: such a cluster elects for ever.
+template <class Silence>
+std::vector<std::string> late_heartbeats(Duration interval, std::string_view name,
+                                         const Silence& silence) {
+    Duration least;
+    if constexpr (std::same_as<Silence, DurationRange>) {
+        least = silence.min;
+    } else {
+        least = silence;
+    }
+    if (interval < least) {
+        return {};
+    }
+    return {"heartbeat_interval_ms=" + show(interval.to_ms()) + ": not below " + std::string(name) +
+            "=" + show(detail::option_value(silence)) +
+            ", so followers may suspect a leader that is alive"};
 }
 
 /// Reads a dictionary over the defaults; `InvalidArgument` for a bad or unknown entry. The caller

@@ -49,6 +49,9 @@ struct BullyOptions {
                "and the spread of the delay.");
     }
     void validate(NodeId nodes) const;
+    [[nodiscard]] std::vector<std::string> warnings() const {
+        return late_heartbeats(heartbeat_interval, "leader_timeout_ms", leader_timeout);
+    }
 };
 
 struct Bully {

@@ -70,6 +70,9 @@ struct RaftOptions {
     }
     /// Throws `InvalidArgument` naming the option.
     void validate(NodeId nodes) const;
+    [[nodiscard]] std::vector<std::string> warnings() const {
+        return late_heartbeats(heartbeat_interval, "election_timeout_ms", election_timeout);
+    }
 
     [[nodiscard]] TimerSpec election_timer() const {
         return {election_timeout.min, election_timeout.max, timeout_policy, tick};

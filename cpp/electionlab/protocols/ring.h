@@ -47,6 +47,9 @@ struct RingOptions {
                "and the spread of the delay.");
     }
     void validate(NodeId nodes) const;
+    [[nodiscard]] std::vector<std::string> warnings() const {
+        return late_heartbeats(heartbeat_interval, "leader_timeout_ms", leader_timeout);
+    }
 
     /// Shorter than two rounds, elections would be started anew before they can end, for ever.
     [[nodiscard]] Duration round_wait(NodeId members) const {

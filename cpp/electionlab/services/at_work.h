@@ -53,6 +53,7 @@ struct AtWorkOptions {
         election.validate(nodes);
         work.validate();
     }
+    [[nodiscard]] std::vector<std::string> warnings() const { return option_warnings(election); }
 };
 
 }  // namespace detail

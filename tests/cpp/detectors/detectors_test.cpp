@@ -105,7 +105,7 @@ TEST_CASE("phi accrual: patience is the silence at which phi reaches the thresho
     auto options = with(DetectorKind::phi);
     options.phi_window = 4;
     options.phi_min_deviation = us(1);
-    options.phi_threshold = {3};
+    options.phi_threshold = 3;
     PeerWatch watch;
     Instant now = at(1000);
     std::optional<Duration> patience = watch.begin(options, now);
@@ -130,7 +130,7 @@ TEST_CASE("phi accrual: minimum deviation, acceptable pause, and what is no samp
           "[detectors][phi]") {
     auto options = with(DetectorKind::phi);
     options.phi_window = 2;
-    options.phi_threshold = {1};
+    options.phi_threshold = 1;
     PeerWatch watch;
     static_cast<void>(watch.begin(options, at(0)));
     static_cast<void>(watch.heard(options, 0, at(50)));

@@ -1,5 +1,8 @@
 #include "electionlab/node/options.h"
 
+#include <cmath>
+
+#include "electionlab/detectors/detector.h"
 #include "electionlab/protocols/bully.h"
 #include "electionlab/protocols/raft.h"
 #include "electionlab/protocols/ring.h"
@@ -34,6 +37,34 @@ TEST_CASE("options: a pair and a dictionary both give a log", "[node][options]")
     REQUIRE(read.logs.size() == 2);
     CHECK(read.logs[0] == LogEnd{2, 9});
     CHECK(read.logs[1] == LogEnd{1, 5});
+}
+
+TEST_CASE("options: a number may be whole or not, but finite", "[node][options]") {
+    CHECK(options_from_value<DetectorOptions>(Dict{{"phi_threshold", 3}}).phi_threshold == 3);
+    CHECK(options_from_value<DetectorOptions>(Dict{{"phi_threshold", 2.5}}).phi_threshold == 2.5);
+    for (const Value& bad : {Value("high"), Value(true), Value(List{1}), Value(HUGE_VAL)}) {
+        CHECK_THROWS_WITH(options_from_value<DetectorOptions>(Dict{{"phi_threshold", bad}}),
+                          contains("phi_threshold") && contains("must be a finite number"));
+    }
+}
+
+TEST_CASE("options: heartbeats that are not more frequent than the silence allowed warn",
+          "[node][options]") {
+    RaftOptions raft;
+    CHECK(option_warnings(raft).empty());
+    raft.heartbeat_interval = raft.election_timeout.min;
+    REQUIRE(option_warnings(raft).size() == 1);
+    CHECK(option_warnings(raft)[0] ==
+          "heartbeat_interval_ms=150.0: not below election_timeout_ms=[150.0, 300.0], so followers "
+          "may suspect a leader that is alive");
+    BullyOptions bully;
+    bully.heartbeat_interval = bully.leader_timeout + ms(1);
+    CHECK(option_warnings(bully).size() == 1);
+    DetectorOptions detector;
+    detector.heartbeat_interval = detector.timeout;
+    CHECK(option_warnings(detector).size() == 1);
+    detector.detector = DetectorKind::phi;  // has no fixed silence
+    CHECK(option_warnings(detector).empty());
 }
 
 TEST_CASE("options: an unknown or bad one is refused by name", "[node][options][errors]") {

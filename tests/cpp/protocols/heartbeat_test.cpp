@@ -175,8 +175,8 @@ TEST_CASE("heartbeat: bad options are refused by name", "[heartbeat][errors]") {
     refused("phi_threshold", 0, "above 0");
     refused("phi_threshold", -3.5, "above 0");
     refused("phi_threshold", 1e7, "at most 1000000");
-    refused("phi_threshold", "high", "must be a number");
-    refused("phi_threshold", std::numeric_limits<double>::quiet_NaN(), "must be a number");
+    refused("phi_threshold", "high", "must be a finite number");
+    refused("phi_threshold", std::numeric_limits<double>::quiet_NaN(), "must be a finite number");
     refused("phi_window", 1, "from 2");
     refused("arrival_window", 0, "from 1");
     refused("detector", "nfd", "'nfd_s'");
