@@ -43,13 +43,19 @@ public:
           stride_(stride),
           views_(views),
           members_(members) {}
+    /// Each actor's state where it lies.
+    AllNodes(const typename P::Options& options, const State<P>* const* states,
+             std::span<const View> views, NodeId members)
+        : options_(&options), states_(states), views_(views), members_(members) {}
 
     [[nodiscard]] const typename P::Options& options() const { return *options_; }
     [[nodiscard]] NodeId members() const { return members_; }
     /// Members and services.
     [[nodiscard]] NodeId actors() const { return static_cast<NodeId>(views_.size()); }
     [[nodiscard]] const State<P>& state(NodeId node) const {
-        return *reinterpret_cast<const State<P>*>(first_ + stride_ * (node - 1));
+        return states_ != nullptr
+                   ? *states_[node - 1]
+                   : *reinterpret_cast<const State<P>*>(first_ + stride_ * (node - 1));
     }
     [[nodiscard]] const View& view(NodeId node) const { return views_[node - 1]; }
     /// Of all actors, node 1 first.
@@ -57,8 +63,9 @@ public:
 
 private:
     const typename P::Options* options_;
-    const std::byte* first_;
-    std::size_t stride_;
+    const State<P>* const* states_ = nullptr;
+    const std::byte* first_ = nullptr;
+    std::size_t stride_ = 0;
     std::span<const View> views_;
     NodeId members_;
 };

@@ -1,0 +1,62 @@
+// What may go wrong while the checker explores, how often, and where it stops.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "electionlab/core/ids.h"
+#include "electionlab/core/value.h"
+#include "electionlab/node/view.h"
+
+namespace electionlab::check {
+
+/// How often something may happen in a run; `unlimited` is as often as it likes, and uncounted.
+inline constexpr std::uint8_t unlimited = 255;
+
+/// Faults that the checker may choose. Everything is 0 unless said otherwise.
+struct Budget {
+    std::uint8_t crashes = 0;
+    std::uint8_t restarts = unlimited;  ///< of nodes that crashed
+    std::uint8_t reboots = 0;           ///< crash and restart in one step
+    std::uint8_t lost_disks = 0;        ///< restarts that find an empty disk
+    std::uint8_t losses = 0;            ///< of messages
+    std::uint8_t duplicates = 0;        ///< a second copy of a message in flight
+    std::uint8_t pauses = 0;
+    std::uint8_t partitions = 0;
+    /// Which partitions there may be: for each the groups; empty: every split in two.
+    std::vector<std::vector<std::vector<NodeId>>> partition_family{};
+    bool one_way = false;               ///< also cuts from one group to the other only
+
+    [[nodiscard]] Value to_value() const;
+    static Budget from_value(const Value& value, NodeId actors);
+};
+
+/// How messages in flight are kept.
+enum class NetworkKind : std::uint8_t {
+    multiset,     ///< any message may arrive next
+    fifo,         ///< of each link, the one sent first
+    duplicating,  ///< a set: a message that arrived may arrive again, for ever
+};
+
+constexpr std::string_view enum_name(NetworkKind kind) {
+    constexpr std::string_view names[] = {"multiset", "fifo", "duplicating"};
+    return static_cast<std::size_t>(kind) < 3 ? names[static_cast<std::size_t>(kind)] : "";
+}
+
+/// Where the exploration ends. What a bound cuts off is not explored, and the result says so.
+struct Bounds {
+    std::optional<Epoch> epoch{};          ///< no node goes beyond this term, ballot, ...
+    std::optional<std::int64_t> depth{};   ///< steps from the start
+    std::optional<std::int64_t> messages{};  ///< in flight at once
+    std::optional<std::int64_t> states{};
+    std::optional<double> seconds{};
+    std::optional<std::int64_t> memory_bytes{};
+
+    [[nodiscard]] Value to_value() const;
+    static Bounds from_value(const Value& value);
+};
+
+}  // namespace electionlab::check

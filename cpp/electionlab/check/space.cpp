@@ -1,0 +1,620 @@
+#include "electionlab/check/space.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "electionlab/core/errors.h"
+
+namespace electionlab::check {
+namespace {
+
+constexpr std::uint32_t not_asked = ~std::uint32_t{0};
+
+std::uint32_t code(Input input) {
+    EL_ASSERT(input.what < (1U << 28));
+    return static_cast<std::uint32_t>(input.kind) << 28 | input.what;
+}
+
+}  // namespace
+
+Space::Space(Rules& rules, SpaceSettings settings)
+    : rules_(rules),
+      settings_(std::move(settings)),
+      actors_(rules.actors()),
+      head_(rules.actors() + 3),
+      dead_stay_dead_(settings_.budget.restarts == 0 && settings_.budget.lost_disks == 0) {
+    const Description& d = rules_.description();
+    for (std::size_t i = 0; i < d.promises.size(); ++i) {
+        const bool asked = (settings_.promises >> i & 1) != 0;
+        promise_bits_.push_back(asked ? static_cast<std::uint32_t>(invariants_.size()) : not_asked);
+        if (asked) {
+            invariants_.push_back(d.promises[i]);
+        }
+    }
+    if (settings_.per_epoch) {
+        per_epoch_bit_ = static_cast<std::uint32_t>(invariants_.size());
+        invariants_.emplace_back(one_leader_per_epoch);
+    }
+    for (std::size_t i = 0; i < d.properties.size(); ++i) {
+        if ((settings_.properties >> i & 1) != 0) {
+            invariants_.push_back(d.properties[i]);
+        }
+    }
+    if (settings_.at_a_time) {
+        invariants_.emplace_back(one_leader_at_a_time);
+    }
+    for (const Predicate& predicate : settings_.always) {
+        invariants_.push_back(predicate.name);
+    }
+    if (invariants_.size() > 64) {
+        invalid("invariants", std::to_string(invariants_.size()), "must be at most 64");
+    }
+    if (settings_.commands.size() > places[commands].bits) {
+        invalid("commands", std::to_string(settings_.commands.size()),
+                "must be at most " + std::to_string(places[commands].bits));
+    }
+
+    std::vector<NodeId> names(actors_);
+    std::iota(names.begin(), names.end(), NodeId{1});
+    if (settings_.symmetry) {
+        const auto members = names.begin() + rules_.members();
+        do {
+            names_.push_back(names);
+        } while (std::next_permutation(names.begin(), members));
+    } else {
+        names_.push_back(std::move(names));
+    }
+    make_partitions();
+    histories_.add({{}, std::vector<std::uint64_t>(names_.size(), 0)});
+    history_numbers_[{}] = 0;
+}
+
+// Every split of all actors in two, if none are given.
+void Space::make_partitions() {
+    if (settings_.budget.partitions == 0) {
+        return;
+    }
+    auto family = settings_.budget.partition_family;
+    if (family.empty()) {
+        for (std::uint64_t side = 1; side < (std::uint64_t{1} << (actors_ - 1)); ++side) {
+            std::vector<std::vector<NodeId>> groups(2);
+            for (NodeId node = 1; node <= actors_; ++node) {
+                // The last actor is always on the first side, so that each split comes once.
+                groups[node < actors_ ? side >> (node - 1) & 1 : 0].push_back(node);
+            }
+            family.push_back(std::move(groups));
+        }
+    }
+    const auto add = [&](const std::vector<std::vector<NodeId>>& groups, bool one_way) {
+        Partition partition{groups, one_way, std::vector<std::uint64_t>(actors_, 0)};
+        for (std::size_t a = 0; a < groups.size(); ++a) {
+            for (std::size_t b = 0; b < groups.size(); ++b) {
+                if (a == b || (one_way && a > b)) {
+                    continue;
+                }
+                for (const NodeId from : groups[a]) {
+                    for (const NodeId to : groups[b]) {
+                        partition.cut[from - 1] |= std::uint64_t{1} << (to - 1);
+                    }
+                }
+            }
+        }
+        partitions_.push_back(std::move(partition));
+    };
+    for (const auto& groups : family) {
+        add(groups, false);
+        if (settings_.budget.one_way && groups.size() == 2) {
+            add(groups, true);
+            add({groups[1], groups[0]}, true);
+        }
+    }
+    const std::size_t most = (std::size_t{1} << places[cut].bits) - 1;
+    if (partitions_.size() > most) {
+        invalid("partitions", std::to_string(partitions_.size()) + " of them",
+                "must be at most " + std::to_string(most) + "; give fewer");
+    }
+}
+
+std::vector<std::uint32_t> Space::initial(Worker& worker) {
+    std::vector<std::uint32_t> world(head_, 0);
+    for (NodeId node = 1; node <= actors_; ++node) {
+        std::uint32_t number = 0;
+        const Known& start = known(rules_.initial(node), {InputKind::start, 0}, worker, number);
+        const Reaction& r = start.reaction;
+        world[node - 1] = r.after;
+        for (const MessageId m : r.sends) {
+            if (settings_.network != NetworkKind::duplicating ||
+                std::find(world.begin() + static_cast<std::ptrdiff_t>(head_), world.end(), m) ==
+                    world.end()) {
+                world.push_back(m);
+            }
+        }
+        if (settings_.per_epoch && r.claims) {
+            world[actors_] = claim(world[actors_], rules_.local(r.after).view.epoch, node).first;
+        }
+    }
+    sort_messages(world, head_);
+    return world;
+}
+
+std::uint64_t Space::least(const std::vector<std::uint64_t>& sums) const {
+    const std::uint64_t sum =
+        sums.size() == 1 ? sums[0] : *std::min_element(sums.begin(), sums.end());
+    const std::uint64_t hash = mix64(sum + golden_gamma);
+    return hash == 0 ? 1 : hash;
+}
+
+void Space::sum_up(World world, std::vector<std::uint64_t>& sums) const {
+    const std::size_t count = names_.size();
+    sums.assign(count, counter_hash(counters(world)));
+    const auto add = [&](const std::uint64_t* hashes) {
+        for (std::size_t i = 0; i < count; ++i) {
+            sums[i] += hashes[i];
+        }
+    };
+    for (NodeId node = 1; node <= actors_; ++node) {
+        add(local_hashes(world[node - 1]));
+    }
+    if (world[actors_] != 0) {
+        add(history_hashes(world[actors_]));
+    }
+    const auto in_flight = messages(world);
+    if (settings_.network != NetworkKind::fifo) {
+        for (const MessageId m : in_flight) {
+            add(message_hashes(m));
+        }
+        return;
+    }
+    std::uint64_t place = 0;  // on its link
+    for (std::size_t k = 0; k < in_flight.size(); ++k) {
+        const MessageInfo& m = rules_.message(in_flight[k]);
+        const bool same_link = k > 0 && rules_.message(in_flight[k - 1]).from == m.from &&
+                               rules_.message(in_flight[k - 1]).to == m.to;
+        place = same_link ? place + 1 : 0;
+        const std::uint64_t* hashes = message_hashes(in_flight[k]);
+        for (std::size_t i = 0; i < count; ++i) {
+            sums[i] += mix64(hashes[i] + place * golden_gamma);
+        }
+    }
+}
+
+std::uint64_t Space::fingerprint(World world, Worker& worker) const {
+    sum_up(world, worker.sums);
+    return least(worker.sums);
+}
+
+// By number; on FIFO links by link, and there in the order of sending.
+void Space::sort_messages(std::vector<std::uint32_t>& world, std::size_t begin) const {
+    const auto first = world.begin() + static_cast<std::ptrdiff_t>(begin);
+    if (settings_.network != NetworkKind::fifo) {
+        std::sort(first, world.end());
+        return;
+    }
+    std::stable_sort(first, world.end(), [&](MessageId a, MessageId b) {
+        const MessageInfo& x = rules_.message(a);
+        const MessageInfo& y = rules_.message(b);
+        return std::pair(x.from, x.to) < std::pair(y.from, y.to);
+    });
+}
+
+const Space::Known& Space::known(LocalId local, Input input, Worker& worker, std::uint32_t& number) {
+    const std::uint64_t key = std::uint64_t{local} << 32 | code(input);
+    const std::size_t mask = worker.memo.size() - 1;
+    for (std::size_t i = mix64(key) & mask;; i = (i + 1) & mask) {
+        Worker::Entry& entry = worker.memo[i];
+        if (entry.key == key) {
+            number = entry.reaction;
+            return reactions_[number];
+        }
+        if (entry.key == ~std::uint64_t{0}) {
+            number = work_out(local, input);
+            entry = {key, number};
+            if (++worker.known * 2 > worker.memo.size()) {
+                std::vector<Worker::Entry> larger(worker.memo.size() * 2);
+                for (const Worker::Entry& old : worker.memo) {
+                    if (old.key != ~std::uint64_t{0}) {
+                        std::size_t k = mix64(old.key) & (larger.size() - 1);
+                        while (larger[k].key != ~std::uint64_t{0}) {
+                            k = (k + 1) & (larger.size() - 1);
+                        }
+                        larger[k] = old;
+                    }
+                }
+                worker.memo = std::move(larger);
+            }
+            return reactions_[number];
+        }
+    }
+}
+
+std::uint32_t Space::work_out(LocalId local, Input input) {
+    const std::scoped_lock lock(mutex_);
+    const auto [place, is_new] = numbers_.try_emplace({local, code(input)}, 0);
+    if (!is_new) {
+        return place->second;
+    }
+    Known k;
+    try {
+        k.reaction = rules_.react(local, input);
+    } catch (...) {
+        numbers_.erase(place);
+        throw;
+    }
+    const Reaction& r = k.reaction;
+    const std::size_t count = names_.size();
+    if (count > 1) {
+        for (std::uint32_t id = local_hashes_.size(); id < rules_.local_count(); ++id) {
+            std::vector<std::uint64_t> hashes;
+            for (const auto& names : names_) {
+                hashes.push_back(rules_.renamed_local(id, names));
+            }
+            local_hashes_.add(std::move(hashes));
+        }
+        for (std::uint32_t id = message_hashes_.size(); id < rules_.message_count(); ++id) {
+            std::vector<std::uint64_t> hashes;
+            for (const auto& names : names_) {
+                hashes.push_back(rules_.renamed_message(id, names));
+            }
+            message_hashes_.add(std::move(hashes));
+        }
+    }
+    k.delta.assign(count, 0);
+    for (std::size_t i = 0; i < count; ++i) {
+        k.delta[i] = local_hashes(r.after)[i] - local_hashes(local)[i];
+        for (const MessageId m : r.sends) {
+            k.delta[i] += message_hashes(m)[i];
+        }
+    }
+    for (std::size_t i = 0; i < promise_bits_.size(); ++i) {
+        if ((r.broken >> i & 1) != 0 && promise_bits_[i] != not_asked) {
+            k.broken |= std::uint64_t{1} << promise_bits_[i];
+        }
+    }
+    k.too_far = settings_.bounds.epoch && rules_.local(r.after).view.epoch > *settings_.bounds.epoch;
+    const std::uint32_t number = reactions_.add(std::move(k));
+    place->second = number;
+    return number;
+}
+
+std::pair<std::uint32_t, bool> Space::claim(std::uint32_t history, Epoch epoch, NodeId node) {
+    const std::scoped_lock lock(mutex_);
+    EpochLeaders leaders = histories_[history].leaders;
+    if (leaders.claim(epoch, node) != no_node) {
+        return {history, false};
+    }
+    std::vector<std::pair<Epoch, NodeId>> key;
+    for (const auto& entry : leaders.entries) {
+        key.emplace_back(entry.epoch, entry.leader);
+    }
+    const auto [place, is_new] = history_numbers_.try_emplace(std::move(key), 0);
+    if (is_new) {
+        std::vector<std::uint64_t> hashes;
+        for (const auto& names : names_) {
+            std::uint64_t sum = 0;
+            for (const auto& entry : leaders.entries) {
+                std::uint64_t h = 0x1234'5678'9abc'def0ULL;
+                hash_word(h, static_cast<std::uint64_t>(entry.epoch));
+                hash_word(h, names[entry.leader - 1]);
+                sum += h;
+            }
+            hashes.push_back(sum);
+        }
+        place->second = histories_.add({std::move(leaders), std::move(hashes)});
+    }
+    return {place->second, true};
+}
+
+void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
+    const Budget& budget = settings_.budget;
+    const std::uint64_t used = counters(world);
+    const auto in_flight = messages(world);
+    const bool multiset = settings_.network == NetworkKind::multiset;
+    bool all_may_hear = get(used, cut) == 0;
+    for (NodeId node = 1; node <= actors_ && dead_stay_dead_; ++node) {
+        all_may_hear = all_may_hear && rules_.local(world[node - 1]).up;
+    }
+    // Then what a step adds and takes away is known without making the world.
+    const bool plain = multiset && all_may_hear;
+    sum_up(world, worker.sums);
+    const std::vector<std::uint64_t>& sums = worker.sums;
+    const std::size_t renamings = sums.size();
+    const std::uint64_t used_hash = counter_hash(used);
+
+    const auto from_sum = [](std::uint64_t sum) {
+        const std::uint64_t hash = mix64(sum + golden_gamma);
+        return hash == 0 ? std::uint64_t{1} : hash;
+    };
+    // The fingerprint when `plus` and `minus` (nullptr: nothing) and `also` are added and taken.
+    const auto shifted = [&](const std::uint64_t* plus, const std::uint64_t* minus, std::uint64_t also) {
+        std::uint64_t lowest = ~std::uint64_t{0};
+        for (std::size_t i = 0; i < renamings; ++i) {
+            const std::uint64_t sum = sums[i] + also + (plus != nullptr ? plus[i] : 0) -
+                                      (minus != nullptr ? minus[i] : 0);
+            lowest = sum < lowest ? sum : lowest;
+        }
+        return from_sum(lowest);
+    };
+    const auto slowly = [&](Transition& t) {
+        worker.scratch.clear();
+        build(world, t, worker.scratch);
+        std::vector<std::uint64_t> own;
+        sum_up(worker.scratch, own);
+        t.fingerprint = least(own);
+    };
+    const auto too_many = [&](std::size_t messages_then) {
+        if (settings_.bounds.messages &&
+            messages_then > static_cast<std::size_t>(*settings_.bounds.messages)) {
+            worker.cut_off.messages = true;
+            return true;
+        }
+        return false;
+    };
+    // A step that a node handles.
+    const auto handle = [&](Step step, Input input, MessageId taken, std::uint64_t then_used) {
+        Transition t;
+        t.step = step;
+        const Known& k = known(world[step.node - 1], input, worker, t.reaction);
+        if (k.too_far) {
+            worker.cut_off.epoch = true;
+            return;
+        }
+        const bool takes = step.kind == StepKind::deliver;
+        if (!k.reaction.sends.empty() && too_many(in_flight.size() + k.reaction.sends.size() - takes)) {
+            return;
+        }
+        t.broken = k.broken;
+        const bool claims = settings_.per_epoch && k.reaction.claims;
+        if (claims) {
+            const Epoch epoch = rules_.local(k.reaction.after).view.epoch;
+            if (!claim(world[actors_], epoch, step.node).second) {
+                t.broken |= std::uint64_t{1} << per_epoch_bit_;
+            }
+        }
+        if (plain && !claims) {
+            t.fingerprint = shifted(k.delta.data(), takes ? message_hashes(taken) : nullptr,
+                                    counter_hash(then_used) - used_hash);
+        } else {
+            slowly(t);
+        }
+        out.push_back(t);
+    };
+    const auto simple = [&](Step step) {
+        Transition t;
+        t.step = step;
+        slowly(t);
+        out.push_back(t);
+    };
+
+    for (std::size_t k = 0; k < in_flight.size(); ++k) {
+        const MessageId id = in_flight[k];
+        const MessageInfo& m = rules_.message(id);
+        if (settings_.network == NetworkKind::fifo) {
+            if (k > 0 && rules_.message(in_flight[k - 1]).from == m.from &&
+                rules_.message(in_flight[k - 1]).to == m.to) {
+                continue;
+            }
+        } else if (k > 0 && in_flight[k - 1] == id) {
+            continue;  // another copy
+        }
+        const LocalInfo& receiver = rules_.local(world[m.to - 1]);
+        const bool in_vain = !receiver.up || is_cut(used, m.from, m.to);
+        if (!in_vain && !receiver.paused) {
+            handle({StepKind::deliver, m.to, id}, {InputKind::deliver, id}, id, used);
+        }
+        if (in_vain && settings_.network != NetworkKind::duplicating) {
+            simple({StepKind::drop_at_down, m.to, id});
+        } else if (may(used, losses, budget.losses)) {
+            const std::uint64_t then = count(used, losses, budget.losses);
+            if (plain) {
+                Transition t;
+                t.step = {StepKind::lose, m.to, id};
+                t.fingerprint = shifted(nullptr, message_hashes(id), counter_hash(then) - used_hash);
+                out.push_back(t);
+            } else {
+                simple({StepKind::lose, m.to, id});
+            }
+        }
+        if (settings_.network != NetworkKind::duplicating && may(used, duplicates, budget.duplicates) &&
+            !too_many(in_flight.size() + 1)) {
+            simple({StepKind::duplicate, m.to, id});
+        }
+    }
+    const NodeId members = rules_.members();
+    for (NodeId node = 1; node <= actors_; ++node) {
+        const LocalInfo& local = rules_.local(world[node - 1]);
+        if (local.up && !local.paused) {
+            for (std::uint64_t armed = local.armed; armed != 0; armed &= armed - 1) {
+                const auto slot = static_cast<std::uint32_t>(std::countr_zero(armed));
+                handle({StepKind::fire, node, slot}, {InputKind::fire, slot}, 0, used);
+            }
+            for (std::uint32_t c = 0; c < settings_.commands.size(); ++c) {
+                if (settings_.commands[c].node == node && (get(used, commands) >> c & 1) == 0) {
+                    handle({StepKind::command, node, c}, {InputKind::command, c}, 0,
+                           with(used, commands, get(used, commands) | std::uint64_t{1} << c));
+                }
+            }
+        }
+        if (node > members) {
+            continue;
+        }
+        if (local.up) {
+            if (may(used, crashes, budget.crashes)) {
+                handle({StepKind::crash, node, 0}, {InputKind::crash, 0}, 0,
+                       count(used, crashes, budget.crashes));
+            }
+            if (may(used, reboots, budget.reboots)) {
+                handle({StepKind::reboot, node, 0}, {InputKind::reboot, 0}, 0,
+                       count(used, reboots, budget.reboots));
+            }
+            if (!local.paused && may(used, pauses, budget.pauses)) {
+                handle({StepKind::pause, node, 0}, {InputKind::pause, 0}, 0,
+                       count(used, pauses, budget.pauses));
+            }
+            if (local.paused) {
+                handle({StepKind::resume, node, 0}, {InputKind::resume, 0}, 0, used);
+            }
+        } else {
+            if (may(used, restarts, budget.restarts)) {
+                handle({StepKind::restart, node, 0}, {InputKind::restart, 0}, 0,
+                       count(used, restarts, budget.restarts));
+            }
+            if (may(used, lost_disks, budget.lost_disks)) {
+                handle({StepKind::restart_empty, node, 0}, {InputKind::restart_empty, 0}, 0,
+                       count(used, lost_disks, budget.lost_disks));
+            }
+        }
+    }
+    if (get(used, cut) != 0) {
+        simple({StepKind::heal, no_node, 0});
+    } else if (may(used, partitions, budget.partitions)) {
+        for (std::uint32_t p = 0; p < partitions_.size(); ++p) {
+            simple({StepKind::partition, no_node, p});
+        }
+    }
+}
+
+void Space::build(World world, const Transition& transition, std::vector<std::uint32_t>& out) {
+    const std::size_t begin = out.size();
+    out.insert(out.end(), world.begin(), world.end());
+    const Budget& budget = settings_.budget;
+    std::uint64_t used = counters(world);
+    const Step& step = transition.step;
+    bool keeps_order = true;
+    const auto take = [&](MessageId id) {
+        const auto place = std::find(out.begin() + static_cast<std::ptrdiff_t>(begin + head_), out.end(), id);
+        EL_ASSERT(place != out.end());
+        out.erase(place);
+    };
+    const auto put = [&](MessageId id) {
+        const auto first = out.begin() + static_cast<std::ptrdiff_t>(begin + head_);
+        if (settings_.network == NetworkKind::duplicating &&
+            std::find(first, out.end(), id) != out.end()) {
+            return;
+        }
+        out.push_back(id);
+        keeps_order = false;
+    };
+    switch (step.kind) {
+        case StepKind::drop_at_down: take(step.what); break;
+        case StepKind::lose:
+            take(step.what);
+            used = count(used, losses, budget.losses);
+            break;
+        case StepKind::duplicate:
+            put(step.what);
+            used = count(used, duplicates, budget.duplicates);
+            break;
+        case StepKind::partition:
+            used = with(count(used, partitions, budget.partitions), cut, step.what + 1);
+            break;
+        case StepKind::heal: used = with(used, cut, 0); break;
+        case StepKind::crash: used = count(used, crashes, budget.crashes); break;
+        case StepKind::restart: used = count(used, restarts, budget.restarts); break;
+        case StepKind::restart_empty: used = count(used, lost_disks, budget.lost_disks); break;
+        case StepKind::reboot: used = count(used, reboots, budget.reboots); break;
+        case StepKind::pause: used = count(used, pauses, budget.pauses); break;
+        case StepKind::command:
+            used = with(used, commands, get(used, commands) | std::uint64_t{1} << step.what);
+            break;
+        case StepKind::deliver:
+            if (settings_.network != NetworkKind::duplicating) {
+                take(step.what);
+            }
+            break;
+        case StepKind::fire:
+        case StepKind::resume: break;
+    }
+    const bool handled = step.node != no_node && step.kind != StepKind::drop_at_down &&
+                         step.kind != StepKind::lose && step.kind != StepKind::duplicate;
+    if (handled) {
+        const Reaction& r = reactions_[transition.reaction].reaction;
+        out[begin + step.node - 1] = r.after;
+        for (const MessageId m : r.sends) {
+            const MessageInfo& info = rules_.message(m);
+            const bool to_the_dead = dead_stay_dead_ && !rules_.local(out[begin + info.to - 1]).up;
+            if (!to_the_dead && !is_cut(used, info.from, info.to)) {
+                put(m);
+            }
+        }
+        if (settings_.per_epoch && r.claims) {
+            out[begin + actors_] =
+                claim(world[actors_], rules_.local(r.after).view.epoch, step.node).first;
+        }
+        if (step.kind == StepKind::crash && dead_stay_dead_) {  // nobody will hear these
+            const auto first = out.begin() + static_cast<std::ptrdiff_t>(begin + head_);
+            out.erase(std::remove_if(first, out.end(),
+                                     [&](MessageId m) { return rules_.message(m).to == step.node; }),
+                      out.end());
+        }
+    }
+    out[begin + actors_ + 1] = static_cast<std::uint32_t>(used);
+    out[begin + actors_ + 2] = static_cast<std::uint32_t>(used >> 32);
+    if (!keeps_order) {
+        sort_messages(out, begin + head_);
+    }
+}
+
+std::uint64_t Space::broken(World world) const {
+    std::uint64_t broken = 0;
+    std::size_t bit = 0;
+    for (const std::uint32_t asked : promise_bits_) {
+        bit += asked != not_asked;
+    }
+    bit += settings_.per_epoch;
+    if (settings_.properties != 0) {
+        const std::uint64_t failed = rules_.broken_properties(world.first(actors_));
+        for (std::uint64_t asked = settings_.properties; asked != 0; asked &= asked - 1) {
+            broken |= (failed >> std::countr_zero(asked) & 1) << bit++;
+        }
+    }
+    if (settings_.at_a_time) {
+        std::size_t leaders = 0;
+        for (NodeId node = 1; node <= actors_; ++node) {
+            leaders += rules_.local(world[node - 1]).view.leads();
+        }
+        broken |= std::uint64_t{leaders > 1} << bit++;
+    }
+    for (const Predicate& predicate : settings_.always) {
+        broken |= std::uint64_t{!predicate.holds(*this, world)} << bit++;
+    }
+    return broken;
+}
+
+std::string Space::partition_text_of(std::uint32_t p) const {
+    std::string text;
+    for (const auto& group : partitions_[p].groups) {
+        text += text.empty() ? "" : partitions_[p].one_way ? " -/-> " : " | ";
+        for (std::size_t i = 0; i < group.size(); ++i) {
+            text += (i == 0 ? "" : " ") + std::to_string(group[i]);
+        }
+    }
+    return text;
+}
+
+std::string Space::partition_text(World world) const {
+    const std::uint64_t p = get(counters(world), cut);
+    return p == 0 ? "" : partition_text_of(static_cast<std::uint32_t>(p - 1));
+}
+
+Value Space::world_value(World world) const {
+    Value::List nodes;
+    for (NodeId node = 1; node <= actors_; ++node) {
+        nodes.push_back(rules_.local_value(world[node - 1]));
+    }
+    Value::List in_flight;
+    for (const MessageId m : messages(world)) {
+        in_flight.push_back(rules_.message_value(m));
+    }
+    return Value::Dict{{"nodes", std::move(nodes)},
+                       {"messages", std::move(in_flight)},
+                       {"partition", partition_text(world)}};
+}
+
+std::size_t Space::bytes() const {
+    const std::size_t renaming = names_.size() * 8;
+    return reactions_.size() * (sizeof(Known) + 64 + renaming) +
+           rules_.local_count() * (sizeof(LocalInfo) + 256 + renaming) +
+           rules_.message_count() * (sizeof(MessageInfo) + 64 + renaming);
+}
+
+}  // namespace electionlab::check

@@ -1,0 +1,213 @@
+// The states of a cluster and the steps between them, as rows of numbers.
+//
+// A state ("world") is: the number of each actor's state; who led in which epoch so far, if that is
+// asked; how much of the budget is used; and the messages in flight. Its fingerprint is a sum over
+// these parts, so that a step changes it by what it adds and takes away; with symmetry, the least
+// sum over all renamings of the nodes.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "electionlab/check/budget.h"
+#include "electionlab/check/rules.h"
+#include "electionlab/check/stable_array.h"
+#include "electionlab/check/step.h"
+#include "electionlab/core/random.h"
+#include "electionlab/node/uniqueness.h"
+
+namespace electionlab::check {
+
+using World = std::span<const std::uint32_t>;
+
+/// A client's command that may be given once, at any moment.
+struct ClientCommand {
+    NodeId node = no_node;
+    std::string text{};  ///< for people
+};
+
+class Space;
+
+/// Something that is asked of a state.
+struct Predicate {
+    std::string name{};
+    std::function<bool(const Space&, World)> holds{};
+};
+
+struct SpaceSettings {
+    NetworkKind network = NetworkKind::multiset;
+    Budget budget{};
+    Bounds bounds{};
+    bool symmetry = false;
+    bool per_epoch = false;      ///< ask for one leader per epoch; states then tell who led
+    bool at_a_time = false;      ///< ask for one leader at a time
+    std::uint64_t promises = 0;  ///< which of the protocol's promises and properties are asked
+    std::uint64_t properties = 0;
+    std::vector<Predicate> always{};
+    std::vector<ClientCommand> commands{};
+};
+
+/// A step that can be taken in a state, and what it leads to.
+struct Transition {
+    Step step{};
+    std::uint32_t reaction = 0;  ///< of the steps that a node handles
+    std::uint64_t fingerprint = 0;
+    std::uint64_t broken = 0;    ///< a bit for each invariant that the step itself breaks
+};
+
+/// What a bound has cut off.
+struct CutOff {
+    bool epoch = false;
+    bool messages = false;
+};
+
+class Space {
+public:
+    Space(Rules& rules, SpaceSettings settings);
+
+    /// What one thread needs for itself.
+    class Worker {
+    public:
+        CutOff cut_off;
+
+    private:
+        friend class Space;
+        struct Entry {
+            std::uint64_t key = ~std::uint64_t{0};
+            std::uint32_t reaction = 0;
+        };
+        std::vector<Entry> memo = std::vector<Entry>(1024);
+        std::size_t known = 0;
+        std::vector<std::uint64_t> sums;
+        std::vector<std::uint32_t> scratch;
+    };
+
+    /// All actors started, in the order of their numbers.
+    [[nodiscard]] std::vector<std::uint32_t> initial(Worker& worker);
+    [[nodiscard]] std::uint64_t fingerprint(World world, Worker& worker) const;
+    /// Every step that can be taken, in a fixed order.
+    void expand(World world, Worker& worker, std::vector<Transition>& out);
+    /// Where a step leads; appends the world to `out`.
+    void build(World world, const Transition& transition, std::vector<std::uint32_t>& out);
+    /// A bit for each invariant that does not hold in this state.
+    [[nodiscard]] std::uint64_t broken(World world) const;
+
+    /// Names of all invariants asked, in the order of their bits.
+    [[nodiscard]] const std::vector<std::string>& invariants() const { return invariants_; }
+    /// Whether every state must be looked at, or only steps break anything.
+    [[nodiscard]] const SpaceSettings& settings() const { return settings_; }
+    [[nodiscard]] Rules& rules() const { return rules_; }
+    [[nodiscard]] NodeId actors() const { return actors_; }
+    [[nodiscard]] std::span<const std::uint32_t> messages(World world) const {
+        return world.subspan(head_);
+    }
+    [[nodiscard]] const LocalInfo& node(World world, NodeId node) const {
+        return rules_.local(world[node - 1]);
+    }
+    [[nodiscard]] std::size_t renamings() const { return names_.size(); }
+    /// Which links are cut: "1 2 | 3"; empty when none is.
+    [[nodiscard]] std::string partition_text(World world) const;
+    [[nodiscard]] std::string partition_text_of(std::uint32_t partition) const;
+    [[nodiscard]] const std::vector<std::vector<NodeId>>& partition_groups(std::uint32_t p) const {
+        return partitions_[p].groups;
+    }
+    [[nodiscard]] bool partition_one_way(std::uint32_t p) const { return partitions_[p].one_way; }
+    /// By field, for people.
+    [[nodiscard]] Value world_value(World world) const;
+    /// Names of what is asked of single steps and of all nodes; for errors.
+    [[nodiscard]] std::size_t bytes() const;
+
+private:
+    struct Known {  // a reaction, and what it adds to the sums
+        Reaction reaction;
+        std::vector<std::uint64_t> delta;  // a word for each renaming; what is sent included
+        std::uint64_t broken = 0;
+        bool too_far = false;              // beyond the bound on epochs
+    };
+    struct Partition {
+        std::vector<std::vector<NodeId>> groups;
+        bool one_way = false;
+        std::vector<std::uint64_t> cut;  // of each sender: a bit for each receiver
+    };
+    enum Counter : std::uint8_t {
+        crashes, restarts, reboots, lost_disks, losses, duplicates, pauses, partitions, commands, cut
+    };
+    struct CounterPlace {
+        std::uint8_t shift;
+        std::uint8_t bits;
+    };
+    static constexpr CounterPlace places[] = {{0, 5},  {5, 5},  {10, 5}, {15, 5}, {20, 6},
+                                              {26, 6}, {32, 5}, {37, 5}, {42, 12}, {54, 10}};
+
+    static std::uint64_t get(std::uint64_t counters, Counter c) {
+        return counters >> places[c].shift & ((std::uint64_t{1} << places[c].bits) - 1);
+    }
+    static std::uint64_t with(std::uint64_t counters, Counter c, std::uint64_t value) {
+        const std::uint64_t mask = ((std::uint64_t{1} << places[c].bits) - 1) << places[c].shift;
+        return (counters & ~mask) | value << places[c].shift;
+    }
+    [[nodiscard]] std::uint64_t counters(World world) const {
+        return world[actors_ + 1] | std::uint64_t{world[actors_ + 2]} << 32;
+    }
+    [[nodiscard]] bool may(std::uint64_t used, Counter c, std::uint8_t most) const {
+        return most == unlimited || get(used, c) < most;
+    }
+    [[nodiscard]] std::uint64_t count(std::uint64_t used, Counter c, std::uint8_t most) const {
+        return most == unlimited ? used : with(used, c, get(used, c) + 1);
+    }
+    [[nodiscard]] const std::uint64_t* local_hashes(LocalId id) const {
+        return names_.size() == 1 ? &rules_.local(id).hash : local_hashes_[id].data();
+    }
+    [[nodiscard]] const std::uint64_t* message_hashes(MessageId id) const {
+        return names_.size() == 1 ? &rules_.message(id).hash : message_hashes_[id].data();
+    }
+    [[nodiscard]] const std::uint64_t* history_hashes(std::uint32_t id) const {
+        return histories_[id].hashes.data();
+    }
+    static std::uint64_t counter_hash(std::uint64_t counters) {
+        return counters == 0 ? 0 : mix64(counters ^ 0x5bd1e995bd1e9955ULL);
+    }
+    [[nodiscard]] std::uint64_t least(const std::vector<std::uint64_t>& sums) const;
+    void sum_up(World world, std::vector<std::uint64_t>& sums) const;
+    void sort_messages(std::vector<std::uint32_t>& world, std::size_t begin) const;
+    const Known& known(LocalId local, Input input, Worker& worker, std::uint32_t& number);
+    std::uint32_t work_out(LocalId local, Input input);
+    [[nodiscard]] bool is_cut(std::uint64_t used, NodeId from, NodeId to) const {
+        const std::uint64_t p = get(used, cut);
+        return p != 0 && (partitions_[p - 1].cut[from - 1] >> (to - 1) & 1) != 0;
+    }
+    std::pair<std::uint32_t, bool> claim(std::uint32_t history, Epoch epoch, NodeId node);
+    void make_partitions();
+
+    Rules& rules_;
+    SpaceSettings settings_;
+    NodeId actors_;
+    std::size_t head_;
+    bool dead_stay_dead_;
+    std::vector<std::string> invariants_;
+    std::vector<std::uint32_t> promise_bits_;   // invariant of each promise; ~0: not asked
+    std::uint32_t per_epoch_bit_ = 64;
+    std::vector<std::vector<NodeId>> names_;    // of each renaming; the first changes nothing
+    std::vector<Partition> partitions_;
+
+    std::mutex mutex_;
+    StableArray<Known> reactions_;
+    std::map<std::pair<LocalId, std::uint32_t>, std::uint32_t> numbers_;
+    StableArray<std::vector<std::uint64_t>> local_hashes_;
+    StableArray<std::vector<std::uint64_t>> message_hashes_;
+    struct History {
+        EpochLeaders leaders;
+        std::vector<std::uint64_t> hashes;
+    };
+    StableArray<History> histories_;
+    std::map<std::vector<std::pair<Epoch, NodeId>>, std::uint32_t> history_numbers_;
+};
+
+}  // namespace electionlab::check
