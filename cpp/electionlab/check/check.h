@@ -1,0 +1,53 @@
+// A whole check: what is asked, of which protocol, with which faults and bounds; and what came out.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "electionlab/check/search.h"
+#include "electionlab/check/space.h"
+#include "electionlab/core/value.h"
+
+namespace electionlab::check {
+
+/// What can be read from a dictionary; predicates are added by the caller.
+struct Request {
+    SpaceSettings space{};
+    SearchSettings search{};
+    NodeId initial_leader = no_node;
+    bool twice = false;        ///< run each handler twice, to see whether it is deterministic
+    Value commands{};          ///< as given: [{"node": 1, "command": "Propose", "fields": {...}}]
+
+    /// `InvalidArgument` names the bad entry. Without "invariants" all that the protocol promises are
+    /// asked, and one leader per epoch if it has epochs.
+    static Request from_value(const Value& value, const Description& protocol, NodeId members,
+                              NodeId actors);
+};
+
+/// A check that ended, with all that is needed to look at the states it tells of.
+class Report {
+public:
+    Report(std::unique_ptr<Rules> rules, Request request);
+
+    /// Explores; exceptions of handlers and predicates are kept in `failure`, with what was found.
+    void run();
+
+    [[nodiscard]] const SearchResult& result() const { return result_; }
+    [[nodiscard]] Space& space() const { return *space_; }
+    [[nodiscard]] const Request& request() const { return request_; }
+    /// A step by field, for people and for replaying it: {"step": "deliver", "node": 2, ...}.
+    [[nodiscard]] Value step_value(const Step& step) const;
+    [[nodiscard]] Value path_value(const Path& path) const;
+    [[nodiscard]] Value to_value() const;
+
+private:
+    std::unique_ptr<Rules> rules_;
+    Request request_;
+    std::unique_ptr<Space> space_;
+    SearchResult result_;
+};
+
+}  // namespace electionlab::check
