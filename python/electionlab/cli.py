@@ -19,6 +19,7 @@ from electionlab import comparison, settings
 from electionlab import detectors as detection
 from electionlab import fig16 as figure16
 from electionlab._core import __version__, run_scenario
+from electionlab._requirements import FAULTS, requirements
 from electionlab.cluster import Cluster
 from electionlab.gallery import cases
 from electionlab.protocols import PROTOCOLS, make_protocol
@@ -745,7 +746,7 @@ def report(
     ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help=f"Only this kind of trouble, of {', '.join(comparison.FAULTS)}."),
+        typer.Option(help=f"Only this kind of trouble, of {', '.join(FAULTS)}."),
     ] = None,
     runs: Annotated[int, typer.Option(help="Runs under each kind of trouble.")] = 100,
     seconds: Annotated[float, typer.Option(help="Simulated seconds of trouble in a run.")] = 20.0,
@@ -766,8 +767,8 @@ def report(
     algorithm = make_protocol(
         protocol, nodes, dict(_option(protocol, text) for text in option or [])
     )
-    found = comparison.requirements(
-        algorithm, fault or tuple(comparison.FAULTS), runs=runs, seconds=seconds, seed=seed,
+    found = requirements(
+        algorithm, fault or tuple(FAULTS), runs=runs, seconds=seconds, seed=seed,
         threads=threads,
     )  # fmt: skip
     if as_json:
