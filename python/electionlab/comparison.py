@@ -177,8 +177,8 @@ class Comparison:
                     "messages per failover": str(self.cell(name, "failover_messages")),
                     "they grow as": self._growth(name),
                     "consistency, they say": consistency,
-                    "% of time with two leaders": _percent(both),
-                    "% of runs, in one epoch": (
+                    "two leaders in partitions, % of time": _percent(both),
+                    "and in one epoch, % of runs": (
                         "no epochs" if math.isnan(epoch.value) else _percent(epoch)
                     ),
                     "speed, they say": speed,

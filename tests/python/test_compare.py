@@ -186,13 +186,13 @@ def test_the_familiar_table_stands_beside_it(three: Comparison) -> None:
     familiar = three.familiar()
     assert list(familiar.index) == ["bully", "raft"]
     assert FAMILIAR["raft"] == ("medium", "strong", "medium")
-    assert familiar.loc["bully", "% of runs, in one epoch"] == "no epochs"
-    assert familiar.loc["raft", "% of runs, in one epoch"] == "0 [0, 16.1]"  # Wilson, 0 of 20
+    assert familiar.loc["bully", "and in one epoch, % of runs"] == "no epochs"
+    assert familiar.loc["raft", "and in one epoch, % of runs"] == "0 [0, 16.1]"  # Wilson, 0 of 20
     assert familiar.loc["bully", "they grow as"].endswith(" n^2")
     for name in familiar.index:
         for column, measure, fault, unit in (
             ("messages per failover", "failover_messages", "", 1),
-            ("% of time with two leaders", "time_with_two_leaders", "partition", 100),
+            ("two leaders in partitions, % of time", "time_with_two_leaders", "partition", 100),
             ("median downtime, ms", "downtime_ms_p50", "", 1),
         ):
             cell = three.cell(name, measure, fault)

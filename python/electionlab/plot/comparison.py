@@ -32,8 +32,8 @@ def plot_comparison(
         ax: Three axes; None for those of a new figure.
 
     Returns:
-        The axes: runs with two leaders at once in percent, by protocol and trouble; downtime after
-        a crash in ms (5 %, median and 95 % of the failovers); messages per election over the
+        The axes: percent of the time with two leaders at once, by protocol and trouble; downtime
+        after a crash in ms (5 %, median and 95 % of the failovers); messages per election over the
         number of nodes, both logarithmic.
 
     Raises:
