@@ -23,12 +23,6 @@ def _difference(after: Mapping[str, int], before: Mapping[str, int]) -> dict[str
     return {kind: count - before.get(kind, 0) for kind, count in after.items()}
 
 
-def _settled(protocol: Protocol, seed: int, patience_ms: float) -> Cluster | None:
-    network = Network(one_way_delay_ms=DELAY_MS)
-    cluster = Cluster(protocol, network=network, seed=seed, record=False)
-    return cluster if cluster.run_until_leader(patience_ms, agreed=True) else None
-
-
 @dataclasses.dataclass(frozen=True)
 class Election:
     """A cold start, a quiet leadership and a failover of one run; NaN: it did not come to that.
@@ -57,9 +51,11 @@ class Election:
 def measure_election(
     protocol: Protocol, timeout_ms: float, patience_ms: float, seed: int
 ) -> Election:
+    """One run: a cold start, nine time-outs of peace, a crash of the leader, the next election."""
     nothing = math.nan
-    cluster = _settled(protocol, seed, patience_ms)
-    if cluster is None:
+    network = Network(one_way_delay_ms=DELAY_MS)
+    cluster = Cluster(protocol, network=network, seed=seed, record=False)
+    if not cluster.run_until_leader(patience_ms, agreed=True):
         return Election(*[nothing] * 8)
     first_ms, cold = cluster.now, _sent(cluster)
     # What a leadership sends when nothing happens is no part of an election: heartbeats, pings.
@@ -106,9 +102,8 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else float(value)
 
 
-#: Orders that a cost is fitted with, by what they are called.
+#: Orders that a cost which grows is fitted with, by what they are called.
 ORDERS: dict[str, Callable[[Any], Any]] = {
-    "1": lambda n: np.ones_like(n),
     "log n": np.log2,
     "n": lambda n: n,
     "n log n": lambda n: n * np.log2(n),
@@ -125,8 +120,8 @@ def fitted_order(sizes: Sequence[float], costs: Sequence[float]) -> tuple[str, f
         costs: The mean cost at each; NaN entries are left out.
 
     Returns:
-        The order's name in `ORDERS`, a and b; ("", nan, nan) with fewer than three figures. A cost
-        that varies by less than 5 % is constant.
+        The order's name in `ORDERS`, a and b. A cost that varies by at most 5 % is constant: "1",
+        its mean and 0. With fewer than three figures, or when it does not grow: "", NaN and NaN.
     """
     pairs = [(n, c) for n, c in zip(sizes, costs, strict=True) if not math.isnan(c)]
     if len(pairs) < 3:
@@ -136,8 +131,6 @@ def fitted_order(sizes: Sequence[float], costs: Sequence[float]) -> tuple[str, f
         return "1", float(cost.mean()), 0.0
     best = ("", math.inf, math.nan, math.nan)
     for name, order in ORDERS.items():
-        if name == "1":
-            continue
         slope, offset = np.polyfit(order(n), cost, 1)
         error = float(((slope * order(n) + offset - cost) ** 2).sum())
         if slope > 0 and error < best[1] * (1 - 1e-9):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -16,7 +17,7 @@ def for_each_seed(work: Callable[[int], T], first: int, runs: int, threads: int)
         work: Takes a seed.
         first: The first seed.
         runs: How many seeds.
-        threads: How many at once; 0: as many as Python takes by default.
+        threads: How many at once; 0: as many as there are cores.
     """
-    with ThreadPoolExecutor(threads or None) as pool:
+    with ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool:
         return list(pool.map(work, range(first, first + runs)))

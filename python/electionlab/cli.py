@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 
@@ -38,6 +38,9 @@ from electionlab.gallery import cases
 from electionlab.protocols import PROTOCOLS
 from electionlab.settings import Machine, Network
 from electionlab.trace import load_cluster
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 P = ParamSpec("P")
 
@@ -512,17 +515,20 @@ def compare(
     if as_json:
         print_json({"seed": seed, "figures": result.frame.to_dict("records")})
         return
-    for name, row in result.table().iterrows():
-        typer.echo(f"{name}")
-        for title, value in row.items():
-            typer.echo(f"  {f'{title}:':<24}{value}")
+    _print_rows(result.table())
     familiar = result.familiar()
     if len(familiar):
-        typer.echo("\nThe table of lecture notes, beside what was measured")
-        for name, row in familiar.iterrows():
-            typer.echo(f"{name}")
-            for title, value in row.items():
-                typer.echo(f"  {f'{title}:':<32}{value}")
+        typer.echo("\nThe table of lecture notes, beside what was measured [95 % confidence]")
+        _print_rows(familiar)
+
+
+def _print_rows(table: pd.DataFrame) -> None:
+    """A paragraph for each row: its name, then a line for each column."""
+    wide = max(len(title) for title in table.columns) + 2
+    for name, row in table.iterrows():
+        typer.echo(f"{name}")
+        for title, value in row.items():
+            typer.echo(f"  {f'{title}:':<{wide}}{value}".rstrip())
 
 
 @app.command(epilog="Exit codes: 0 done; 2 wrong use.")

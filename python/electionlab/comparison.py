@@ -189,7 +189,9 @@ class Comparison:
 
     def _growth(self, protocol: str) -> str:
         order, factor, _ = self.orders[protocol]
-        return f"{factor:.2g} {order}" if order != "1" else "constant"
+        if order == "1":
+            return "constant"
+        return f"{factor:.2g} {order}" if order else "unknown"
 
     def plot(self, ax: Sequence[Axes] | None = None) -> tuple[Axes, Axes, Axes]:
         """Guarantees, downtime and cost in three panels; see `electionlab.plot.comparison`."""

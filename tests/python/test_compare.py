@@ -46,6 +46,7 @@ def test_the_order_of_a_closed_form_is_found(order: str, cost: Any) -> None:
 
 def test_an_order_needs_three_figures() -> None:
     assert fitted_order([3, 5, 7], [1.0, math.nan, 2.0])[0] == ""
+    assert fitted_order([3, 5, 7], [9.0, 5.0, 1.0])[0] == ""  # it shrinks
     name, factor, offset = fitted_order([3, 5, 7, 9], [4.0, math.nan, 12.0, 16.0])
     assert (name, pytest.approx(factor), pytest.approx(offset)) == ("n", 2.0, -2.0)
 
@@ -263,6 +264,10 @@ def test_compare_on_the_command_line(tmp_path: Any) -> None:
     assert told.startswith("raft\n")
     assert "messages per election:" in told
     assert "elects once" in told
+    lines = [line for line in told.splitlines() if line.startswith("  ")]
+    assert len(lines) == 2 * 16 + 8  # and Raft of the lecture notes' table
+    assert all(re.match(r"  \S.*?: +\S|  \S.*:$", line) for line in lines)
+    assert re.search(r"^  median downtime, ms: +\d+.* \[\d+.*, \d+.*\]$", told, re.M)
     assert len(pd.read_csv(csv)) > 100
     assert picture.stat().st_size > 10_000
     document = json.loads(run(*few, "--json"))
