@@ -34,6 +34,13 @@ def milliseconds(name: str, value: Any) -> float:
     return number
 
 
+def above_zero(name: str, value: Any) -> float:
+    """A finite number above 0 as a float."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
+        raise ValueError(f"{name}={value!r}: must be a number above 0")
+    return float(value)
+
+
 def truth(name: str, value: Any) -> bool:
     """True or False, NumPy's too."""
     if not isinstance(value, bool) and type(value).__name__ != "bool":
