@@ -551,7 +551,7 @@ def test_values_come_in_many_shapes() -> None:
     assert legend_of(ax) == ["a\n3 runs", "never\n2 runs, 2 never"]
     render(plot.plot_ecdf([7.0]))
     render(plot.plot_ecdf([0.0, 0.0]))
-    render(plot.plot_ecdf(never, confidence=0.9))
+    render(plot.plot_ecdf([one, never], confidence=0.9))
 
 
 @pytest.mark.parametrize(
@@ -561,6 +561,8 @@ def test_values_come_in_many_shapes() -> None:
         ([[]], {}, "array 0 has shape"),
         (np.zeros((2, 2, 2)), {}, "must be one-dimensional"),
         ([1.0, np.inf], {}, "infinite values"),
+        ([np.nan, np.nan], {}, "values: all of them are NaN"),
+        ({"a": [np.nan], "b": [np.nan]}, {"log": True}, "values: all of them are NaN"),
         ([1.0, 0.0], {"log": True}, "0 or below"),
         ([1.0], {"confidence": 1.0}, "confidence=1.0"),
         ([[1.0], [2.0]], {"labels": ["a"]}, "must be 2, one per array"),
