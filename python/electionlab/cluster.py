@@ -341,7 +341,7 @@ class Cluster(Interventions, _core.Cluster):
                 action = settings.deliver(action.message)
             elif action.kind == "timer":
                 action = settings.fire(action.node, action.timer, about=action.peer or None)
-            elif action.kind == "action":
+            elif action.kind == "action" and action != self.pending[0]:
                 action = action.fields
             elif action == self.pending[0]:
                 action = None

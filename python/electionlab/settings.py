@@ -278,7 +278,7 @@ def _action(kind: str, **entries: Any) -> Action:
 
 
 def _lost(lose_disk: bool) -> Any:
-    """What is said of a disk; nothing when it is kept. The engine refuses what is no truth value."""
+    """What is said of a disk; nothing when it is kept. The engine refuses other than booleans."""
     kept = type(lose_disk).__name__ in ("bool", "bool_") and not lose_disk
     return None if kept else lose_disk
 

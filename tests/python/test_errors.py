@@ -478,7 +478,10 @@ def test_what_only_a_cluster_makes(kind: Any) -> None:
     [
         ("", "scenario=nothing: must have at least the line: cluster PROTOCOL"),
         ("# only words\n\n", "scenario=nothing: must have at least the line"),
-        ("cluster raft nodes=-3\n----\n", "line 1: nodes=-3: must be a whole number from 1 to 10000"),
+        (
+            "cluster raft nodes=-3\n----\n",
+            "line 1: nodes=-3: must be a whole number from 1 to 10000",
+        ),
         ("cluster raft nodes=2.5\n----\n", "line 1: nodes=2.5: must be a whole number"),
         ("cluster raft nodes=many\n----\n", "line 1: nodes='many': must be a whole number"),
         ("cluster raft\n----\n", "line 1: nodes=nothing: must be a whole number"),

@@ -937,7 +937,7 @@ class Restless(el.UserProtocol):
 
 def test_time_that_stands_still_ends_the_run() -> None:
     cluster = el.Cluster(Restless(2), seed=1, record=False)
-    with pytest.raises(RuntimeError, match=r"events at 5\.000 ms: time stands still; is there a tim"):
+    with pytest.raises(RuntimeError, match=r"events at 5\.000 ms: time stands still; is"):
         cluster.run_for(1000)
     assert 100_000 <= cluster.events < 150_000
     assert cluster.now == 5.0
