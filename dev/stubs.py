@@ -180,6 +180,8 @@ def correct(text: str, module: ModuleType) -> str:
                     members(node, found)
                 else:
                     scope(node.body, found)
+            elif isinstance(node, ast.FunctionDef) and node.name == "__new__":
+                drop(node)  # it only says that there is no constructor
             elif isinstance(node, ast.FunctionDef):
                 function(node, method=inspect.isclass(owner))
             elif isinstance(node, ast.AnnAssign):

@@ -79,6 +79,7 @@ Value describe_value(const CatalogEntry& entry) {
                        {"epochs", d.about.epochs},
                        {"majority", d.about.majority},
                        {"fails_over", d.about.fails_over},
+                       {"loose_epochs", d.about.loose_epochs},
                        {"max_nodes", entry.max_nodes},
                        {"messages", kinds_value(d.messages)},
                        {"commands", kinds_value(d.commands)},

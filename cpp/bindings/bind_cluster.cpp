@@ -3,8 +3,11 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <optional>
+#include <stdexcept>
 #include <utility>
 
 #include "convert.h"
@@ -124,6 +127,18 @@ StopWhen stop_of(const std::string& text) {
 
 constexpr std::int64_t max_stretch = 200'000;
 
+// Time may stand still while every node hears from every other a few times, not for ever.
+void refuse_an_endless_instant(const Cluster& cluster, std::int64_t events) {
+    const auto actors = static_cast<std::int64_t>(cluster.actors());
+    if (events >= std::max(std::int64_t{100'000}, 20 * actors * actors)) {
+        char at[64];
+        std::snprintf(at, sizeof at, "%.3f ms", cluster.now().to_ms());
+        throw std::runtime_error(std::to_string(events) + " events at " + at +
+                                 ": time stands still; is there a timer of 0 ms that is set again "
+                                 "when it expires, or a message without delay that is answered?");
+    }
+}
+
 // In stretches of some 10 to 40 ms, so that Ctrl-C is heard; a protocol written in Python needs the interpreter's lock.
 bool run(Cluster& cluster, std::optional<double> until_ms, std::int64_t max_steps,
          const std::string& stop, const std::optional<py::function>& watch, bool in_python) {
@@ -142,8 +157,10 @@ bool run(Cluster& cluster, std::optional<double> until_ms, std::int64_t max_step
     }
     using Clock = std::chrono::steady_clock;
     std::int64_t stretch = 100;  // an event of a large cluster may take a millisecond
+    std::int64_t at_once = 0;
     while (max_steps > 0) {
         const std::int64_t before = cluster.steps();
+        const Instant began_at = cluster.now();
         const std::int64_t steps = std::min(stretch, max_steps);
         const auto began = Clock::now();
         bool stopped = false;
@@ -164,6 +181,10 @@ bool run(Cluster& cluster, std::optional<double> until_ms, std::int64_t max_step
             return stopped;
         }
         max_steps -= made;
+        at_once = cluster.now() == began_at ? at_once + made : 0;
+        if (in_python) {
+            refuse_an_endless_instant(cluster, at_once);
+        }
         const auto took = Clock::now() - began;
         stretch = took < std::chrono::milliseconds(10)   ? std::min(2 * stretch, max_stretch)
                   : took > std::chrono::milliseconds(40) ? std::max(stretch / 4, std::int64_t{1})

@@ -96,7 +96,8 @@ py::object pending_list(const std::vector<PendingEvent>& events, const Descripti
 
 void bind_events(py::module_& m) {
     using B = BoundEvent;
-    py::class_<B>(m, "Event", "One step of a cluster: what happened, where, and the node's view after it.")
+    py::class_<B>(m, "Event", py::custom_type_setup(made_by_the_engine_only),
+                  "One step of a cluster: what happened, where, and the node's view after it.")
         .def_property_readonly("step", [](const B& e) { return e.event.step; }, "Its number, 1 and up.")
         .def_property_readonly("at_ms", [](const B& e) { return e.event.at.to_ms(); },
                                "Simulated time in milliseconds since the start.")
@@ -140,7 +141,7 @@ void bind_events(py::module_& m) {
         .def("__repr__", &event_repr);
 
     using Q = BoundPending;
-    py::class_<Q>(m, "PendingEvent",
+    py::class_<Q>(m, "PendingEvent", py::custom_type_setup(made_by_the_engine_only),
                   "Something that may happen next: a message in flight, an armed timer, a scheduled "
                   "action, a node about to start; or something that waits for its turn.")
         .def_property_readonly("kind", [](const Q& e) { return enum_name(e.event.kind); },

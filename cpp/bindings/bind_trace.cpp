@@ -42,7 +42,7 @@ TraceRow row_at(const Trace& trace, py::ssize_t i) {
 }  // namespace
 
 void bind_trace(py::module_& m) {
-    py::class_<Trace>(m, "Trace",
+    py::class_<Trace>(m, "Trace", py::custom_type_setup(made_by_the_engine_only),
                       "What happened, column by column: a row for every input, message, change of "
                       "view, fault and note.")
         .def("__len__", &Trace::size)

@@ -27,4 +27,13 @@ struct BoundEvent {
     const Description* description;
 };
 
+/// For `custom_type_setup` of a class without a constructor: `Class.__new__(Class)` would else give
+/// an object with nothing in it.
+inline void made_by_the_engine_only(PyHeapTypeObject* heap_type) {
+    heap_type->ht_type.tp_new = [](PyTypeObject* type, PyObject*, PyObject*) -> PyObject* {
+        PyErr_Format(PyExc_TypeError, "%s: only a cluster makes them", type->tp_name);
+        return nullptr;
+    };
+}
+
 }  // namespace electionlab::bindings

@@ -34,6 +34,7 @@ const Description* keep_description(const py::object& protocol) {
     d.about.source = keep_text(protocol.attr("source").cast<std::string>());
     d.about.epochs = protocol.attr("epochs").cast<bool>();
     d.about.majority = protocol.attr("majority").cast<bool>();
+    d.about.loose_epochs = true;  // what its view gives, nobody knows
     for (const std::string& kind : names("messages")) {
         d.messages.push_back({kind, {FieldInfo{"", FieldType::any}}});
     }

@@ -11,18 +11,13 @@
 from electionlab import protocols
 from electionlab import settings as settings
 from electionlab._acknowledged import acknowledged, acknowledged_share
+from electionlab._comparable import comparable
 from electionlab._core import Event, PendingEvent, __version__
 from electionlab._presets import Preset, presets
 from electionlab._quorums import Quorum
+from electionlab._requirements import FAULTS, Requirements, requirements
 from electionlab.cluster import Cluster, Leader, Metrics, Node, NoLeader
-from electionlab.comparison import (
-    FAULTS,
-    Comparison,
-    Requirements,
-    comparable,
-    compare,
-    requirements,
-)
+from electionlab.comparison import Comparison, compare
 from electionlab.detectors import (
     DetectorCurve,
     NfdQuality,

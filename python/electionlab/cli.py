@@ -5,26 +5,42 @@ from __future__ import annotations
 import difflib
 import functools
 import json
-import math
 import os
-import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
 
-from electionlab import comparison, settings
+from electionlab import comparison
 from electionlab import detectors as detection
 from electionlab import fig16 as figure16
+from electionlab._cli_arguments import (
+    actions_of,
+    delay_like,
+    detectors_of,
+    duration_ms,
+    protocol_of,
+)
+from electionlab._cli_output import (
+    check_targets,
+    forget_stdout,
+    print_json,
+    report_run,
+    save_picture,
+    write_file,
+)
 from electionlab._core import __version__, run_scenario
+from electionlab._requirements import FAULTS, requirements
 from electionlab.cluster import Cluster
 from electionlab.gallery import cases
-from electionlab.protocols import PROTOCOLS, make_protocol
-from electionlab.settings import Action, Machine, Network
-from electionlab.story import failed, measure_lines, outcome_lines, outcome_of, tell
+from electionlab.protocols import PROTOCOLS
+from electionlab.settings import Machine, Network
 from electionlab.trace import load_cluster
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 P = ParamSpec("P")
 
@@ -33,8 +49,6 @@ EXITS = (
     "Exit codes: 0 done; 1 ran, but without a leader at the end or with a broken invariant; "
     "2 wrong use."
 )
-#: Kinds of pictures that are written.
-PICTURES = (".png", ".svg", ".pdf")
 #: Without --until, a run ends when all agree, or so long after the last fault.
 SETTLE_MS = 5_000.0
 
@@ -61,7 +75,7 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
             sys.stdout.flush()
         except BrokenPipeError:  # the reader of a pipe has seen enough
-            _forget_stdout()
+            forget_stdout()
             raise typer.Exit(0) from None
         except KeyboardInterrupt:
             typer.echo("interrupted", err=True)
@@ -74,209 +88,6 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(2) from None
 
     return wrapped
-
-
-def _forget_stdout() -> None:
-    """Nobody reads what is still to come."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-# --- reading arguments ----------------------------------------------------------------------------
-
-_UNITS = {"": 1.0, "ms": 1.0, "s": 1e3, "us": 1e-3, "min": 60e3}
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(us|ms|s|min|)")
-
-
-def duration_ms(name: str, text: str) -> float:
-    """A duration in ms: 500ms, 2s, 250us, 1min; a bare number is in ms."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(f"{name} {text!r}: must be a duration such as 500ms, 2s or 250us")
-    return float(match[1]) * _UNITS[match[2]]
-
-
-def delay_like(name: str, text: str) -> float | tuple[float, float]:
-    """A duration, or a range of them: 5ms:10ms."""
-    low, colon, high = text.partition(":")
-    if not colon:
-        return duration_ms(name, low)
-    return duration_ms(name, low), duration_ms(name, high)
-
-
-def _node(text: str) -> int | str:
-    return int(text) if text.isdecimal() else text
-
-
-def _node_at(name: str, text: str, extra: str) -> tuple[int | str, float, float | None]:
-    """NODE@TIME or NODE@TIME:DURATION, the latter where `extra` says what it is."""
-    node, at, when = text.partition("@")
-    time, colon, lasting = when.partition(":")
-    if not at or not node or (colon and not extra):
-        more = f", or {extra}" if extra else ""
-        raise ValueError(f"{name} {text!r}: must be NODE@TIME such as leader@500ms or 3@2s{more}")
-    return (
-        _node(node),
-        duration_ms(name, time),
-        duration_ms(name, lasting) if colon else None,
-    )
-
-
-def _groups(name: str, text: str, example: str) -> tuple[list[list[int]], float]:
-    sides, at, time = text.partition("@")
-    try:
-        groups = [[int(node) for node in side.split(",")] for side in sides.split("/")]
-    except ValueError:
-        groups = []
-    if not at or len(groups) < 2:
-        raise ValueError(f"{name} {text!r}: must be groups of nodes and a time, such as {example}")
-    return groups, duration_ms(name, time)
-
-
-def _option(protocol: str, text: str) -> tuple[str, Any]:
-    """NAME=VALUE of a protocol's option, read by the option's type; the engine checks the value."""
-    name, equals, value = text.partition("=")
-    known = {o["name"]: o for o in PROTOCOLS[protocol].about["options"]}
-    if not equals:
-        raise ValueError(f"--option {text!r}: must be NAME=VALUE, such as {next(iter(known))}=...")
-    if name not in known:
-        raise ValueError(
-            f"{name}={value}: {protocol} has no such option; it has {', '.join(known)}"
-        )
-    kind = known[name]["type"]
-    if kind == "ms":
-        return name, duration_ms(f"--option {name}", value)
-    if kind == "range_ms":
-        return name, delay_like(f"--option {name}", value)
-    if kind == "choice":
-        return name, value
-    try:
-        return name, json.loads(value)
-    except ValueError:
-        raise ValueError(f"{name}={value}: must be a {kind}, written as in JSON") from None
-
-
-def _actions(given: Mapping[str, list[str]]) -> list[tuple[float, float, Action]]:
-    """Every fault that was asked for, as (time, end of what it starts, action)."""
-    found: list[tuple[float, float, Action]] = []
-
-    def add(at_ms: float, action: Action, lasting: float | None = None) -> None:
-        found.append((at_ms, at_ms + (lasting or 0.0), settings.at(at_ms, action)))
-
-    for text in given["crash"]:
-        node, at_ms, back = _node_at("--crash", text, "NODE@TIME:DOWN such as 3@2s:300ms")
-        add(at_ms, settings.crash(node, restart_after_ms=back), back)
-    for text in given["restart"]:
-        node, at_ms, _ = _node_at("--restart", text, "")
-        add(at_ms, settings.restart(node))
-    for text in given["pause"]:
-        node, at_ms, lasting = _node_at("--pause", text, "NODE@TIME:LASTING such as 3@2s:300ms")
-        add(at_ms, settings.pause(node, resume_after_ms=lasting), lasting)
-    for text in given["resume"]:
-        node, at_ms, _ = _node_at("--resume", text, "")
-        add(at_ms, settings.resume(node))
-    for text in given["partition"]:
-        groups, at_ms = _groups("--partition", text, "1,2/3,4,5@400ms")
-        add(at_ms, settings.partition(*groups))
-    for text in given["cut"]:
-        groups, at_ms = _groups("--cut", text, "1/2,3@400ms (from 1 to 2 and 3)")
-        if len(groups) != 2:
-            raise ValueError(f"--cut {text!r}: must be FROM/TO@TIME, such as 1/2,3@400ms")
-        add(at_ms, settings.cut(groups[0], groups[1], both_ways=False))
-    for text in given["heal"]:
-        add(duration_ms("--heal", text), settings.heal())
-    return sorted(found, key=lambda entry: entry[0])
-
-
-# --- writing results ------------------------------------------------------------------------------
-
-
-def _clean(value: Any) -> Any:
-    """The same for JSON: what is not a number is null."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, Mapping):
-        return {str(key): _clean(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_clean(item) for item in value]
-    return value
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(_clean(value), indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def _check_targets(*, plot: Path | None = None, **others: Path | None) -> None:
-    """Refuses files that cannot be written before the work is done, not after."""
-    if plot is not None and plot.suffix.lower() not in PICTURES:
-        raise ValueError(f"--plot {str(plot)!r}: must end in one of {', '.join(PICTURES)}")
-    for name, path in {"plot": plot, **others}.items():
-        if path is not None and not path.parent.is_dir():
-            raise ValueError(f"--{name} {str(path)!r}: there is no folder {str(path.parent)!r}")
-        if path is not None and path.is_dir():
-            raise ValueError(f"--{name} {str(path)!r}: must be a file, this is a folder")
-        if path is not None and name != "plot" and plot is not None and path == plot:
-            raise ValueError(f"--{name} {str(path)!r}: must be another file than --plot's")
-
-
-def _write(name: str, path: Path, write: Callable[[Path], object]) -> None:
-    """Writes a file that an option asked for, and says so on stderr."""
-    try:
-        write(path)
-    except OSError as error:
-        raise ValueError(f"--{name} {str(path)!r}: {error.strerror or error}") from None
-    typer.echo(f"{name}: {path}", err=True)
-
-
-def _save_picture(draw: Callable[[], Any], path: Path) -> None:
-    os.environ.setdefault("MPLBACKEND", "Agg")  # no window is opened, so none is needed
-    from electionlab.plot.files import save
-
-    _write("plot", path, lambda target: save(draw(), target))
-
-
-def _report(
-    cluster: Cluster, *, as_json: bool, quiet: bool, everything: bool, plot: Path | None
-) -> None:
-    """Tells a run that is over, draws it if asked to, and ends the command."""
-    trace = cluster.trace
-    outcome = outcome_of(cluster)
-    if plot is not None:  # before any text, of which a reader may have seen enough
-        _save_picture(trace.plot, plot)
-    try:
-        _print_report(cluster, outcome, as_json=as_json, quiet=quiet, everything=everything)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _forget_stdout()
-    raise typer.Exit(1 if failed(outcome) else 0)
-
-
-def _print_report(
-    cluster: Cluster, outcome: Mapping[str, Any], *, as_json: bool, quiet: bool, everything: bool
-) -> None:
-    trace = cluster.trace
-    if as_json:
-        document = {
-            "protocol": cluster.protocol.name,
-            "nodes": cluster.protocol.nodes,
-            "options": trace.recipe["protocol"]["options"],
-            "seed": cluster.seed,
-            "events": cluster.events,
-            "trace_hash": trace.hash(),
-            "outcome": outcome,
-            "metrics": dict(cluster.metrics),
-            "fault_report": dict(cluster.fault_report),
-        }
-        if everything:
-            document["rows"] = [trace.row(i) for i in range(len(trace))]
-        _print_json(document)
-    else:
-        typer.echo(f"{cluster.protocol!r}, seed {cluster.seed}\n")
-        if not quiet:
-            for line in tell(trace, routine=everything):
-                typer.echo(line)
-            typer.echo()
-        for line in outcome_lines(cluster) + measure_lines(cluster):
-            typer.echo(line)
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -403,16 +214,13 @@ def run(
       electionlab run ring --crash 3@200ms:500ms --plot ring.png --trace ring.jsonl
       electionlab run raft --pause leader@300ms:400ms --json
     """  # noqa: D301
-    _check_targets(plot=plot, trace=trace)
-    make_protocol(protocol, nodes)  # a wrong name is told before its options are read
-    algorithm = make_protocol(
-        protocol, nodes, dict(_option(protocol, text) for text in option or [])
-    )
+    check_targets(plot=plot, trace=trace)
+    algorithm = protocol_of(protocol, nodes, option or [])
     given = {
         "crash": crash, "restart": restart, "pause": pause, "resume": resume,
         "partition": partition, "cut": cut, "heal": heal,
     }  # fmt: skip
-    actions = _actions({name: texts or [] for name, texts in given.items()})
+    actions = actions_of({name: texts or [] for name, texts in given.items()})
     end_ms = duration_ms("--until", until) if until else None
     cluster = Cluster(
         algorithm,
@@ -436,8 +244,8 @@ def run(
         cluster.run(until=max((end for _, end, _ in actions), default=0.0))
         cluster.run_until_leader(SETTLE_MS, agreed=True)
     if trace is not None:
-        _write("trace", trace, cluster.trace.save)
-    _report(cluster, as_json=as_json, quiet=quiet, everything=everything, plot=plot)
+        write_file("trace", trace, cluster.trace.save)
+    report_run(cluster, as_json=as_json, quiet=quiet, everything=everything, plot=plot)
 
 
 @app.command(epilog=EXITS)
@@ -455,8 +263,8 @@ def replay(
     Example:
       electionlab replay ring.jsonl --quiet
     """  # noqa: D301
-    _check_targets(plot=plot)
-    _report(load_cluster(file), as_json=as_json, quiet=quiet, everything=everything, plot=plot)
+    check_targets(plot=plot)
+    report_run(load_cluster(file), as_json=as_json, quiet=quiet, everything=everything, plot=plot)
 
 
 @app.command(epilog="Exit codes: 0 all hold; 1 an output differs; 2 wrong use.")
@@ -510,7 +318,7 @@ def list_protocols(as_json: AsJson = False) -> None:
       electionlab list
     """  # noqa: D301
     if as_json:
-        _print_json([cls.about for cls in PROTOCOLS.values()])
+        print_json([cls.about for cls in PROTOCOLS.values()])
         return
     for name, cls in PROTOCOLS.items():
         about = cls.about
@@ -564,7 +372,7 @@ def fig16(
     """  # noqa: D301
     if model not in figure16.MODELS:
         raise ValueError(f"--model {model!r}: must be one of {', '.join(figure16.MODELS)}")
-    _check_targets(plot=plot, csv=csv)
+    check_targets(plot=plot, csv=csv)
     code = 0
     try:
         result = figure16.run(
@@ -579,15 +387,15 @@ def fig16(
         result, code = interrupted.result, 130
         typer.echo("interrupted: these are the trials that were finished", err=True)
     if csv is not None and result.curves:
-        _write("csv", csv, lambda target: result.to_frame().to_csv(target, index=False))
+        write_file("csv", csv, lambda target: result.to_frame().to_csv(target, index=False))
     if as_json:
         lines = result.summary().to_dict("records")
-        _print_json({"model": model, "seed": seed, "unit": "ms", "curves": lines})
+        print_json({"model": model, "seed": seed, "unit": "ms", "curves": lines})
     else:
         typer.echo(f"Raft, 5 nodes, model {model}, seed {seed}: time without a leader\n")
         typer.echo(result.table())
     if plot is not None and result.curves:
-        _save_picture(lambda: result.plot()[0], plot)
+        save_picture(lambda: result.plot()[0], plot)
     raise typer.Exit(code)
 
 
@@ -637,10 +445,10 @@ def detectors(
       electionlab detectors -d fixed=100,200,400 -d phi=1,4,8 --loss 0.1 --csv detectors.csv
       electionlab detectors -d nfd_s --delay 5:30 --heartbeat 100ms --trials 1000
     """  # noqa: D301
-    _check_targets(plot=plot, csv=csv)
+    check_targets(plot=plot, csv=csv)
     link = detection.JITTERY.one_way_delay_ms if not delay else delay_like("--delay", delay)
     curve = detection.detector_curve(
-        _detectors(detector),
+        detectors_of(detector),
         network=Network(one_way_delay_ms=link, loss_probability=loss),
         heartbeat_interval_ms=duration_ms("--heartbeat", heartbeat),
         trials=trials,
@@ -650,27 +458,13 @@ def detectors(
         progress=not quiet and sys.stderr.isatty(),
     )
     if csv is not None:
-        _write("csv", csv, lambda target: curve.frame.to_csv(target, index=False))
+        write_file("csv", csv, lambda target: curve.frame.to_csv(target, index=False))
     if plot is not None:
-        _save_picture(curve.plot, plot)
+        save_picture(curve.plot, plot)
     if as_json:
-        _print_json({"seed": seed, "points": curve.frame.to_dict("records")})
+        print_json({"seed": seed, "points": curve.frame.to_dict("records")})
     else:
         typer.echo(curve.table())
-
-
-def _detectors(given: list[str] | None) -> dict[str, tuple[float, ...] | None] | None:
-    """NAME or NAME=VALUE,VALUE, by name."""
-    chosen: dict[str, tuple[float, ...] | None] = {}
-    for text in given or []:
-        name, equals, values = text.partition("=")
-        try:
-            chosen[name] = tuple(float(v) for v in values.split(",")) if equals else None
-        except ValueError:
-            raise ValueError(
-                f"--detector {text!r}: must be NAME or NAME=NUMBERS, such as fixed=100,200"
-            ) from None
-    return chosen or None
 
 
 @app.command(epilog="Exit codes: 0 done; 2 wrong use.")
@@ -703,7 +497,7 @@ def compare(
       electionlab compare
       electionlab compare raft bully --runs 20 --plot trade-offs.png --csv figures.csv
     """  # noqa: D301
-    _check_targets(plot=plot, csv=csv)
+    check_targets(plot=plot, csv=csv)
     result = comparison.compare(
         protocols or None,
         nodes=nodes,
@@ -715,23 +509,26 @@ def compare(
         progress=not quiet and sys.stderr.isatty(),
     )
     if csv is not None:
-        _write("csv", csv, lambda target: result.frame.to_csv(target, index=False))
+        write_file("csv", csv, lambda target: result.frame.to_csv(target, index=False))
     if plot is not None:
-        _save_picture(lambda: result.plot()[0], plot)
+        save_picture(lambda: result.plot()[0], plot)
     if as_json:
-        _print_json({"seed": seed, "figures": result.frame.to_dict("records")})
+        print_json({"seed": seed, "figures": result.frame.to_dict("records")})
         return
-    for name, row in result.table().iterrows():
-        typer.echo(f"{name}")
-        for title, value in row.items():
-            typer.echo(f"  {f'{title}:':<24}{value}")
+    _print_rows(result.table())
     familiar = result.familiar()
     if len(familiar):
-        typer.echo("\nThe table of lecture notes, beside what was measured")
-        for name, row in familiar.iterrows():
-            typer.echo(f"{name}")
-            for title, value in row.items():
-                typer.echo(f"  {f'{title}:':<32}{value}")
+        typer.echo("\nThe table of lecture notes, beside what was measured [95 % confidence]")
+        _print_rows(familiar)
+
+
+def _print_rows(table: pd.DataFrame) -> None:
+    """A paragraph for each row: its name, then a line for each column."""
+    wide = max(len(title) for title in table.columns) + 2
+    for name, row in table.iterrows():
+        typer.echo(f"{name}")
+        for title, value in row.items():
+            typer.echo(f"  {f'{title}:':<{wide}}{value}".rstrip())
 
 
 @app.command(epilog="Exit codes: 0 done; 2 wrong use.")
@@ -745,7 +542,7 @@ def report(
     ] = None,
     fault: Annotated[
         list[str] | None,
-        typer.Option(help=f"Only this kind of trouble, of {', '.join(comparison.FAULTS)}."),
+        typer.Option(help=f"Only this kind of trouble, of {', '.join(FAULTS)}."),
     ] = None,
     runs: Annotated[int, typer.Option(help="Runs under each kind of trouble.")] = 100,
     seconds: Annotated[float, typer.Option(help="Simulated seconds of trouble in a run.")] = 20.0,
@@ -762,16 +559,13 @@ def report(
       electionlab report raft --fault partition --fault pause
       electionlab report bully -n 7 --runs 20 --json
     """  # noqa: D301
-    make_protocol(protocol, nodes)  # a wrong name is told before its options are read
-    algorithm = make_protocol(
-        protocol, nodes, dict(_option(protocol, text) for text in option or [])
-    )
-    found = comparison.requirements(
-        algorithm, fault or tuple(comparison.FAULTS), runs=runs, seconds=seconds, seed=seed,
+    algorithm = protocol_of(protocol, nodes, option or [])
+    found = requirements(
+        algorithm, fault or tuple(FAULTS), runs=runs, seconds=seconds, seed=seed,
         threads=threads,
     )  # fmt: skip
     if as_json:
-        _print_json(
+        print_json(
             {"protocol": protocol, "seed": seed, "effects": found.effects,
              "figures": found.frame.to_dict("records")}
         )  # fmt: skip
@@ -804,12 +598,12 @@ def case(
         _list_cases(as_json)
         return
     chosen = cases[name]
-    _check_targets(plot=plot)
+    check_targets(plot=plot)
     result = chosen.run(seed=seed, runs=runs)
     if plot is not None:
-        _save_picture(lambda: result.plot()[0], plot)
+        save_picture(lambda: result.plot()[0], plot)
     if as_json:
-        _print_json({"case": name, "seed": seed, "runs": runs, "facts": result.facts})
+        print_json({"case": name, "seed": seed, "runs": runs, "facts": result.facts})
     else:
         typer.echo(str(result))
 
@@ -817,7 +611,7 @@ def case(
 def _list_cases(as_json: bool) -> None:
     if as_json:
         fields = ("name", "kind", "title", "question", "story", "source")
-        _print_json([{field: getattr(one, field) for field in fields} for one in cases.values()])
+        print_json([{field: getattr(one, field) for field in fields} for one in cases.values()])
         return
     wide = max(len(name) for name in cases)
     for kind, title in (("use", "Use cases"), ("hard", "Hard cases")):

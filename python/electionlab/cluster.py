@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, SupportsIndex, SupportsInt, cast
 
 from electionlab import _core, settings
 from electionlab._core import Event, PendingEvent
-from electionlab._values import milliseconds, truth, whole_number
+from electionlab._values import end_of_span, milliseconds, truth, whole_number
 from electionlab.interventions import Interventions
 from electionlab.outcomes import Leader, Metrics, Node, NoLeader
 from electionlab.protocols import Protocol, make_protocol
@@ -63,14 +63,15 @@ def make_config(
     config: dict[str, Any] = {"seed": _seed_of(seed)}
     if network is not None and not isinstance(network, Network):
         raise ValueError(f"network={network!r}: must be an electionlab.Network")
-    config["network"] = (network or Network()).to_config()
+    config["network"] = (Network() if network is None else network).to_config()
     if not isinstance(machines, (Mapping, type(None))):
         raise ValueError(f"machines={machines!r}: must be a dict {{node: electionlab.Machine}}")
     own = {f"machines[{node!r}]": value for node, value in (machines or {}).items()}
-    for name, value in {"machine": machine or Machine(), **own}.items():
+    every_node = Machine() if machine is None else machine
+    for name, value in {"machine": every_node, **own}.items():
         if not isinstance(value, Machine):
             raise ValueError(f"{name}={value!r}: must be an electionlab.Machine")
-    config["every_node"] = settings.plain(machine or Machine())
+    config["every_node"] = settings.plain(every_node)
     config["nodes"] = [
         {"node": node, "config": settings.plain(value)} for node, value in (machines or {}).items()
     ]
@@ -192,6 +193,8 @@ class Cluster(Interventions, _core.Cluster):
 
         Raises:
             ValueError: A bound is out of range.
+            RuntimeError: Time stands still for 100,000 events or more of a protocol written in
+                Python: a timer of 0 ms that sets itself again, say.
         """
         if callable(until):
             condition = until
@@ -207,7 +210,7 @@ class Cluster(Interventions, _core.Cluster):
         self, ms: float, *, max_events: int = DEFAULT_MAX_EVENTS, stop: str = "never"
     ) -> bool:
         """Lets so many milliseconds of simulated time pass; the rest as for `run`."""
-        return self._run(self.now + milliseconds("ms", ms), max_events, stop, None)
+        return self._run(end_of_span("ms", ms, self.now), max_events, stop, None)
 
     def _run(
         self,
@@ -245,9 +248,9 @@ class Cluster(Interventions, _core.Cluster):
         Returns:
             The leader; or, false in a condition, why there is none.
         """
-        stop = "agreement" if agreed else "leader"
+        stop = "agreement" if truth("agreed", agreed) else "leader"
         before = self.events
-        if self._run(self.now + milliseconds("within_ms", within_ms), max_events, stop, None):
+        if self._run(end_of_span("within_ms", within_ms, self.now), max_events, stop, None):
             node = self.leader_id
             return Leader(node, self.view(node)[2], self.now)
         reason = self.why_no_leader
@@ -338,7 +341,7 @@ class Cluster(Interventions, _core.Cluster):
                 action = settings.deliver(action.message)
             elif action.kind == "timer":
                 action = settings.fire(action.node, action.timer, about=action.peer or None)
-            elif action.kind == "action":
+            elif action.kind == "action" and action != self.pending[0]:
                 action = action.fields
             elif action == self.pending[0]:
                 action = None
@@ -388,6 +391,7 @@ class Cluster(Interventions, _core.Cluster):
 
         Raises:
             TraceError: The file is truncated, altered, foreign or of another version.
+            ValueError: It is no path.
         """
         from electionlab.trace import load_cluster
 
@@ -438,6 +442,9 @@ class Cluster(Interventions, _core.Cluster):
             if isinstance(self.protocol, UserProtocol)
             else list(self.protocol.about["timers"]),
             "actors": self.actors,
+            "services": [
+                self.actor_kind(node) for node in range(self.protocol.nodes + 1, self.actors + 1)
+            ],
             "object": self.protocol if user else None,
         }
         return Trace(self.trace_copy(), self._recipe(), about)

@@ -1,8 +1,9 @@
-"""The main job: elections and failovers told, the textbooks' examples, Figure 16, pictures."""
+"""The main job: elections and failovers, the textbooks' examples, Figure 16, pictures."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 import textwrap
 from collections.abc import Iterable, Mapping
@@ -13,16 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from electionlab import _core, fig16, plot, settings
+from electionlab._comparable import TIMEOUT_MS, comparable
 from electionlab._values import whole_number
 from electionlab.cluster import Cluster, NoLeader, make_config
 from electionlab.plot.files import save
-from electionlab.protocols import Protocol, make_protocol
+from electionlab.protocols import PROTOCOLS, Protocol, make_protocol
 from electionlab.settings import Network
 from electionlab.story import failed, measure_lines, outcome_lines, outcome_of, tell
 
 WIDTH = 100
 #: Trials of the distribution that is drawn for each protocol.
 ECDF_TRIALS = 2_000
+#: How long a cluster has to agree on a leader.
+PATIENCE_MS = 60_000.0
 #: Nodes of the clusters that are told: Raft needs three, five show a majority; the story of the
 #: other two, where every node stands at the start, is longer than a screen with more than three.
 CLUSTERS: dict[str, int] = {"raft": 5, "bully": 3, "ring": 3}
@@ -38,8 +42,8 @@ def run_demo(out: Path, *, seed: int = 7, trials: int = 1000, threads: int = 0) 
         threads: For the trials; 0: all cores.
 
     Returns:
-        Whether every cluster found its leader twice, every example ended as its textbook says, and
-        no invariant was broken.
+        Whether every cluster found its leader, and another after the crash where the protocol
+        replaces it; every example ended as its textbook says; and no invariant was broken.
 
     Raises:
         ValueError: An argument is out of range.
@@ -49,14 +53,16 @@ def run_demo(out: Path, *, seed: int = 7, trials: int = 1000, threads: int = 0) 
     trials = whole_number("trials", trials, 1, 100_000_000)
     threads = whole_number("threads", threads, 0, 1024)
     out.mkdir(parents=True, exist_ok=True)
-    _head("1. An election and a failover with each protocol")
+    _head("1. An election and a failover, event by event")
     told = {name: elect_and_fail_over(name, seed=seed) for name in CLUSTERS}
     good = [not failed(outcome_of(cluster)) and cluster.agreed for cluster in told.values()]
-    _head("2. The textbooks' examples: nodes A, B and C, and the leader C fails")
+    _head("2. An election with each protocol, and a failover where there is one")
+    good += elect_with_each(seed)
+    _head("3. The textbooks' examples: nodes A, B and C, and the leader C fails")
     good += [tell_example(example) for example in EXAMPLES]
-    _head("3. Figure 16 of the Raft paper: how long is a cluster without a leader?")
+    _head("4. Figure 16 of the Raft paper: how long is a cluster without a leader?")
     result = run_fig16(trials, threads)
-    _head("4. Pictures")
+    _head("5. Pictures")
     pictures = list(draw(out, told, result, seed=seed, threads=threads))
     wide = max(len(str(path)) for path, _ in pictures)
     for path, what in pictures:
@@ -132,6 +138,83 @@ def _failover(cluster: Cluster) -> str:
     took = [f"{last[k]:.1f} ms {what}" for k, what in stages.items() if last[k] is not None]
     when = f"=> Node {last['leader']} failed at {last['lost_ms']:.1f} ms"
     return f"{when}. From then it took {', '.join(took)}." if took else f"{when}."
+
+
+# --- each protocol --------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Failover:
+    """A cold start of five nodes, and the crash of the leader where the protocol replaces it.
+
+    Attributes:
+        first: Leader that all agree on; None: there was none in time.
+        first_ms: After how long.
+        first_messages: Sent until then, heartbeats included.
+        second: Leader that all live nodes agree on after the crash; None: none, or no crash.
+        down_ms: How long after the crash; NaN without a second leader.
+        messages: Sent meanwhile, heartbeats included; 0 without a second leader.
+        good: Whether it ended as the protocol promises, with no invariant broken.
+    """
+
+    first: int | None
+    first_ms: float
+    first_messages: int
+    second: int | None
+    down_ms: float
+    messages: int
+    good: bool
+
+
+def fail_over(name: str, *, seed: int) -> Failover:
+    """Elects a leader of five nodes, and crashes it a second later if another can follow."""
+    protocol = comparable(name, 5)
+    cluster = Cluster(protocol, seed=seed)
+    first = cluster.run_until_leader(PATIENCE_MS, agreed=True)
+    first_ms, cold = cluster.now, cluster.metrics["messages"]["sent"]
+    if isinstance(first, NoLeader):
+        return Failover(None, first_ms, cold, None, math.nan, 0, False)
+    if not protocol.about["fails_over"]:
+        good = not cluster.violations()
+        return Failover(first.node, first_ms, cold, None, math.nan, 0, good)
+    cluster.run_for(1000.0)
+    crashed_ms, before = cluster.now, cluster.metrics["messages"]["sent"]
+    cluster.crash("leader")
+    second = cluster.run_until_leader(PATIENCE_MS, agreed=True)
+    if isinstance(second, NoLeader):
+        return Failover(first.node, first_ms, cold, None, math.nan, 0, False)
+    sent = cluster.metrics["messages"]["sent"] - before
+    down_ms = cluster.now - crashed_ms
+    return Failover(
+        first.node, first_ms, cold, second.node, down_ms, sent, not cluster.violations()
+    )
+
+
+def elect_with_each(seed: int) -> list[bool]:
+    """Prints a line for each protocol; returns whether each ended as it promises."""
+    _say(
+        f"Five nodes of each, seed {seed}; time-outs of about {TIMEOUT_MS:g} ms for all that have "
+        f"one. The first leader that all agree on, how long after the start and with how many "
+        f"messages; then it crashes: the next, how long after the crash, and the messages "
+        f"meanwhile, heartbeats included."
+    )
+    print()
+    wide = max(len(name) for name in PROTOCOLS)
+    good = []
+    for name, cls in PROTOCOLS.items():
+        one = fail_over(name, seed=seed)
+        good.append(one.good)
+        line = f"{name:<{wide}}  node {one.first or '-'} after {one.first_ms:6.1f} ms, "
+        line += f"{one.first_messages:3} messages;  "
+        if not cls.about["fails_over"]:
+            line += "elects once"
+        elif one.second is None:
+            line += "no other"
+        else:
+            line += f"node {one.second} after {one.down_ms:6.1f} ms, {one.messages:3} messages"
+        print(line if one.good else f"{line}  NOT as promised")
+    print()
+    return good
 
 
 # --- the textbooks' examples ----------------------------------------------------------------------

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from electionlab import _core
+from electionlab import _core, _intervals
 from electionlab._values import milliseconds, whole_number
 from electionlab.cluster import make_config
 from electionlab.protocols import make_protocol
@@ -251,44 +251,6 @@ def nfd_s_quality(
 # --- measured -------------------------------------------------------------------------------------
 
 
-def _interval_of_mean(values: Array) -> tuple[float, float]:
-    """A 95 % confidence interval of the mean (Student's t)."""
-    from scipy import stats
-
-    if values.size < 2:
-        return math.nan, math.nan
-    mean = float(values.mean())
-    half = float(stats.t.ppf(0.975, values.size - 1) * values.std(ddof=1) / math.sqrt(values.size))
-    return mean - half, mean + half
-
-
-def _interval_of_rate(counts: npt.NDArray[np.int64], span: float) -> tuple[float, float]:
-    """A 95 % confidence interval of events per unit of time, from counts over equal spans.
-
-    Few events: exact for a Poisson count (Garwood). Many: from the spread between the trials, which
-    also holds when mistakes come in bursts.
-    """
-    from scipy import stats
-
-    total = int(counts.sum())
-    if total < 30 or counts.size < 10:
-        low = stats.chi2.ppf(0.025, 2 * total) / 2 if total else 0.0
-        high = stats.chi2.ppf(0.975, 2 * total + 2) / 2
-        return float(low) / (span * counts.size), float(high) / (span * counts.size)
-    low, high = _interval_of_mean(counts / span)
-    return max(low, 0.0), high
-
-
-def _interval_of_ratio(above: Array, below: Array) -> tuple[float, float]:
-    """A 95 % confidence interval of sum(above) / sum(below) over trials (delta method)."""
-    if below.sum() == 0 or above.size < 2:
-        return math.nan, math.nan
-    ratio = float(above.sum() / below.sum())
-    low, high = _interval_of_mean((above - ratio * below) / below.mean())
-    half = (high - low) / 2
-    return ratio - half, ratio + half
-
-
 def _seed_of(seed: int, detector: str, value: float) -> int:
     """Seed of one point, so that points do not depend on which others are run."""
     digest = hashlib.sha256(f"detectors/{seed}/{detector}/{value!r}".encode()).digest()
@@ -304,12 +266,12 @@ def _line(
     known = found[~np.isnan(found)]
     seconds = observe_ms / 1e3
     total = int(mistakes.sum())
-    rate = _interval_of_rate(mistakes, seconds)
+    rate = _intervals.of_rate(mistakes, seconds)
     nothing = math.nan, math.nan  # too few mistakes to say how they spread
     few = total < 5
-    lasting = nothing if few else _interval_of_ratio(suspected, mistakes.astype(np.float64))
+    lasting = nothing if few else _intervals.of_ratio(suspected, mistakes)
     right = 1 - suspected / observe_ms
-    accuracy = nothing if few else _interval_of_mean(right)
+    accuracy = nothing if few else _intervals.of_mean(right)
     line: dict[str, Any] = {
         "detector": detector,
         "parameter": PARAMETERS[detector],
@@ -317,7 +279,7 @@ def _line(
         "trials": int(mistakes.size),
         "detection_ms": float(known.mean()) if known.size else math.nan,
     }
-    line["detection_low_ms"], line["detection_high_ms"] = _interval_of_mean(known)
+    line["detection_low_ms"], line["detection_high_ms"] = _intervals.of_mean(known)
     for percent in (50, 95, 99):
         line[f"detection_p{percent}_ms"] = (
             float(np.percentile(known, percent)) if known.size else math.nan

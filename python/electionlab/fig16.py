@@ -176,6 +176,8 @@ def ks_distance(values: Any, quantiles: Mapping[float, float]) -> float:
         raise ValueError(f"values={values!r}: must be one-dimensional and not empty")
     if not quantiles:
         raise ValueError("quantiles={}: must not be empty")
+    if not all(math.isfinite(value) for item in quantiles.items() for value in item):
+        raise ValueError(f"quantiles={quantiles!r}: must be finite numbers")
     known = int(np.count_nonzero(~np.isnan(sample)))
     at = np.searchsorted(sample[:known], list(quantiles.values()), side="right") / sample.size
     return float(np.max(np.abs(at - np.array(list(quantiles)))))

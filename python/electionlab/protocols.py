@@ -26,8 +26,11 @@ class Protocol:
         name: Name in the catalogue: ``"raft"``.
         nodes: How many members.
         options: Every option by name, defaults filled in.
-        about: What the catalogue says: title, source, assumptions, cost, weaknesses, max_nodes,
-            messages, commands, timers, state fields, promises, properties.
+        about: What the catalogue says: name, title, source, assumptions, cost and weaknesses in
+            words; epochs (whether they rise and name at most one leader each), majority (whether
+            it elects only with more than half of all members), fails_over (whether a crashed
+            leader is replaced), max_nodes; messages, commands, timers, peer_timers, disk and memory
+            (fields of a node's state), options, promises, properties.
     """
 
     name: str = ""

@@ -93,6 +93,8 @@ def hyperexponential(
 
 def empirical(quantiles_ms: Sequence[float]) -> Delay:
     """Measured quantiles at equal steps of probability, 0 and 1 included; linear between them."""
+    if isinstance(quantiles_ms, (str, bytes, Mapping)) or not isinstance(quantiles_ms, Iterable):
+        raise ValueError(f"quantiles_ms={quantiles_ms!r}: must be a list of numbers, ascending")
     return _delay("empirical", quantiles_ms=list(quantiles_ms))
 
 
@@ -275,6 +277,12 @@ def _action(kind: str, **entries: Any) -> Action:
     return Action({"action": kind, **{k: plain(v) for k, v in entries.items() if v is not None}})
 
 
+def _lost(lose_disk: bool) -> Any:
+    """What is said of a disk; nothing when it is kept. The engine refuses other than booleans."""
+    kept = type(lose_disk).__name__ in ("bool", "bool_") and not lose_disk
+    return None if kept else lose_disk
+
+
 def _nodes(name: str, nodes: int | Iterable[int]) -> list[int]:
     if isinstance(nodes, (str, bytes)) or not isinstance(nodes, Iterable):
         nodes = [nodes]  # type: ignore[list-item]
@@ -307,13 +315,13 @@ def crash(
         lose_disk: That restart finds an empty disk.
     """
     return _action(
-        "crash", node=node, restart_after_ms=restart_after_ms, lose_disk=lose_disk or None
+        "crash", node=node, restart_after_ms=restart_after_ms, lose_disk=_lost(lose_disk)
     )
 
 
 def restart(node: NodeLike, *, lose_disk: bool = False) -> Action:
     """A node that is down starts again, with its disk or with an empty one."""
-    return _action("restart", node=node, lose_disk=lose_disk or None)
+    return _action("restart", node=node, lose_disk=_lost(lose_disk))
 
 
 def pause(node: NodeLike, *, resume_after_ms: float | None = None) -> Action:
@@ -527,6 +535,8 @@ def at_random(
             return exponential(value)
         return None if value is True else value
 
+    if every_ms is None or type(every_ms).__name__ in ("bool", "bool_"):
+        raise ValueError(f"every_ms={every_ms!r}: must be a number above 0, a pair or a Delay")
     if isinstance(every_ms, (int, float)) and not every_ms > 0:
         raise ValueError(f"every_ms={every_ms!r}: must be above 0")
 

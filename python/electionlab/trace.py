@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy.typing as npt
 
 from electionlab import _core
+from electionlab._values import path_of
 from electionlab.errors import TraceError
 
 if TYPE_CHECKING:
@@ -146,9 +147,16 @@ class Trace:
         return self._core.hash()
 
     def row(self, index: int) -> dict[str, Any]:
-        """One row by name, with names instead of numbers, as it stands in a trace file."""
+        """One row by name, with names instead of numbers, as it stands in a trace file.
+
+        Raises:
+            ValueError: ``index`` is no whole number.
+            IndexError: There is no such row.
+        """
         columns = self.columns
         size = len(self)
+        if isinstance(index, bool) or not hasattr(type(index), "__index__"):
+            raise ValueError(f"index={index!r}: must be a whole number from {-size} to {size - 1}")
         if not -size <= index < size:
             raise IndexError(f"row {index} of a trace with {size} rows")
         kind = _ROW_KINDS[columns["kind"][index]]
@@ -253,7 +261,7 @@ class Trace:
         Raises:
             OSError: The file cannot be written.
         """
-        target = Path(path)
+        target = path_of("path", path)
         digest = hashlib.sha256()
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".trace-") as folder:
             part = Path(folder, "part")
@@ -362,7 +370,7 @@ def load_cluster(
     from electionlab.cluster import Cluster
 
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        text = path_of("path", path).read_bytes().decode("utf-8")
     except UnicodeDecodeError:
         raise TraceError(f"{path}: not a trace: it is not UTF-8 text") from None
     if not text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 import electionlab as el
-from electionlab import cli
-from electionlab.comparison import (
-    FAMILIAR,
-    FAULTS,
-    SIZES,
-    Comparison,
-    comparable,
-    compare,
-    fitted_order,
-    requirements,
-)
+from electionlab import FAULTS, Comparison, cli, comparable, compare, requirements
+from electionlab._costs import fitted_order
+from electionlab.comparison import FAMILIAR, SIZES
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +46,7 @@ def test_the_order_of_a_closed_form_is_found(order: str, cost: Any) -> None:
 
 def test_an_order_needs_three_figures() -> None:
     assert fitted_order([3, 5, 7], [1.0, math.nan, 2.0])[0] == ""
+    assert fitted_order([3, 5, 7], [9.0, 5.0, 1.0])[0] == ""  # it shrinks
     name, factor, offset = fitted_order([3, 5, 7, 9], [4.0, math.nan, 12.0, 16.0])
     assert (name, pytest.approx(factor), pytest.approx(offset)) == ("n", 2.0, -2.0)
 
@@ -193,10 +187,32 @@ def test_the_familiar_table_stands_beside_it(three: Comparison) -> None:
     familiar = three.familiar()
     assert list(familiar.index) == ["bully", "raft"]
     assert FAMILIAR["raft"] == ("medium", "strong", "medium")
-    said = familiar.loc["raft", "two leaders in partitions"]
-    assert "of one epoch in 0% of the runs" in str(said)
+    assert familiar.loc["bully", "and in one epoch, % of runs"] == "no epochs"
+    assert familiar.loc["raft", "and in one epoch, % of runs"] == "0 [0, 16.1]"  # Wilson, 0 of 20
+    assert familiar.loc["bully", "they grow as"].endswith(" n^2")
+    for name in familiar.index:
+        for column, measure, fault, unit in (
+            ("messages per failover", "failover_messages", "", 1),
+            ("two leaders in partitions, % of time", "time_with_two_leaders", "partition", 100),
+            ("median downtime, ms", "downtime_ms_p50", "", 1),
+        ):
+            cell = three.cell(name, measure, fault)
+            figures = [float(text) for text in re.findall(r"[\d.]+", familiar.loc[name, column])]
+            exact = [unit * figure for figure in (cell.value, cell.low, cell.high)]
+            assert figures == pytest.approx(exact, rel=5e-3), (name, column)
+    assert compare(["le_lann"], runs=1, trials=1, hours=1).familiar().empty
     with pytest.raises(ValueError, match="there is no 'beauty' of 'raft'"):
         three.cell("raft", "beauty")
+
+
+def test_another_number_of_nodes() -> None:
+    seven = compare(["raft", "le_lann"], nodes=7, runs=3, trials=5, hours=1, threads=2)
+    assert seven.nodes == 7
+    assert seven.cell("raft", "downtime_ms_p50").nodes == 7
+    assert seven.cell("raft", "time_with_two_leaders", "partition").nodes == 7
+    assert seven.cell("le_lann", "first_messages").value == 49
+    assert seven.table().loc["le_lann", "messages per election"] == "49"
+    assert list(seven.familiar().index) == ["raft"]
 
 
 def test_the_picture_shows_every_protocol(three: Comparison) -> None:
@@ -248,6 +264,10 @@ def test_compare_on_the_command_line(tmp_path: Any) -> None:
     assert told.startswith("raft\n")
     assert "messages per election:" in told
     assert "elects once" in told
+    lines = [line for line in told.splitlines() if line.startswith("  ")]
+    assert len(lines) == 2 * 16 + 8  # and Raft of the lecture notes' table
+    assert all(re.match(r"  \S.*?: +\S|  \S.*:$", line) for line in lines)
+    assert re.search(r"^  median downtime, ms: +\d+.* \[\d+.*, \d+.*\]$", told, re.M)
     assert len(pd.read_csv(csv)) > 100
     assert picture.stat().st_size > 10_000
     document = json.loads(run(*few, "--json"))

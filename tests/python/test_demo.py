@@ -1,8 +1,9 @@
-"""The main job: elections and failovers told, the textbooks' examples, Figure 16, pictures."""
+"""The main job: elections and failovers, the textbooks' examples, Figure 16, pictures."""
 
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 from electionlab import demo
 from electionlab.cli import app
 from electionlab.fig16 import CURVES
+from electionlab.protocols import PROTOCOLS
 
 PICTURES = (
     "space_time_raft.png", "space_time_bully.png", "space_time_ring.png", "roles.png", "ring.png",
@@ -31,6 +33,9 @@ def test_demo_tells_checks_and_draws(tmp_path: Path) -> None:
         result.stdout.count(" begins to act as leader") == 3 * 2 + 3
     )  # twice each, and the examples
     assert result.stdout.count("   Checked: ") == 3
+    for name, cls in PROTOCOLS.items():
+        (line,) = re.findall(rf"^{name} +node \d after .*", result.stdout, re.M)
+        assert line.endswith("elects once") != cls.about["fails_over"], line
     for curve in CURVES:
         assert f"\n{curve} " in result.stdout
     assert sorted(path.name for path in out.iterdir()) == sorted(PICTURES)
@@ -57,6 +62,32 @@ def test_every_seed_can_be_told(name: str, capsys: pytest.CaptureFixture[str]) -
         cluster = demo.elect_and_fail_over(name, seed=seed)
         assert cluster.agreed, (name, seed)
         assert "failed at" in capsys.readouterr().out, (name, seed)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_each_protocol_elects_and_fails_over(name: str) -> None:
+    for seed in range(20):
+        one = demo.fail_over(name, seed=seed)
+        assert one.good, (name, seed, one)
+        if PROTOCOLS[name].about["fails_over"]:
+            assert one.second not in (None, one.first), (name, seed, one)
+            # Not sooner than the time-out, less what the last sign of life was ago.
+            assert 600 < one.down_ms < 5000, (name, seed, one)
+            assert one.messages > 0, (name, seed, one)
+        else:
+            assert one.second is None
+
+
+def test_a_protocol_that_elects_nobody_in_time_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(demo, "PATIENCE_MS", 1.0)
+    good = dict(zip(PROTOCOLS, demo.elect_with_each(7), strict=True))
+    lines = capsys.readouterr().out.splitlines()
+    for name in ("raft", "le_lann", "viewstamped"):  # the last begins with a leader
+        assert not good[name]
+        (line,) = (line for line in lines if line.startswith(f"{name} "))
+        assert line.endswith("NOT as promised")
 
 
 @pytest.mark.parametrize("example", demo.EXAMPLES, ids=lambda e: e.protocol)

@@ -16,9 +16,12 @@ from typing import Any
 
 import pytest
 from support import ROOT
+from typer.main import get_command
 
 import electionlab as el
 import electionlab.user_protocol
+from electionlab.cli import app
+from electionlab.protocols import PROTOCOLS
 
 MODULES = ["electionlab"] + [
     info.name
@@ -93,6 +96,19 @@ def test_readme_names_files_that_are_there() -> None:
         assert (ROOT / name).exists(), name
     for name in re.findall(r"\bdev/\w+\.sh\b", text):
         assert (ROOT / name).exists(), name
+
+
+def test_readme_links_each_protocol_once() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    linked = re.findall(r"\]\(docs/protocols/(\w+)\.md\)", text)
+    assert sorted(linked) == sorted({*PROTOCOLS, "raft_variants"})
+
+
+def test_readme_names_every_command_in_the_order_of_the_help() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = re.search(r"\*\*A command line\*\*: `electionlab (.*?);", text, re.S)
+    assert named is not None
+    assert re.findall(r"\w+", named[1]) == list(get_command(app).commands)
 
 
 def test_protocol_in_the_docstring_elects() -> None:

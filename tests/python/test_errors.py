@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from support import messages_in_flight, settled, whole_state
 
 import electionlab as el
+from electionlab import _core, fig16
 
 NAN, INF = math.nan, math.inf
 A_LIST: list[Any] = []
@@ -112,6 +114,8 @@ def test_seeds_that_are_good(seed: Any) -> None:
         ({"network": el.Network(links={(1, 2): 0.5})}, r"links=\{\(1, 2\): 0.5\}"),
         ({"network": el.Network(links=[1])}, r"links=\[1\]"),
         ({"machine": 3}, "machine=3: must be an electionlab.Machine"),
+        ({"machine": {}}, "machine={}: must be an electionlab.Machine"),
+        ({"machine": 0}, "machine=0: must be an electionlab.Machine"),
         ({"machines": {1: 3}}, r"machines\[1\]=3"),
         ({"machines": [el.Machine()]}, "machines=.*must be a dict"),
         ({"machines": {9: el.Machine()}}, "node=9: must be a whole number from 1 to 5"),
@@ -132,6 +136,17 @@ def test_seeds_that_are_good(seed: Any) -> None:
         ({"actions": 3}, "actions=3: must be a list"),
         ({"actions": "crash"}, "actions='crash': must be a list"),
         ({"actions": [el.crash(6)]}, "crash.node=6"),
+        ({"actions": [el.crash("trigger")]}, "crash.node='trigger': .*in what 'when' does"),
+        ({"actions": [el.at(5, el.pause("trigger"))]}, "pause.node='trigger'"),
+        ({"actions": [el.when(el.at(5, el.crash("trigger")), role="leader")]}, "crash.node='trig"),
+        (
+            {"actions": [el.at_random(el.crash("trigger"), every_ms=5)]},
+            "crash.node='trigger': must be a node from 1 to 5",
+        ),
+        (
+            {"actions": [el.at_random(el.heal(), every_ms=5, from_ms=50, until_ms=10)]},
+            "plan.until_ms=10: must not be below plan.from_ms=50",
+        ),
         ({"actions": [AN_ACTION]}, "must not be nested deeper"),
         ({"record": 3}, "record=3: must be True or False"),
         ({"record": "no"}, "record='no': must be True or False"),
@@ -174,6 +189,10 @@ CALLS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("crash nan", lambda c: c.crash(1, restart_after_ms=NAN), "crash.restart_after_ms=nan"),
     ("crash neg", lambda c: c.crash(1, restart_after_ms=-1), "crash.restart_after_ms=-1"),
     ("crash disk", lambda c: c.crash(1, lose_disk=3), "crash.lose_disk=3"),
+    ("disk text", lambda c: c.crash(1, lose_disk=""), "crash.lose_disk='': must be true or false"),
+    ("disk 0", lambda c: c.crash(1, lose_disk=0), "crash.lose_disk=0: must be true or false"),
+    ("disk list", lambda c: c.restart(1, lose_disk=[]), r"restart.lose_disk=\[\]: must be true or"),
+    ("trigger", lambda c: c.crash("trigger"), "crash.node='trigger': must be a node from 1 to 5"),
     ("restart", lambda c: c.restart(None), "restart.node=None"),
     ("pause", lambda c: c.pause(1, resume_after_ms="x"), "pause.resume_after_ms='x'"),
     ("resume", lambda c: c.resume(-2), "resume.node=-2"),
@@ -226,6 +245,13 @@ CALLS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("when epoch", lambda c: c.when(el.crash(1), epoch=-1), "when.epoch=-1"),
     ("random 0", lambda c: c.at_random(el.heal(), every_ms=0), "every_ms=0: must be above 0"),
     ("random neg", lambda c: c.at_random(el.heal(), every_ms=-5), "every_ms=-5: must be above 0"),
+    ("random None", lambda c: c.at_random(el.heal(), every_ms=None), "every_ms=None: must be a n"),
+    ("random True", lambda c: c.at_random(el.heal(), every_ms=True), "every_ms=True: must be a n"),
+    (
+        "random span",
+        lambda c: c.at_random(el.heal(), every_ms=5, from_ms=1e6, until_ms=9e5),
+        r"plan.until_ms=9e\+05: must not be below plan.from_ms=1e\+06",
+    ),
     ("random nan", lambda c: c.at_random(el.heal(), every_ms=NAN), "every_ms=nan: must be above 0"),
     ("random up", lambda c: c.at_random(el.heal(), every_ms=5, keep_up=9), "plan.keep_up=9"),
     ("random seed", lambda c: c.at_random(el.heal(), every_ms=5, seed=-1), "plan.seed=-1"),
@@ -257,6 +283,21 @@ CALLS: list[tuple[str, Callable[[Any], Any], str]] = [
     ("run_for neg", lambda c: c.run_for(-1), "ms=-1: must be a number of milliseconds"),
     ("run_for nan", lambda c: c.run_for(NAN), "ms=nan"),
     ("run_for text", lambda c: c.run_for("a"), "ms='a'"),
+    ("run_for far", lambda c: c.run_for(1e300), r"^ms=1e\+300: must be a number .* from 0 to 999"),
+    ("within far", lambda c: c.run_until_leader(1e10), "^within_ms=10000000000.0: must be a num"),
+    ("agreed text", lambda c: c.run_until_leader(agreed="no"), "agreed='no': must be True or Fals"),
+    ("agreed 1", lambda c: c.run_until_leader(agreed=1), "agreed=1: must be True or False"),
+    ("plot ax", lambda c: c.plot(ax=3), "ax=3: must be Axes of Matplotlib"),
+    ("trace plot ax", lambda c: c.trace.plot(ax=3), "ax=3: must be Axes of Matplotlib"),
+    ("trace roles ax", lambda c: c.trace.plot_roles(ax="x"), "ax='x': must be Axes of Matplotlib"),
+    ("trace row", lambda c: c.trace.row("x"), "index='x': must be a whole number from -"),
+    ("trace row half", lambda c: c.trace.row(1.5), "index=1.5: must be a whole number from -"),
+    ("trace row None", lambda c: c.trace.row(None), "index=None: must be a whole number from -"),
+    ("trace row True", lambda c: c.trace.row(True), "index=True: must be a whole number from -"),
+    ("save None", lambda c: c.trace.save(None), "path=None: must be the path of a file"),
+    ("load None", lambda c: el.Cluster.load(None), "path=None: must be the path of a file"),
+    ("load 3", lambda c: el.Trace.load(3), "path=3: must be the path of a file"),
+    ("load bytes", lambda c: el.Trace.load(b"x"), "path=b'x': must be the path of a file"),
     ("within neg", lambda c: c.run_until_leader(-1), "within_ms=-1"),
     ("within inf", lambda c: c.run_until_leader(INF), "within_ms=inf"),
     ("node 0", lambda c: c.node(0), "node=0: must be a whole number from 1 to 5"),
@@ -313,6 +354,8 @@ def test_calls_change_nothing(
         (lambda: el.hyperexponential(1, 2, 3), "tail_probability=3"),
         (lambda: el.empirical([]), "quantiles_ms=.*two or more ascending"),
         (lambda: el.empirical([3, 1]), "quantiles_ms=.*two or more ascending"),
+        (lambda: el.empirical(5), "quantiles_ms=5: must be a list"),  # type: ignore[arg-type]
+        (lambda: el.empirical("12"), "quantiles_ms='12': must be a list"),  # type: ignore[arg-type]
         (lambda: el.normal(1, 1).sample_ms(-1), "size=-1"),
         (lambda: el.normal(1, 1).sample_ms(1.5), "size=1.5"),  # type: ignore[arg-type]
         (lambda: el.normal(1, 1).sample_ms(10**15), "size=1000000000000000"),
@@ -391,3 +434,67 @@ def test_usual_heartbeats_do_not_warn(recwarn: pytest.WarningsRecorder) -> None:
         el.make_protocol(name, 3)
         el.comparable(name, 3)
     assert len(recwarn) == 0
+
+
+WITHOUT_EPOCHS = [
+    name
+    for name, cls in el.PROTOCOLS.items()
+    if not cls.about["epochs"] and not cls.about["loose_epochs"]
+]
+
+
+@pytest.mark.parametrize("name", WITHOUT_EPOCHS)
+def test_a_condition_on_an_epoch_that_never_comes(name: str) -> None:
+    protocol = el.make_protocol(name, 3)
+    condition = el.when(el.heal(), epoch=2, role="leader")
+    with pytest.raises(ValueError, match=f"when.epoch=2: must be left out: {name} has no epochs"):
+        el.Cluster(protocol, actions=[condition])
+    cluster = el.Cluster(protocol, seed=1)
+    cluster.run_for(2000)
+    assert max(node.epoch for node in cluster.nodes) == 0
+    state = whole_state(cluster)
+    with pytest.raises(ValueError, match=r"when\.epoch=2"):
+        cluster.act(condition)
+    assert whole_state(cluster) == state
+
+
+def test_a_condition_on_an_epoch_that_comes() -> None:
+    for name in el.PROTOCOLS:
+        if name not in WITHOUT_EPOCHS:
+            el.Cluster(el.make_protocol(name, 3), actions=[el.when(el.heal(), epoch=2)])
+
+
+@pytest.mark.parametrize("kind", [el.Event, el.PendingEvent, _core.Trace])
+def test_what_only_a_cluster_makes(kind: Any) -> None:
+    for make in (kind, lambda: kind.__new__(kind), lambda: object.__new__(kind)):
+        with pytest.raises(TypeError, match=r"only a cluster makes them|is not safe"):
+            make()
+    with pytest.raises(TypeError):
+        copy.copy(settled(el.Raft(3)).step())
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "scenario=nothing: must have at least the line: cluster PROTOCOL"),
+        ("# only words\n\n", "scenario=nothing: must have at least the line"),
+        (
+            "cluster raft nodes=-3\n----\n",
+            "line 1: nodes=-3: must be a whole number from 1 to 10000",
+        ),
+        ("cluster raft nodes=2.5\n----\n", "line 1: nodes=2.5: must be a whole number"),
+        ("cluster raft nodes=many\n----\n", "line 1: nodes='many': must be a whole number"),
+        ("cluster raft\n----\n", "line 1: nodes=nothing: must be a whole number"),
+        ("cluster raft nodes=3\ncrash trigger\n----\n", "line 2: crash.node='trigger'"),
+    ],
+)
+def test_scenarios(text: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        _core.run_scenario(text)
+
+
+@pytest.mark.parametrize("quantile", [NAN, INF])
+def test_quantiles_of_a_distance(quantile: float) -> None:
+    for known in ({0.5: quantile}, {quantile: 5.0}, {0.1: 1.0, 0.5: quantile}):
+        with pytest.raises(ValueError, match=r"quantiles=\{.*\}: must be finite numbers"):
+            fig16.ks_distance([1.0, 2.0], known)

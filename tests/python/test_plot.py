@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import copy
 import html.parser
 import itertools
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -551,7 +553,7 @@ def test_values_come_in_many_shapes() -> None:
     assert legend_of(ax) == ["a\n3 runs", "never\n2 runs, 2 never"]
     render(plot.plot_ecdf([7.0]))
     render(plot.plot_ecdf([0.0, 0.0]))
-    render(plot.plot_ecdf(never, confidence=0.9))
+    render(plot.plot_ecdf([one, never], confidence=0.9))
 
 
 @pytest.mark.parametrize(
@@ -561,6 +563,8 @@ def test_values_come_in_many_shapes() -> None:
         ([[]], {}, "array 0 has shape"),
         (np.zeros((2, 2, 2)), {}, "must be one-dimensional"),
         ([1.0, np.inf], {}, "infinite values"),
+        ([np.nan, np.nan], {}, "values: all of them are NaN"),
+        ({"a": [np.nan], "b": [np.nan]}, {"log": True}, "values: all of them are NaN"),
         ([1.0, 0.0], {"log": True}, "0 or below"),
         ([1.0], {"confidence": 1.0}, "confidence=1.0"),
         ([[1.0], [2.0]], {"labels": ["a"]}, "must be 2, one per array"),
@@ -621,6 +625,43 @@ def test_svg_is_well_formed_and_the_same_each_time() -> None:
     loose.remove()
     with pytest.raises(ValueError, match="belong to no figure"):
         plot.svg(loose)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "resource", "names"),
+    [
+        (el.ZkLock(2), None, ["coordination\nservice"]),
+        (el.Lease(2), el.Resource(), ["lease\nmanager", "resource"]),
+        (el.Etcd(2), el.Resource(), ["key-value\nservice", "resource"]),
+        (el.Kubernetes(2), None, ["API server"]),
+        (el.Kubernetes(16), None, ["API server"]),
+        (el.ZkLock(16), None, ["coordinatio…"]),
+    ],
+    ids=repr,
+)
+def test_lanes_of_services_have_their_names(
+    protocol: Any, resource: Any, names: list[str], tmp_path: Path
+) -> None:
+    cluster = el.Cluster(protocol, resource=resource, seed=1)
+    cluster.run_for(20)
+    cluster.trace.save(tmp_path / "run.trace")
+    loaded = el.Trace.load(tmp_path / "run.trace")
+    for trace in (cluster.trace, loaded, copy.deepcopy(cluster.trace)):
+        for ax in (trace.plot(), trace.plot_roles()):
+            shown = [label.get_text() for label in ax.get_yticklabels()]
+            assert shown == [f"node {n}" for n in range(1, protocol.nodes + 1)] + names
+            render(ax)
+
+
+def test_services_of_one_kind_are_numbered() -> None:
+    class Many(Hostile):
+        services = {"store": 2, "log": 1, "long name of a kind": 2}  # noqa: RUF012
+
+    ax = el.Cluster(Many(1), seed=1).trace.plot()
+    shown = [label.get_text() for label in ax.get_yticklabels()]
+    assert shown == ["node 1", "store 1", "store 2", "log", "long name of\na kind 1",
+                     "long name of\na kind 2"]  # fmt: skip
+    render(ax)
 
 
 HOSTILE = ("</script><b>", "$x$", "$\\frac{", "_legend", "中文", "%s{}", "x" * 70)

@@ -915,3 +915,31 @@ def test_notes_that_nobody_records_do_not_pile_up() -> None:
     assert cluster.node(1).memory == [220]
     # 200 MB of words were said; ru_maxrss counts KiB (bytes on macOS).
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+class Restless(el.UserProtocol):
+    """A timer of 0 ms that sets itself again; before that an honest one."""
+
+    timers = ("honest", "restless")
+
+    def on_start(self, ctx: el.NodeContext) -> None:
+        ctx.set_timer("honest", 5)
+
+    def on_timer(self, ctx: el.NodeContext, timer: str) -> None:
+        ctx.set_timer("restless", 0)
+
+    def on_message(self, ctx: el.NodeContext, sender: int, message: el.Message) -> None:
+        raise AssertionError("there are none")
+
+    def view(self, ctx: el.NodeContext) -> tuple[str, int, int]:
+        return "follower", 0, 0
+
+
+def test_time_that_stands_still_ends_the_run() -> None:
+    cluster = el.Cluster(Restless(2), seed=1, record=False)
+    with pytest.raises(RuntimeError, match=r"events at 5\.000 ms: time stands still; is"):
+        cluster.run_for(1000)
+    assert 100_000 <= cluster.events < 150_000
+    assert cluster.now == 5.0
+    assert not cluster.run(max_events=500)  # a smaller bound is kept, and nothing is broken
+    assert cluster.now == 5.0

@@ -43,7 +43,10 @@ namespace electionlab {
     entry(etcd_at_work)        \
     entry(kubernetes_at_work)  \
     entry(zk_recipe_at_work)   \
-    entry(multi_paxos_at_work)
+    entry(zk_lock_at_work)     \
+    entry(zab_at_work)         \
+    entry(multi_paxos_at_work) \
+    entry(viewstamped_at_work)
 
 #define EL_DECLARE(name) CatalogEntry name##_entry();
 #define EL_LIST(name) name##_entry(),

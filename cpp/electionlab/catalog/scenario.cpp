@@ -180,6 +180,8 @@ Directive read_directive(std::string_view line) {
 
 class Runner {
 public:
+    [[nodiscard]] bool has_begun() const { return cluster_ != nullptr; }
+
     std::string run(std::string_view line) {
         const Directive d = read_directive(line);
         if (d.name == "cluster") {
@@ -222,12 +224,20 @@ private:
         if (d.words.size() != 1) {
             invalid("cluster", std::to_string(d.words.size()) + " words", "needs the name of a protocol");
         }
+        const CatalogEntry& entry = find_protocol(d.words[0]);
         Value::Dict options, config, network;
         NodeId nodes = 0;
+        const auto check_nodes = [&](bool good, const std::string& given) {
+            if (!good) {
+                invalid("nodes", given,
+                        "must be a whole number from 1 to " + std::to_string(entry.max_nodes));
+            }
+        };
         for (const auto& [key, value] : d.entries) {
             if (key == "nodes") {
                 const auto* n = value.get_if<std::int64_t>();
-                nodes = n != nullptr && *n > 0 && *n < UINT32_MAX ? static_cast<NodeId>(*n) : 0;
+                check_nodes(n != nullptr && *n >= 1 && *n <= entry.max_nodes, show(value));
+                nodes = static_cast<NodeId>(*n);
             } else if (key == "delay_ms") {
                 network.emplace_back("one_way_delay_ms", value);
             } else if (key == "loss") {
@@ -235,8 +245,8 @@ private:
             } else if (key == "seed" || key == "initial_leader" || key == "write_mode") {
                 config.emplace_back(key, value);
             } else if (key == "config" && value.get_if<Value::Dict>() != nullptr) {
-                for (const auto& entry : *value.get_if<Value::Dict>()) {
-                    config.push_back(entry);
+                for (const auto& setting : *value.get_if<Value::Dict>()) {
+                    config.push_back(setting);
                 }
             } else {
                 options.emplace_back(key, value);
@@ -245,7 +255,8 @@ private:
         if (!network.empty()) {
             config.emplace_back("network", std::move(network));
         }
-        cluster_ = find_protocol(d.words[0]).make_cluster(options, nodes, config, true);
+        check_nodes(nodes != 0, "nothing");
+        cluster_ = entry.make_cluster(options, nodes, config, true);
         told_ = 0;
     }
 
@@ -444,6 +455,9 @@ std::string run_scenario(std::string_view text) {
                 throw InvalidArgument("line " + std::to_string(number) + ": " + error.what());
             }
         }
+    }
+    if (!runner.has_begun()) {
+        invalid("scenario", "nothing", "must have at least the line: cluster PROTOCOL nodes=N");
     }
     return out;
 }

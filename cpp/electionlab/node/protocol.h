@@ -82,6 +82,7 @@ struct About {
     bool epochs = false;           ///< its epochs rise and name at most one leader each
     bool majority = false;         ///< it elects only with more than half of all members
     bool fails_over = true;        ///< a crashed leader is replaced; else it elects once
+    bool loose_epochs = false;     ///< its views have epochs that may name several leaders, or fall
 };
 
 /// Actors beyond the members: a coordination service, a resource that leaders write to.

@@ -40,7 +40,8 @@ About Invitation::about() {
             .source = "Garcia-Molina, IEEE Transactions on Computers C-31(1), 1982, appendix II",
             .assumptions = "crash faults, a durable counter; time only for liveness",
             .cost = "2(n-1) a check, 5(n-1) a merge of all",
-            .weaknesses = "a coordinator in each part of a partition; group numbers fence nothing"};
+            .weaknesses = "a coordinator in each part of a partition; group numbers fence nothing",
+            .loose_epochs = true};
 }
 
 Epoch Invitation::epoch_of(const GroupNumber& group, NodeId members) {

@@ -7,6 +7,10 @@
 namespace electionlab {
 namespace {
 
+// Who an action may mean: only what a condition does may mean the node that met it.
+enum class Triggered : bool { no, yes };
+Action read_action(const Value& value, const ActionScope& scope, Triggered triggered);
+
 template <class E>
 E read_enum(Reader& in, std::string_view key, std::string_view otherwise) {
     const std::string text = in.text(key, otherwise);
@@ -62,11 +66,12 @@ void refuse_shared_nodes(const Action& action, const std::string& name) {
     }
 }
 
-void read_target(Action& action, Reader& in, NodeId actors) {
+void read_target(Action& action, Reader& in, NodeId actors, Triggered triggered) {
     const Value& node = in.take("node");
     if (const auto* text = node.get_if<std::string>()) {
         for (const Target t : {Target::leader, Target::follower, Target::random, Target::trigger}) {
-            if (*text == enum_name(t)) {
+            const bool known = t != Target::trigger || triggered == Triggered::yes;
+            if (known && *text == enum_name(t)) {
                 action.target = t;
                 return;
             }
@@ -77,7 +82,7 @@ void read_target(Action& action, Reader& in, NodeId actors) {
     }
     invalid(in.name("node"), show(node),
             "must be a node from 1 to " + std::to_string(actors) +
-                ", or 'leader', 'follower', 'random' or 'trigger'");
+                ", or 'leader', 'follower' or 'random'; or 'trigger', in what 'when' does at once");
 }
 
 std::uint32_t read_name(Reader& in, std::string_view key, const std::vector<std::string>& names) {
@@ -107,6 +112,13 @@ Condition read_condition(const Value& value, const ActionScope& scope) {
         condition.role = read_enum<Role>(in, "role", "leader");
     }
     condition.epoch = in.integer("epoch", 0, 0, std::int64_t{1} << 52);
+    if (condition.epoch > 0 && scope.protocol != nullptr) {
+        const About& about = scope.protocol->about;
+        if (!about.epochs && !about.loose_epochs) {
+            invalid(in.name("epoch"), std::to_string(condition.epoch),
+                    "must be left out: " + std::string(about.name) + " has no epochs");
+        }
+    }
     condition.occurrence = static_cast<int>(in.integer("occurrence", 1, 1, 1'000'000'000));
     in.finish();
     if (condition.message.empty() && !condition.role && condition.epoch == 0) {
@@ -118,7 +130,7 @@ Condition read_condition(const Value& value, const ActionScope& scope) {
 FaultPlan read_plan(const Value& value, const ActionScope& scope) {
     Reader in(value, "plan");
     FaultPlan plan;
-    plan.action = std::make_shared<const Action>(action_from_value(in.take("do"), scope));
+    plan.action = std::make_shared<const Action>(read_action(in.take("do"), scope, Triggered::no));
     const ActionKind kind = plan.action->kind;
     if (kind == ActionKind::at || kind == ActionKind::when || kind == ActionKind::plan) {
         invalid("plan.do", std::string(enum_name(kind)), "a plan repeats plain actions only");
@@ -140,6 +152,10 @@ FaultPlan read_plan(const Value& value, const ActionScope& scope) {
     }
     if (const Value& until = in.take("until_ms"); !until.is_null()) {
         plan.until = Instant{} + duration_from_ms(until, "plan.until_ms");
+        if (plan.until < plan.from) {
+            invalid("plan.until_ms", show(until),
+                    "must not be below plan.from_ms=" + show(plan.from.to_ms()));
+        }
     }
     plan.keep_up = static_cast<NodeId>(in.integer("keep_up", 0, 0, scope.actors));
     plan.seed = static_cast<std::uint64_t>(in.integer("seed", 0, 0, INT64_MAX));
@@ -251,27 +267,27 @@ void read_specifics(Action& action, Reader& in, const ActionScope& scope) {
             break;
         case ActionKind::at:
             action.at = Instant{} + duration_from_ms(in.take("at_ms"), "at.at_ms");
-            action.inner = std::make_shared<const Action>(action_from_value(in.take("do"), scope));
+            action.inner =
+                std::make_shared<const Action>(read_action(in.take("do"), scope, Triggered::no));
             break;
         case ActionKind::when:
             action.condition = read_condition(in.take("condition"), scope);
-            action.inner = std::make_shared<const Action>(action_from_value(in.take("do"), scope));
+            action.inner =
+                std::make_shared<const Action>(read_action(in.take("do"), scope, Triggered::yes));
             break;
         case ActionKind::plan: action.plan = read_plan(in.take("plan"), scope); break;
         default: break;
     }
 }
 
-}  // namespace
-
-Action action_from_value(const Value& value, const ActionScope& scope) {
+Action read_action(const Value& value, const ActionScope& scope, Triggered triggered) {
     Reader kind_only(value, "action");
     Action action;
     action.kind = read_enum<ActionKind>(kind_only, "action", "");
     Reader in(value, std::string(enum_name(action.kind)));
     in.take("action");
     if (has_target(action.kind)) {
-        read_target(action, in, scope.actors);
+        read_target(action, in, scope.actors, triggered);
     }
     if (has_message(action.kind)) {
         action.message = in.integer("message", 0, 1, INT64_MAX);
@@ -291,6 +307,12 @@ Action action_from_value(const Value& value, const ActionScope& scope) {
     read_specifics(action, in, scope);
     in.finish();
     return action;
+}
+
+}  // namespace
+
+Action action_from_value(const Value& value, const ActionScope& scope) {
+    return read_action(value, scope, Triggered::no);
 }
 
 Value Action::to_value() const {

@@ -32,8 +32,8 @@ def plot_comparison(
         ax: Three axes; None for those of a new figure.
 
     Returns:
-        The axes: runs with two leaders at once in percent, by protocol and trouble; downtime after
-        a crash in ms (5 %, median and 95 % of the failovers); messages per election over the
+        The axes: percent of the time with two leaders at once, by protocol and trouble; downtime
+        after a crash in ms (5 %, median and 95 % of the failovers); messages per election over the
         number of nodes, both logarithmic.
 
     Raises:
@@ -70,7 +70,7 @@ def plot_guarantees(result: Comparison, *, ax: Axes) -> Axes:
     Bold where nothing tells the newer leader from the older: there are no epochs, or both had the
     same. A dash: the protocol elects once, and is not tried.
     """
-    from electionlab.comparison import FAULTS
+    from electionlab._requirements import FAULTS
 
     names, faults = result.protocols, list(FAULTS)
     known = {(c.protocol, c.fault, c.measure): c.value for c in result.cells}
@@ -110,7 +110,7 @@ def plot_downtimes(result: Comparison, *, ax: Axes) -> Axes:
     known: dict[tuple[str, str], Any] = {
         (c.protocol, c.measure): c.value
         for c in result.cells
-        if c.measure.startswith("downtime_ms") and c.nodes == _usual(result)
+        if c.measure.startswith("downtime_ms") and c.nodes == result.nodes
     }
     for row, name in enumerate(names):
         low, median, high = (
@@ -136,14 +136,9 @@ def plot_downtimes(result: Comparison, *, ax: Axes) -> Axes:
     return ax
 
 
-def _usual(result: Comparison) -> int:
-    """The number of nodes of the runs under trouble; without any, of the first figure."""
-    return next((c.nodes for c in result.cells if c.fault), result.cells[0].nodes)
-
-
 def plot_costs(result: Comparison, *, ax: Axes) -> Axes:
     """Messages per failover (per election, of those that elect once) over the number of nodes."""
-    from electionlab.comparison import FAULTS
+    from electionlab._requirements import FAULTS
 
     again = {c.protocol for c in result.cells if c.fault in FAULTS}
     for index, name in enumerate(result.protocols):

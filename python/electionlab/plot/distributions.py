@@ -57,8 +57,8 @@ def plot_ecdf(
         The axes; values to the right, the share of the runs upwards.
 
     Raises:
-        ValueError: An array is empty or not one-dimensional, a value is infinite, the labels do not
-            fit, or confidence is out of range; the message names it.
+        ValueError: An array is empty or not one-dimensional, a value is infinite, all of them are
+            NaN, the labels do not fit, or confidence is out of range; the message names it.
 
     Source: Massart, The Tight Constant in the Dvoretzky-Kiefer-Wolfowitz Inequality, 1990 (band).
     """
@@ -134,6 +134,8 @@ def _read(
             raise ValueError(
                 f"values: array {number} has values of 0 or below; log=True needs more"
             )
+    if all(np.isnan(array).all() for array in arrays):
+        raise ValueError("values: all of them are NaN; there is no time to draw")
     names = [labels] if isinstance(labels, str) else list(labels or [""] * len(arrays))
     if len(names) != len(arrays):
         raise ValueError(f"labels={labels!r}: must be {len(arrays)}, one per array")

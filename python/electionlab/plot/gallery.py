@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from electionlab.gallery.case import Bars, Holders, Panel, Shares, Timeline
-from electionlab.plot import style
+from electionlab.plot import lanes, style
 from electionlab.plot.distributions import plot_ecdf
 from electionlab.plot.roles import plot_roles
 from electionlab.plot.space_time import plot_space_time
@@ -56,7 +56,10 @@ def _draw(result: CaseResult, panel: Panel, ax: Axes) -> None:
         _draw_holders(panel, ax)
     elif isinstance(panel, Shares):
         values = {name: np.asarray(times, float) for name, times in panel.values.items()}
-        plot_ecdf(values, ax=ax, quantity=panel.quantity)
+        if all(np.isnan(times).all() for times in values.values()):
+            lanes.say(ax, "it happened in none of the runs")
+        else:
+            plot_ecdf(values, ax=ax, quantity=panel.quantity)
     else:
         trace = result.clusters[panel.cluster].trace
         if panel.messages:

@@ -77,11 +77,11 @@ class Flight:
 def actor_names(trace: Trace) -> list[str]:
     """Every actor's name: "node 1" and so on; services by their kind."""
     names = [f"node {node}" for node in range(1, trace.nodes + 1)]
-    services = getattr(trace._about.get("object"), "services", None) or {}
-    for kind, count in services.items():
-        names += [str(kind) if count == 1 else f"{kind} {k}" for k in range(1, count + 1)]
-    names += [f"service {k}" for k in range(len(names) + 1, trace.actors + 1)]
-    return names[: trace.actors]
+    services: list[str] = trace._about["services"]
+    for place, kind in enumerate(services):
+        several = services.count(kind) > 1
+        names.append(f"{kind} {services[:place].count(kind) + 1}" if several else kind)
+    return names
 
 
 def _rows(trace: Trace, *kinds: str) -> npt.NDArray[np.int64]:

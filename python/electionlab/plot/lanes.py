@@ -6,6 +6,7 @@ import bisect
 import dataclasses
 import functools
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -105,10 +106,11 @@ def new_axes(ax: Axes | None, lanes: Lanes, lane_in: float) -> Axes:
 def draw_axes(ax: Axes, lanes: Lanes) -> None:
     """The time axis, and one named lane per node."""
     names = history.actor_names(lanes.trace)
-    size = style.FONT_SIZE + 1 if len(lanes.nodes) <= 16 else style.FONT_SIZE - 1.5
+    roomy = len(lanes.nodes) <= 16
+    size = style.FONT_SIZE + 1 if roomy else style.FONT_SIZE - 1.5
     ax.set_yticks(
         range(len(lanes.nodes)),
-        labels=[style.plain(names[node - 1], longest=12) for node in lanes.nodes],
+        labels=[_label(names[node - 1], lines=2 if roomy else 1) for node in lanes.nodes],
         fontsize=size,
         parse_math=False,
     )
@@ -119,6 +121,15 @@ def draw_axes(ax: Axes, lanes: Lanes) -> None:
     ax.tick_params(axis="y", length=0, pad=7)
     for side in ("left", "right", "top"):
         ax.spines[side].set_visible(False)
+
+
+def _label(name: str, lines: int) -> str:
+    """A lane's name, broken between words where there is room for lines."""
+    longest = 12
+    if len(name) <= longest or lines == 1:
+        return style.plain(name, longest=longest)
+    first, *rest = textwrap.wrap(name, longest)
+    return "\n".join(style.plain(part, longest=longest) for part in (first, " ".join(rest)) if part)
 
 
 def describe(trace: Trace) -> str:

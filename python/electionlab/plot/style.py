@@ -180,6 +180,8 @@ def axes_or_new(ax: Axes | None, width_in: float, height_in: float) -> Axes:
         height_in: Height of the drawing itself, inches.
     """
     if ax is not None:
+        if not isinstance(ax, Axes):
+            raise ValueError(f"ax={ax!r}: must be Axes of Matplotlib, or None for new ones")
         return ax
     left, right, top, bottom = 1.0, LEGEND_WIDTH_IN, 0.62, 0.55
     width, height = left + width_in + right, top + height_in + bottom

@@ -52,7 +52,10 @@ TEST_CASE("scenario: a wrong output is replaced by the true one", "[scenario]") 
 TEST_CASE("scenario: a bad directive is refused with its line", "[scenario][format]") {
     const char* bad[] = {"crash 3\n----\n",                          // before the cluster
                          "cluster raft nodes=0\n----\n",
+                         "cluster raft nodes=-3\n----\n",
+                         "cluster raft\n----\n",
                          "cluster rafft nodes=3\n----\n",
+                         "cluster raft nodes=3\ncrash trigger\n----\n",
                          "cluster raft nodes=3\ncrash 4\n----\n",
                          "cluster raft nodes=3\nfly 1\n----\n",
                          "cluster raft nodes=3\nrun for_ms=-1\n----\n",
@@ -70,6 +73,13 @@ TEST_CASE("scenario: a bad directive is refused with its line", "[scenario][form
         } catch (const InvalidArgument& error) {
             CHECK(std::string(error.what()).rfind("line ", 0) == 0);
         }
+    }
+}
+
+TEST_CASE("scenario: one without a cluster says nothing and is refused", "[scenario][format]") {
+    for (const char* text : {"", "\n", "# a comment\n\n"}) {
+        CAPTURE(text);
+        CHECK_THROWS_WITH(run_scenario(text), contains("cluster PROTOCOL nodes=N"));
     }
 }
 

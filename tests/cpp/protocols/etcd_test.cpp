@@ -177,6 +177,32 @@ TEST_CASE("etcd: a watch that starts before the history is refused as compacted"
     CHECK(std::get<kv::WatchReply>(effects.sends()[0].message).events.size() == 128);
 }
 
+TEST_CASE("etcd: a lease that is over is not renewed, also before the look that deletes it",
+          "[etcd][lease][safety]") {
+    EtcdNode service(3, 2);
+    service.start();
+    service.receive(1, kv::LeaseGrant{1, seconds(9)});
+    const kv::LeaseId lease = service.state.disk.store.leases.at(0).id;
+    const auto renewed = [&](Instant at) {
+        service.clock = at;
+        service.receive(1, kv::LeaseKeepAlive{lease, at});
+        const auto replies = service.sent<kv::LeaseKeepAliveReply>();
+        REQUIRE(replies.size() == 1);
+        CHECK(replies[0].second.lease == lease);
+        CHECK(replies[0].second.sent_at == at);
+        return replies[0].second.ttl;
+    };
+    CHECK(renewed(Instant{} + ms(8'900)) == seconds(9));
+    CHECK(renewed(Instant{17'899'999'999}) == seconds(9));
+    const Instant over{26'899'999'999};
+    CHECK(renewed(over) == Duration{});
+    CHECK(service.state.disk.store.leases.size() == 1);  // looked at next at 27 s
+    service.clock = Instant{} + seconds(27);
+    service.expire(Etcd::Timer::expiry);
+    CHECK(service.state.disk.store.leases.empty());
+    CHECK(renewed(service.clock) == Duration{});
+}
+
 TEST_CASE("etcd: what the network copies or lets overtake, a connection drops", "[etcd][lease]") {
     EtcdNode service(4, 3);
     service.start();

@@ -160,6 +160,11 @@ TEST_CASE("lease: only the number that was lent last can be given back", "[lease
     manager.receive(1, Lease::Release{1});  // a copy
     CHECK(manager.view().leader == 2);
     CHECK(manager.ask(2, 1).token == 2);
+    manager.receive(2, Lease::Release{2});
+    CHECK(manager.ask(1, 2).token == 3);
+    manager.receive(1, Lease::Release{1});  // a copy that comes when its sender leads anew
+    CHECK(manager.view().leader == 1);
+    CHECK(manager.ask(1, 3).token == 3);
 }
 
 TEST_CASE("lease: a holder counts from the sending of its request", "[lease][safety]") {

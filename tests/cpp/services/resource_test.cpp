@@ -19,8 +19,9 @@ Resource resource_with(Fencing fencing) {
 Value work(const char* fencing) { return Dict{{"fencing", fencing}}; }
 
 // The leader sleeps, others elect another, it wakes and writes before it hears of that.
-Story sleeper(const char* protocol, const char* fencing, std::int64_t seed) {
-    Story s(protocol, 5, work(fencing), Dict{{"seed", seed}});
+Story sleeper(const char* protocol, const char* fencing, std::int64_t seed,
+              const Value& options = Dict{}) {
+    Story s(protocol, 5, merged(work(fencing), options), Dict{{"seed", seed}});
     REQUIRE(s.until_agreement(20'000));
     s.for_ms(100 + static_cast<double>(seed % 20));
     const NodeId old = s.leader();
@@ -33,7 +34,27 @@ Story sleeper(const char* protocol, const char* fencing, std::int64_t seed) {
 }
 
 std::int64_t at_resource(const Story& s, const char* field) {
-    return s.whole(s->members() + 1, std::string("disk.resource.") + field);
+    return s.whole(s->actors(), std::string("disk.resource.") + field);
+}
+
+void check_that_work_is_done_once(const Story& s) {
+    CHECK(at_resource(s, "stale") == 0);
+    CHECK(at_resource(s, "repeated") == 0);
+    CHECK(at_resource(s, "lower_tokens") == 0);
+    CHECK(at_resource(s, "accepted") == at_resource(s, "next_job") - 1);
+    CHECK(s.violations() == 0);
+}
+
+// The coordination service and the leader cannot reach each other, everybody else can.
+Story cut_off_from_the_service(const Value& options, const char* fencing, std::int64_t seed) {
+    Story s("zk_lock_at_work", 5, merged(work(fencing), options), Dict{{"seed", seed}});
+    REQUIRE(s.until_agreement(20'000));
+    s.for_ms(100);
+    s.cut(nodes({static_cast<int>(s.leader())}), nodes({6}), true);
+    s.for_ms(2000);
+    s.act("heal");
+    s.for_ms(1000);
+    return s;
 }
 
 }  // namespace
@@ -94,16 +115,54 @@ TEST_CASE("fencing: a paused leader's late write gets through without tokens and
         stale += at_resource(open, "stale");
         CHECK(open.violations() == 0);
         for (const char* fencing : {"token", "takeover"}) {
-            const Story fenced = sleeper("raft_at_work", fencing, seed);
-            CHECK(at_resource(fenced, "stale") == 0);
-            CHECK(at_resource(fenced, "repeated") == 0);
-            CHECK(at_resource(fenced, "lower_tokens") == 0);
-            CHECK(at_resource(fenced, "accepted") == at_resource(fenced, "next_job") - 1);
-            CHECK(fenced.violations() == 0);
+            check_that_work_is_done_once(sleeper("raft_at_work", fencing, seed));
         }
     }
     if (seeds(60) == 60) {
         CHECK(stale > 0);
+    }
+}
+
+TEST_CASE("fencing: views, epochs and lock numbers serve as tokens", "[resource][fencing]") {
+    const char* protocol = GENERATE("zk_lock_at_work", "zab_at_work", "viewstamped_at_work",
+                                    "zk_recipe_at_work", "multi_paxos_at_work", "lease_at_work");
+    std::int64_t stale = 0;
+    for (std::int64_t seed = 0; seed < seeds(25); ++seed) {
+        CAPTURE(protocol, seed);
+        const Story open = sleeper(protocol, "none", seed);
+        stale += at_resource(open, "stale");
+        CHECK(open.violations() == 0);
+        const Story fenced = sleeper(protocol, "token", seed);
+        check_that_work_is_done_once(fenced);
+        CHECK(at_resource(fenced, "highest_token") == fenced.epoch(fenced.leader()));
+        CHECK(at_resource(fenced, "takeovers") >= 2);
+    }
+    if (seeds(25) == 25) {
+        CHECK(stale > 0);
+    }
+}
+
+TEST_CASE("fencing: YARN's breadcrumb fences whom it reaches, without the resource's help",
+          "[resource][fencing]") {
+    std::int64_t kafka_stale = 0, asleep_stale = 0;
+    const Value yarn = Dict{{"flavour", "yarn"}};
+    const Value careful = Dict{{"flavour", "yarn"}, {"unfenced", "gives_up"}};
+    for (std::int64_t seed = 0; seed < seeds(25); ++seed) {
+        CAPTURE(seed);
+        const Story kafka = cut_off_from_the_service(Dict{}, "none", seed);
+        kafka_stale += at_resource(kafka, "stale");
+        check_that_work_is_done_once(cut_off_from_the_service(Dict{}, "token", seed));
+        const Story reached = cut_off_from_the_service(yarn, "none", seed);
+        check_that_work_is_done_once(reached);
+        CHECK(at_resource(reached, "takeovers") >= 2);
+        // A sleeper does not answer: somebody has to give in, or the resource to compare tokens.
+        asleep_stale += at_resource(sleeper("zk_lock_at_work", "none", seed, yarn), "stale");
+        check_that_work_is_done_once(sleeper("zk_lock_at_work", "none", seed, careful));
+        check_that_work_is_done_once(sleeper("zk_lock_at_work", "token", seed, yarn));
+    }
+    CHECK(kafka_stale > 0);
+    if (seeds(25) == 25) {
+        CHECK(asleep_stale > 0);
     }
 }
 
@@ -129,9 +188,12 @@ TEST_CASE("fencing: Bully and Ring have no epoch that could be a token; the reso
 
 TEST_CASE("fencing: under loss, copies and reordering fenced jobs are done once each",
           "[resource][fencing]") {
-    for (std::int64_t seed = 0; seed < seeds(100); ++seed) {
-        CAPTURE(seed);
-        Story s("raft_at_work", 5, Dict{{"work_interval_ms", 15}},
+    const auto [protocol, many] = GENERATE(
+        std::pair("raft_at_work", 100), std::pair("zk_lock_at_work", 20),
+        std::pair("zab_at_work", 20), std::pair("viewstamped_at_work", 20));
+    for (std::int64_t seed = 0; seed < seeds(many); ++seed) {
+        CAPTURE(protocol, seed);
+        Story s(protocol, 5, Dict{{"work_interval_ms", 15}},
                 Dict{{"seed", seed},
                      {"network", golden::bad_links()},
                      {"actions", List{golden::plan(golden::random_node("pause"), 400),
@@ -146,7 +208,7 @@ TEST_CASE("fencing: under loss, copies and reordering fenced jobs are done once 
 }
 
 TEST_CASE("fencing: the election is the same with a resource and without", "[resource]") {
-    for (const char* protocol : {"raft", "bully", "ring"}) {
+    for (const char* protocol : {"raft", "bully", "ring", "zk_lock", "zab", "viewstamped"}) {
         const auto elect = [&](const std::string& name) {
             Story s(name, 5, Dict{}, Dict{{"seed", 4}, {"network", network(3)}});
             s.until_agreement(10'000);
@@ -174,5 +236,7 @@ TEST_CASE("fencing: golden runs", "[resource][golden]") {
                            4000};
     };
     golden::check_runs("at_work", {run("raft_at_work", "token"), run("bully_at_work", "none"),
-                                   run("ring_at_work", "takeover")});
+                                   run("ring_at_work", "takeover"), run("zk_lock_at_work", "token"),
+                                   run("zab_at_work", "none"),
+                                   run("viewstamped_at_work", "takeover")});
 }

@@ -81,6 +81,40 @@ TEST_CASE("action: what makes no sense is refused by name and changes nothing", 
               Dict{{"do",
                     Dict{{"action", "at"}, {"at_ms", 900}, {"do", Dict{{"action", "heal"}}}}}}}},
         contains("plan.do"));
+    refused(Dict{{"action", "plan"},
+                 {"plan", Dict{{"do", Dict{{"action", "heal"}}}, {"from_ms", 900}, {"until_ms", 800}}}},
+            contains("plan.until_ms=800") && contains("plan.from_ms=900"));
+}
+
+TEST_CASE("action: only what a condition does at once knows who met it", "[sim][errors]") {
+    Story s = running();
+    const Value crash = Dict{{"action", "crash"}, {"node", "trigger"}};
+    const Value later = Dict{{"action", "at"}, {"at_ms", 5000}, {"do", crash}};
+    const auto when = [](const Value& action) {
+        return Dict{{"action", "when"}, {"condition", Dict{{"role", "leader"}}}, {"do", action}};
+    };
+    const Value plan = Dict{{"action", "plan"}, {"plan", Dict{{"do", crash}}}};
+    for (const Value& action : {crash, later, Value(when(later)), plan, Value(when(plan))}) {
+        CAPTURE(action.to_json());
+        CHECK_THROWS_WITH(s.act(action), contains("crash.node='trigger': must be a node"));
+    }
+    s.act(when(crash));
+    s.act(Dict{{"action", "at"}, {"at_ms", 5000}, {"do", when(crash)}});
+}
+
+TEST_CASE("action: no condition waits for an epoch of a protocol without epochs", "[sim][errors]") {
+    const auto when = [](std::int64_t epoch) {
+        return Dict{{"action", "when"},
+                    {"condition", Dict{{"role", "leader"}, {"epoch", epoch}}},
+                    {"do", Dict{{"action", "heal"}}}};
+    };
+    Story ring("ring", 3);
+    CHECK_THROWS_WITH(ring.act(when(2)), contains("when.epoch=2") && contains("ring has no epochs"));
+    ring.act(when(0));
+    Story working("ring_at_work", 3);
+    CHECK_THROWS_WITH(working.act(when(1)), contains("when.epoch=1"));
+    Story("raft", 3).act(when(1));
+    Story("invitation", 3).act(when(1));  // that fence nothing, but epochs
 }
 
 TEST_CASE("action: to_value and action_from_value are inverse", "[sim][format]") {

@@ -1,0 +1,97 @@
+"""Confidence intervals of 95 %, each by the method that suits what was counted or measured."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+#: Level of every confidence interval.
+CONFIDENCE = 0.95
+
+Interval = tuple[float, float]
+
+_TAIL = (1 - CONFIDENCE) / 2
+_UNKNOWN: Interval = (math.nan, math.nan)
+# Below either, the spread between the trials says too little, and a count is taken as Poisson's.
+_FEW_EVENTS = 30
+_FEW_TRIALS = 10
+
+
+def of_share(hits: int, trials: int) -> Interval:
+    """Of a probability, from hits in trials: Wilson's score interval (1927).
+
+    Raises:
+        ValueError: There are no trials, or more hits than trials.
+    """
+    from scipy import stats
+
+    interval = stats.binomtest(hits, trials).proportion_ci(CONFIDENCE, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def of_mean(values: npt.ArrayLike) -> Interval:
+    """Of a mean: Student's t (1908); unknown (NaN) with fewer than two values."""
+    from scipy import stats
+
+    known = np.asarray(values, dtype=np.float64)
+    if known.size < 2:
+        return _UNKNOWN
+    mean = float(known.mean())
+    error = float(known.std(ddof=1)) / math.sqrt(known.size)
+    half = float(stats.t.ppf(1 - _TAIL, known.size - 1)) * error
+    return mean - half, mean + half
+
+
+def of_quantile(values: npt.ArrayLike, level: float) -> Interval:
+    """Of a quantile of any continuous distribution: two of the values, by order statistics.
+
+    The number of values below the quantile is binomial. Where there are too few values for an end
+    at 95 %, that end is the least or the greatest of them. Unknown (NaN) without values.
+    """
+    from scipy import stats
+
+    known = np.sort(np.asarray(values, dtype=np.float64))
+    if known.size == 0:
+        return _UNKNOWN
+    low = int(stats.binom.ppf(_TAIL, known.size, level)) - 1
+    high = int(stats.binom.ppf(1 - _TAIL, known.size, level))
+    return float(known[max(low, 0)]), float(known[min(high, known.size - 1)])
+
+
+def of_count(count: int) -> Interval:
+    """Of the mean of a Poisson distribution, from one count: exact (Garwood 1936)."""
+    from scipy import stats
+
+    low = float(stats.chi2.ppf(_TAIL, 2 * count)) / 2 if count else 0.0
+    return low, float(stats.chi2.ppf(1 - _TAIL, 2 * count + 2)) / 2
+
+
+def of_rate(counts: npt.ArrayLike, span: float) -> Interval:
+    """Of events per unit of time, from their counts in trials that each lasted `span`.
+
+    Few events or trials: as of one Poisson count over all of the time. Else: from the spread
+    between the trials, which also holds when events come in bursts.
+    """
+    each = np.asarray(counts)
+    total = int(each.sum())
+    if total < _FEW_EVENTS or each.size < _FEW_TRIALS:
+        low, high = of_count(total)
+        return low / (span * each.size), high / (span * each.size)
+    low, high = of_mean(each / span)
+    return max(low, 0.0), high
+
+
+def of_ratio(above: npt.ArrayLike, below: npt.ArrayLike) -> Interval:
+    """Of sum(above) / sum(below) over trials: delta method (Cochran, Sampling Techniques, 2.11).
+
+    Unknown (NaN) with fewer than two trials, and when all of `below` is 0.
+    """
+    y, x = np.asarray(above, dtype=np.float64), np.asarray(below, dtype=np.float64)
+    if x.sum() == 0 or y.size < 2:
+        return _UNKNOWN
+    ratio = float(y.sum() / x.sum())
+    low, high = of_mean((y - ratio * x) / x.mean())
+    half = (high - low) / 2
+    return ratio - half, ratio + half
