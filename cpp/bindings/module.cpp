@@ -5,6 +5,7 @@ PYBIND11_MODULE(_core, m) {
     m.doc() = "The C++ engine of electionlab; use it through the package electionlab.";
     m.attr("__version__") = ELECTIONLAB_VERSION;
     b::bind_catalog(m);
+    b::bind_check(m);
     b::bind_trace(m);
     b::bind_events(m);
     b::bind_cluster(m);

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "convert.h"
+#include "electionlab/check/protocol_rules.h"
 #include "electionlab/core/errors.h"
 #include "electionlab/sim/recorded_cluster.h"
 #include "module.h"
@@ -155,18 +156,41 @@ View PythonProtocol::view(const State& s, const Context& ctx) {
     return {static_cast<Role>(view[0].cast<int>()), view[1].cast<NodeId>(), view[2].cast<Epoch>()};
 }
 
-std::unique_ptr<Cluster> make_python_cluster(const py::object& protocol, NodeId nodes,
-                                             const Value& config, bool record) {
+namespace {
+
+std::shared_ptr<PythonProtocol::Options> python_options(const py::object& protocol) {
     if (!py::hasattr(protocol, "_handle")) {
         invalid("protocol", py::repr(protocol), "must be a name of the catalogue or an electionlab.UserProtocol");
     }
     auto options = std::make_shared<PythonProtocol::Options>();
     options->protocol = protocol;
     options->description = keep_description(protocol);
-    NodeId actors = nodes;
     for (const auto& [kind, count] : protocol.attr("services").cast<py::dict>()) {
         options->actors.push_back({keep_text(kind.cast<std::string>()), count.cast<NodeId>()});
-        actors += options->actors.back().count;
+    }
+    return options;
+}
+
+}  // namespace
+
+const Description& describe_python(const py::object& protocol) {
+    return *python_options(protocol)->description;
+}
+
+std::unique_ptr<check::Rules> make_python_rules(const py::object& protocol, NodeId nodes,
+                                                const check::RulesRequest& request) {
+    auto options = python_options(protocol);
+    const Description& description = *options->description;
+    return std::make_unique<check::ProtocolRules<PythonProtocol>>(std::move(options), nodes,
+                                                                  description, request);
+}
+
+std::unique_ptr<Cluster> make_python_cluster(const py::object& protocol, NodeId nodes,
+                                             const Value& config, bool record) {
+    auto options = python_options(protocol);
+    NodeId actors = nodes;
+    for (const ActorKind& kind : options->actors) {
+        actors += kind.count;
     }
     std::vector<std::string> messages;
     for (const KindInfo& kind : options->description->messages) {

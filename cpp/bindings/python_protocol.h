@@ -37,6 +37,8 @@ private:
 struct PythonMessage {
     std::int32_t kind = 0;
     Object fields;  ///< a dict
+
+    friend bool operator==(const PythonMessage&, const PythonMessage&) = default;
 };
 
 struct PythonCommand {

@@ -16,6 +16,15 @@ from electionlab._core import Event, PendingEvent, __version__
 from electionlab._presets import Preset, presets
 from electionlab._quorums import Quorum
 from electionlab._requirements import FAULTS, Requirements, requirements
+from electionlab.checker import (
+    Bounds,
+    Budget,
+    CheckedState,
+    CheckError,
+    CheckResult,
+    Run,
+    check,
+)
 from electionlab.cluster import Cluster, Leader, Metrics, Node, NoLeader
 from electionlab.comparison import Comparison, compare
 from electionlab.detectors import (
@@ -70,8 +79,13 @@ from electionlab.user_protocol import Message, NodeContext, UserProtocol
 __all__ = [
     "FAULTS",
     "Action",
+    "Bounds",
+    "Budget",
     "Case",
     "CaseResult",
+    "CheckError",
+    "CheckResult",
+    "CheckedState",
     "Cluster",
     "Comparison",
     "Delay",
@@ -92,6 +106,7 @@ __all__ = [
     "Quorum",
     "Requirements",
     "Resource",
+    "Run",
     "Trace",
     "TraceError",
     "UserProtocol",
@@ -101,6 +116,7 @@ __all__ = [
     "at",
     "at_random",
     "cases",
+    "check",
     "clock",
     "command",
     "comparable",

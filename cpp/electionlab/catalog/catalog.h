@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "electionlab/check/rules.h"
 #include "electionlab/core/value.h"
 #include "electionlab/node/protocol.h"
 #include "electionlab/sim/cluster.h"
@@ -37,6 +38,9 @@ struct CatalogEntry {
     /// Makes runners of leader-crash trials, one for each thread.
     RunnerFactory (*make_trials)(const Value& options, NodeId nodes, const Value& config,
                                  const LeaderCrash& experiment);
+    /// What the checker explores: the same handlers.
+    std::unique_ptr<check::Rules> (*make_rules)(const Value& options, NodeId nodes,
+                                                const check::RulesRequest& request);
 };
 
 /// All protocols, in the order of the list.

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "electionlab/catalog/catalog.h"
+#include "electionlab/check/protocol_rules.h"
 #include "electionlab/services/at_work.h"
 #include "electionlab/sim/recorded_cluster.h"
 #include "electionlab/sim/simulation.h"
@@ -67,6 +68,13 @@ RunnerFactory make_trials(const Value& options, NodeId nodes, NodeId most, const
     };
 }
 
+template <class P>
+std::unique_ptr<check::Rules> make_rules(const Value& options, NodeId nodes, NodeId most,
+                                         const check::RulesRequest& request) {
+    return std::make_unique<check::ProtocolRules<P>>(checked_options<P>(options, nodes, most), nodes,
+                                                     describe<P>(), request);
+}
+
 }  // namespace detail
 
 /// An entry for P, with up to `Most` members. `Large` is the same protocol with room for so many
@@ -95,6 +103,10 @@ CatalogEntry catalog_entry() {
                 return nodes <= Small
                            ? detail::make_trials<P>(options, nodes, Most, config, experiment)
                            : detail::make_trials<Large>(options, nodes, Most, config, experiment);
+            },
+        .make_rules =
+            [](const Value& options, NodeId nodes, const check::RulesRequest& request) {
+                return detail::make_rules<P>(options, nodes, std::min(Small, Most), request);
             },
     };
 }

@@ -93,6 +93,35 @@ std::vector<std::vector<std::vector<NodeId>>> family(Reader& in, std::string_vie
     return all;
 }
 
+std::vector<GivenCommand> read_commands(const Value& given, const Description& protocol,
+                                        NodeId actors) {
+    std::vector<GivenCommand> commands;
+    if (given.is_null()) {
+        return commands;
+    }
+    const auto* list = given.get_if<Value::List>();
+    if (list == nullptr) {
+        invalid("commands", show(given), "must be a list");
+    }
+    for (const Value& item : *list) {
+        Reader in(item, "commands");
+        GivenCommand command;
+        command.node = static_cast<NodeId>(in.integer("node", 0, 1, actors));
+        command.name = in.text("command", "");
+        command.fields = in.take("fields");
+        in.finish();
+        if (command.node == no_node) {
+            invalid("commands.node", "None", "is missing");
+        }
+        if (command.fields.is_null()) {
+            command.fields = Value::Dict{};
+        }
+        check_command(protocol.commands, command.name, command.fields);
+        commands.push_back(std::move(command));
+    }
+    return commands;
+}
+
 }  // namespace
 
 Budget Budget::from_value(const Value& value, NodeId actors) {
@@ -180,9 +209,10 @@ Request Request::from_value(const Value& value, const Description& protocol, Nod
     request.space.budget = Budget::from_value(in.take("faults"), actors);
     request.space.bounds = Bounds::from_value(in.take("bounds"));
     request.space.symmetry = in.boolean("symmetry", false);
-    request.initial_leader = static_cast<NodeId>(in.integer("initial_leader", 0, 0, members));
-    request.twice = in.boolean("twice", false);
-    request.commands = in.take("commands");
+    request.rules.initial_leader = static_cast<NodeId>(in.integer("initial_leader", 0, 0, members));
+    request.rules.twice = in.boolean("twice", false);
+    request.rules.commands = read_commands(in.take("commands"), protocol, actors);
+    request.space.commands = request.rules.commands;
     request.search.strategy = one_of(in, "strategy", Strategy::breadth_first);
     request.search.threads = static_cast<int>(in.integer("threads", 1, 1, 256));
     request.search.stop_at_first = in.boolean("stop_at_first", true);
@@ -290,11 +320,9 @@ Value Report::step_value(const Step& step) const {
             break;
         }
         case StepKind::command: {
-            dict.emplace_back("command", space_->settings().commands[step.what].text);
-            const auto* given = request_.commands.get_if<Value::List>();
-            if (given != nullptr && step.what < given->size()) {
-                dict.emplace_back("asked", (*given)[step.what]);
-            }
+            const GivenCommand& command = space_->settings().commands[step.what];
+            dict.emplace_back("command", command.name);
+            dict.emplace_back("fields", command.fields);
             break;
         }
         default: break;

@@ -17,12 +17,11 @@ namespace electionlab::check {
 struct Request {
     SpaceSettings space{};
     SearchSettings search{};
-    NodeId initial_leader = no_node;
-    bool twice = false;        ///< run each handler twice, to see whether it is deterministic
-    Value commands{};          ///< as given: [{"node": 1, "command": "Propose", "fields": {...}}]
+    RulesRequest rules{};
 
     /// `InvalidArgument` names the bad entry. Without "invariants" all that the protocol promises are
-    /// asked, and one leader per epoch if it has epochs.
+    /// asked, and one leader per epoch if it has epochs. Commands are a list of
+    /// {"node": 1, "command": "Propose", "fields": {...}}.
     static Request from_value(const Value& value, const Description& protocol, NodeId members,
                               NodeId actors);
 };
@@ -32,7 +31,7 @@ class Report {
 public:
     Report(std::unique_ptr<Rules> rules, Request request);
 
-    /// Explores; exceptions of handlers and predicates are kept in `failure`, with what was found.
+    /// Explores; what handlers and predicates throw is kept in the result, with what was found.
     void run();
 
     [[nodiscard]] const SearchResult& result() const { return result_; }

@@ -2,6 +2,7 @@
 // for each protocol.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -25,23 +26,16 @@ public:
     using Message = typename P::Message;
     using Traits = MessageTraits<Message>;
 
-    struct Command {
-        NodeId node = no_node;
-        std::string name{};
-        Value fields{};
-    };
-
-    /// `commands`: what clients may ask, already checked. `twice`: each handler runs twice on equal
-    /// inputs, and a difference is told of by `nondeterminism`.
-    ProtocolRules(std::shared_ptr<const Options> options, NodeId members, NodeId initial_leader,
-                  const Description& description, std::vector<Command> commands, bool twice)
+    /// `options` must be validated, and the commands checked.
+    ProtocolRules(std::shared_ptr<const Options> options, NodeId members,
+                  const Description& description, RulesRequest request)
         : options_(std::move(options)),
           members_(members),
           actors_(members),
-          initial_leader_(initial_leader),
+          initial_leader_(request.initial_leader),
           description_(&description),
-          commands_(std::move(commands)),
-          twice_(twice),
+          commands_(std::move(request.commands)),
+          twice_(request.twice),
           promises_(promises_of<P>()),
           properties_(properties_of<P>()),
           layout_(description.per_peer, members) {
@@ -329,7 +323,7 @@ private:
                 break;
             case InputKind::command:
                 if constexpr (HasCommands<P>) {
-                    const Command& asked = commands_[input.what];
+                    const GivenCommand& asked = commands_[input.what];
                     P::on_command(local.state, ctx,
                                   CommandTraits<typename P::Command>::make(asked.name, asked.fields),
                                   effects_);
@@ -389,7 +383,7 @@ private:
     NodeId actors_;
     NodeId initial_leader_;
     const Description* description_;
-    std::vector<Command> commands_;
+    std::vector<GivenCommand> commands_;
     bool twice_;
     std::vector<Promise<P>> promises_;
     std::vector<Property<P>> properties_;

@@ -62,6 +62,20 @@ struct MessageInfo {
     std::uint64_t hash = 0;    ///< of everything, sender and receiver included
 };
 
+/// A command that a client may give once, at any moment.
+struct GivenCommand {
+    NodeId node = no_node;
+    std::string name{};
+    Value fields{};
+};
+
+/// What the rules of a protocol depend on, besides its options and size.
+struct RulesRequest {
+    NodeId initial_leader = no_node;
+    std::vector<GivenCommand> commands{};
+    bool twice = false;  ///< each handler runs twice on equal inputs, to see whether it is deterministic
+};
+
 /// A timer that a handler set (`armed`) or cancelled.
 struct TimerChange {
     std::uint32_t slot = 0;

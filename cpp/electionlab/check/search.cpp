@@ -209,6 +209,20 @@ public:
     }
 
     SearchResult run() {
+        try {
+            explore();
+        } catch (...) {  // what was found so far is kept
+            result_.failure = std::current_exception();
+            result_.interrupted = true;
+        }
+        finish();
+        return std::move(result_);
+    }
+
+private:
+    static constexpr std::size_t batch = 64;  // chunks
+
+    void explore() {
         begin();
         std::size_t part = 0, first = 0;
         while (!stops_) {
@@ -234,12 +248,7 @@ public:
                 tell();
             }
         }
-        finish();
-        return std::move(result_);
     }
-
-private:
-    static constexpr std::size_t batch = 64;  // chunks
 
     void begin() {
         const std::vector<std::uint32_t> start = space_.initial(workers_[0]);

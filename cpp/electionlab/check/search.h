@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <string>
@@ -80,9 +81,11 @@ struct SearchResult {
     double seconds = 0;
     /// That two different states had one fingerprint, at most: n^2 / 2^65.
     double omission_probability = 0;
+    /// What a handler or a predicate threw; it ended the search.
+    std::exception_ptr failure{};
 };
 
-/// Explores. Exceptions of handlers and predicates come through.
+/// Explores.
 SearchResult search(Space& space, const SearchSettings& settings);
 
 /// The worlds along given steps from the start; stops at a step that cannot be taken.

@@ -27,12 +27,6 @@ namespace electionlab::check {
 
 using World = std::span<const std::uint32_t>;
 
-/// A client's command that may be given once, at any moment.
-struct ClientCommand {
-    NodeId node = no_node;
-    std::string text{};  ///< for people
-};
-
 class Space;
 
 /// Something that is asked of a state.
@@ -51,7 +45,7 @@ struct SpaceSettings {
     std::uint64_t promises = 0;  ///< which of the protocol's promises and properties are asked
     std::uint64_t properties = 0;
     std::vector<Predicate> always{};
-    std::vector<ClientCommand> commands{};
+    std::vector<GivenCommand> commands{};  ///< each at most once
 };
 
 /// A step that can be taken in a state, and what it leads to.

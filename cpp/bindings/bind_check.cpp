@@ -1,0 +1,173 @@
+// The checker: every order of events to a bound, with the interpreter's lock released.
+#include <pybind11/functional.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "convert.h"
+#include "electionlab/catalog/catalog.h"
+#include "electionlab/check/check.h"
+#include "electionlab/core/errors.h"
+#include "module.h"
+
+namespace py = pybind11;
+
+namespace electionlab::bindings {
+namespace {
+
+using Named = std::pair<std::string, py::function>;
+
+// States as a predicate in Python sees them; each state of a node is made once.
+class Worlds {
+public:
+    py::object object(const check::Space& space, check::World world) {
+        py::tuple nodes(space.actors());
+        for (NodeId node = 1; node <= space.actors(); ++node) {
+            nodes[node - 1] = known(nodes_, world[node - 1], [&](std::uint32_t id) {
+                return space.rules().local_value(id);
+            });
+        }
+        const auto in_flight = space.messages(world);
+        py::tuple messages(in_flight.size());
+        for (std::size_t i = 0; i < in_flight.size(); ++i) {
+            messages[i] = known(messages_, in_flight[i], [&](std::uint32_t id) {
+                return space.rules().message_value(id);
+            });
+        }
+        return py::make_tuple(nodes, messages, space.partition_text(world));
+    }
+
+private:
+    using Map = std::unordered_map<std::uint32_t, py::object>;
+    template <class Make>
+    static py::object known(Map& map, std::uint32_t id, Make&& make) {
+        const auto place = map.find(id);
+        return place != map.end() ? place->second : map.emplace(id, to_python(make(id))).first->second;
+    }
+    Map nodes_, messages_;
+};
+
+class BoundReport {
+public:
+    BoundReport(const py::object& protocol, std::int64_t nodes, const py::dict& options,
+                const py::dict& request, const std::vector<Named>& always,
+                const std::vector<Named>& sometimes, const std::optional<py::function>& progress) {
+        if (nodes < 1 || nodes > 64) {
+            invalid("nodes", std::to_string(nodes), "the checker takes 1 to 64 nodes");
+        }
+        const auto members = static_cast<NodeId>(nodes);
+        in_python_ = !py::isinstance<py::str>(protocol);
+        const std::string name = in_python_ ? "" : protocol.cast<std::string>();
+        const Description& description =
+            in_python_ ? describe_python(protocol) : find_protocol(name).describe();
+        const auto make = [&](const check::RulesRequest& asked) {
+            return in_python_ ? make_python_rules(protocol, members, asked)
+                              : find_protocol(name).make_rules(from_python(options, "options"), members,
+                                                               asked);
+        };
+        const NodeId actors = make({})->actors();
+        auto read = check::Request::from_value(from_python(request, "request"), description, members,
+                                               actors);
+        const auto add = [&](const std::vector<Named>& from, std::vector<check::Predicate>& to) {
+            for (const auto& [title, function] : from) {
+                to.push_back({title, predicate(function)});
+            }
+        };
+        add(always, read.space.always);
+        add(sometimes, read.search.sometimes);
+        if (in_python_ || !always.empty() || !sometimes.empty()) {
+            read.search.threads = 1;  // one interpreter, one lock
+        }
+        read.search.progress = [this, progress](const check::Progress& p) {
+            const py::gil_scoped_acquire acquire;
+            if (PyErr_CheckSignals() != 0) {
+                PyErr_Clear();
+                by_signal_ = true;
+                return false;
+            }
+            return !progress ||
+                   py::cast<bool>(py::bool_((*progress)(to_python(Value::Dict{
+                       {"states", p.states}, {"transitions", p.transitions}, {"depth", p.depth},
+                       {"frontier", p.frontier}, {"bytes", p.bytes}, {"seconds", p.seconds}}))));
+        };
+        auto rules = make(read.rules);
+        report_ = std::make_unique<check::Report>(std::move(rules), std::move(read));
+        if (in_python_) {
+            report_->run();
+        } else {
+            const py::gil_scoped_release release;
+            report_->run();
+        }
+        if (const auto& failure = report_->result().failure) {
+            try {
+                std::rethrow_exception(failure);
+            } catch (py::error_already_set& error) {
+                failure_ = error.value();
+            } catch (const std::exception& error) {
+                failure_ = py::str(error.what());
+            }
+        }
+    }
+
+    [[nodiscard]] py::object result() const {
+        py::dict all = to_python(report_->to_value()).cast<py::dict>();
+        all["failure"] = failure_;
+        all["by_signal"] = by_signal_;
+        return all;
+    }
+    /// The states along the steps of a violation (or of a witness), the start first.
+    [[nodiscard]] py::list states(std::size_t number, bool witness) {
+        const auto& found = report_->result();
+        const check::Path& path = witness ? found.witnesses.at(number).path.value()
+                                          : found.violations.at(number).path;
+        py::list list;
+        for (const auto& world : path.worlds) {
+            list.append(worlds_->object(report_->space(), world));
+        }
+        return list;
+    }
+
+private:
+    std::function<bool(const check::Space&, check::World)> predicate(const py::function& function) {
+        // Made, called and let go of with the lock only.
+        const std::shared_ptr<py::function> held(new py::function(function), [](py::function* f) {
+            const py::gil_scoped_acquire acquire;
+            delete f;
+        });
+        return [held, worlds = worlds_](const check::Space& space, check::World world) {
+            const py::gil_scoped_acquire acquire;
+            return py::cast<bool>(py::bool_((*held)(worlds->object(space, world))));
+        };
+    }
+
+    std::shared_ptr<Worlds> worlds_ = std::make_shared<Worlds>();
+    std::unique_ptr<check::Report> report_;
+    bool in_python_ = false;
+    bool by_signal_ = false;
+    py::object failure_ = py::none();
+};
+
+}  // namespace
+
+void bind_check(py::module_& m) {
+    py::class_<BoundReport>(m, "CheckReport", "A check that has ended; see electionlab.check.")
+        .def(py::init<const py::object&, std::int64_t, const py::dict&, const py::dict&,
+                      const std::vector<Named>&, const std::vector<Named>&,
+                      const std::optional<py::function>&>(),
+             py::arg("protocol"), py::arg("nodes"), py::arg("options"), py::arg("request"),
+             py::arg("always"), py::arg("sometimes"), py::arg("progress"),
+             "Explores.\n\nRaises:\n    ValueError: An argument is unknown or out of range; the "
+             "message names it.")
+        .def_property_readonly("result", &BoundReport::result, "All figures, as a dictionary.")
+        .def("states", &BoundReport::states, py::arg("number"), py::arg("witness") = false,
+             "The states along a counterexample (or a witness), as (nodes, messages, partition).");
+}
+
+}  // namespace electionlab::bindings

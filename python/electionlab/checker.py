@@ -1,0 +1,561 @@
+"""Every order of events to a bound: proofs within it, or the shortest run that breaks something.
+
+>>> import electionlab as el
+>>> result = el.check(el.Raft(nodes=3), bounds=el.Bounds(epoch=1))
+>>> result.violated, result.exhausted
+(False, True)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from electionlab import _core
+from electionlab._values import truth, whole_number
+from electionlab.cluster import Cluster
+from electionlab.protocols import Protocol
+from electionlab.settings import Action, Machine, Network
+from electionlab.user_protocol import UserProtocol
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from electionlab.trace import Trace
+
+#: In a replay nothing comes by itself: messages and timers take this long, ms.
+_NEVER_MS = 4e8
+#: Between two steps of a replay, ms; the checker knows an order, not times.
+_STEP_MS = 10.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Budget:
+    """Faults that the checker may choose, and how often in a run; ``"unlimited"``: uncounted.
+
+    Attributes:
+        crashes: Nodes that stop; they keep what their disks have.
+        restarts: Of nodes that crashed.
+        reboots: Crash and restart in one step: fewer states than a crash and a restart apart.
+        lost_disks: Restarts that find an empty disk.
+        losses: Messages lost.
+        duplicates: Second copies of messages in flight.
+        pauses: Nodes that stand still; each may go on at any moment.
+        partitions: How often the network is cut; each cut may heal at any moment.
+        partition_family: Which partitions there are, ``[[{1}, {2, 3}], ...]``; None: every split
+            in two, services included.
+        one_way: Also cuts in one direction only.
+    """
+
+    crashes: int | str = 0
+    restarts: int | str = "unlimited"
+    reboots: int | str = 0
+    lost_disks: int | str = 0
+    losses: int | str = 0
+    duplicates: int | str = 0
+    pauses: int | str = 0
+    partitions: int | str = 0
+    partition_family: Sequence[Sequence[Iterable[int]]] | None = None
+    one_way: bool = False
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """Where the exploration ends; None: nowhere. What a bound cuts off, the result names.
+
+    Attributes:
+        epoch: No node goes beyond this term, ballot, view, ...
+        depth: Steps from the start.
+        messages: In flight at once.
+        states: Different states seen; the search stops soon after.
+        seconds: The search stops soon after.
+        memory_bytes: Of the states, as kept; the search stops soon after.
+    """
+
+    epoch: int | None = None
+    depth: int | None = None
+    messages: int | None = None
+    states: int | None = None
+    seconds: float | None = None
+    memory_bytes: int | None = None
+
+
+class CheckedState(NamedTuple):
+    """A state as a predicate sees it; it must not change anything in it.
+
+    Attributes:
+        nodes: Of each actor, node 1 first, a dict: node, role, leader, epoch, disk, durable,
+            memory, timers (the armed ones).
+        messages: In flight, each a dict: from, to, kind, fields.
+        partition: What is cut: ``"1 2 | 3"``; empty when nothing is.
+    """
+
+    nodes: tuple[dict[str, Any], ...]
+    messages: tuple[dict[str, Any], ...]
+    partition: str
+
+    @property
+    def leaders(self) -> list[int]:
+        """The nodes that act as leader."""
+        return [node["node"] for node in self.nodes if node["role"] == "leader"]
+
+
+class CheckError(RuntimeError):
+    """A handler or a predicate failed while the checker ran it.
+
+    Attributes:
+        result: What was found before.
+    """
+
+    def __init__(self, message: str, result: CheckResult) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+Predicate = Callable[[CheckedState], bool]
+
+
+class Run:
+    """A run that the checker found: its steps, its states, and a cluster that stands anywhere in it.
+
+    Attributes:
+        name: The invariant that its last step breaks, or what its last state shows.
+        steps: Each a dict: step ("deliver", "fire", "crash", ...), node, and what it is about.
+        states: After each step, the start first: one more than steps.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        protocol: Protocol | UserProtocol,
+        steps: list[dict[str, Any]],
+        states: list[CheckedState],
+        network: str,
+        initial_leader: int | None,
+    ) -> None:
+        self.name = name
+        self.steps = steps
+        self.states = states
+        self._protocol = protocol
+        self._network = network
+        self._initial_leader = initial_leader
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __repr__(self) -> str:
+        return f"<Run to {self.name} in {len(self.steps)} steps>"
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}, {len(self.steps)} steps:"]
+        for number, reasons in enumerate(self._told(), 1):
+            lines.append(f"{number:>4}  " + ("\n" + " " * 10).join(reasons))
+        return "\n".join(lines)
+
+    def _told(self) -> list[list[str]]:
+        """Of each step what happens, and why the node did what it did."""
+        cluster, events = self._replay(len(self.steps))
+        trace = cluster.trace
+        frame = trace.to_frame()
+        told: list[list[str]] = []
+        begin = events[0]
+        for step, end in zip(self.steps, events[1:], strict=True):
+            rows = frame[(frame["step"] > begin) & (frame["step"] <= end)]
+            notes = [str(text) for text in rows.loc[rows["event"] == "note", "note"]]
+            told.append([in_words(step)] + notes)
+            begin = end
+        return told
+
+    def _replay(self, last: int) -> tuple[Cluster, list[int]]:
+        """A cluster after `last` steps, and the event that ends each step, the start first."""
+        cluster = Cluster(
+            self._protocol,
+            network=Network(one_way_delay_ms=_NEVER_MS),
+            machine=Machine(timer_lateness_ms=_NEVER_MS),
+            initial_leader=self._initial_leader,
+            one_leader_at_a_time=self.name == "one_leader_at_a_time",
+            seed=0,
+        )
+        for _ in range(cluster.actors):
+            cluster.step()
+        events = [cluster.events]
+        for number, step in enumerate(self.steps[:last], 1):
+            cluster.run(until=number * _STEP_MS)
+            take(cluster, step, self._network)
+            events.append(cluster.events)
+        return cluster, events
+
+    def cluster(self, step: int | None = None) -> Cluster:
+        """A simulated cluster after so many steps (None: all), to look at, undo and go on with.
+
+        Nothing comes by itself in it: messages are delivered and timers fired by hand. Steps are
+        10 ms apart, for pictures; the checker knows an order only.
+        """
+        most = len(self.steps)
+        last = most if step is None else whole_number("step", step, 0, most)
+        return self._replay(last)[0]
+
+    @property
+    def trace(self) -> Trace:
+        """The whole run as a trace."""
+        return self.cluster().trace
+
+    def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """The space-time diagram of the run; options as for `Trace.plot`."""
+        return self.trace.plot(ax=ax, **options)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the run as a trace file, which `electionlab replay` repeats."""
+        self.cluster().save(path)
+
+
+def in_words(step: Mapping[str, Any]) -> str:
+    """A step of a `Run` as a line of text."""
+    kind = step["step"]
+    if "message" in step:
+        m = step["message"]
+        fields = ", ".join(f"{name} {value}" for name, value in m["fields"].items())
+        what = m["kind"] + (f"({fields})" if fields else "")
+        return {
+            "deliver": f"node {m['to']} receives {what} from node {m['from']}",
+            "arrive_in_vain": f"{what} from node {m['from']} does not reach node {m['to']}",
+            "lose": f"{what} from node {m['from']} to node {m['to']} is lost",
+            "duplicate": f"{what} from node {m['from']} to node {m['to']} is copied",
+        }[kind]
+    node = step.get("node")
+    if kind == "fire":
+        about = f" about node {step['about']}" if "about" in step else ""
+        return f"node {node}: timer {step['timer']}{about} fires"
+    if kind == "partition":
+        sign = " -/-> " if step["one_way"] else " | "
+        return "the network is cut: " + sign.join(
+            " ".join(str(n) for n in group) for group in step["groups"]
+        )
+    if kind == "command":
+        return f"node {node} is asked: {step['command']} {step['fields']}"
+    return {
+        "heal": "the network heals",
+        "crash": f"node {node} crashes",
+        "restart": f"node {node} restarts",
+        "restart_empty": f"node {node} restarts with an empty disk",
+        "reboot": f"node {node} crashes and restarts at once",
+        "pause": f"node {node} stands still",
+        "resume": f"node {node} goes on",
+    }[kind]
+
+
+def take(cluster: Cluster, step: Mapping[str, Any], network: str = "multiset") -> None:
+    """Takes a step of a `Run` in a cluster that stands where it was taken.
+
+    Raises:
+        ValueError: It cannot be taken there.
+    """
+    kind = step["step"]
+    node = step.get("node")
+    if "message" in step:
+        m = step["message"]
+        for pending in cluster.pending:
+            if (
+                pending.kind == "message"
+                and (pending.peer, pending.node) == (m["from"], m["to"])
+                and pending.message_kind == m["kind"]
+                and pending.fields == m["fields"]
+            ):
+                break
+        else:
+            raise ValueError(f"step={in_words(step)!r}: there is no such message in flight")
+        if kind == "lose":
+            cluster.drop(pending)
+        elif kind == "duplicate":
+            cluster.duplicate(pending)
+        else:
+            if network == "duplicating":  # the one that arrives is not taken out
+                cluster.duplicate(pending)
+            cluster.deliver(pending)
+    elif kind == "fire":
+        cluster.fire(node, step["timer"], about=step.get("about"))
+    elif kind == "crash":
+        cluster.crash(node)
+    elif kind == "restart":
+        cluster.restart(node)
+    elif kind == "restart_empty":
+        cluster.restart(node, lose_disk=True)
+    elif kind == "reboot":
+        cluster.crash(node)
+        cluster.restart(node)
+    elif kind == "pause":
+        cluster.pause(node)
+    elif kind == "resume":
+        cluster.resume(node)
+    elif kind == "partition" and step["one_way"]:
+        cluster.cut(step["groups"][0], step["groups"][1])
+    elif kind == "partition":
+        cluster.partition(*step["groups"])
+    elif kind == "heal":
+        cluster.heal()
+    else:
+        cluster.command(node, step["command"], **step["fields"])
+
+
+class CheckResult:
+    """What a check found.
+
+    Attributes:
+        protocol: What was checked.
+        invariants: Names of all that was asked to hold always.
+        states: Different states seen, the start included; with symmetry, of each orbit one.
+        transitions: Steps that could be taken in them.
+        terminal: States in which none could.
+        with_leader: States in which a node acts as leader.
+        depth: Steps to the last new state.
+        levels: New states by their distance from the start.
+        exhausted: Every state within the bounds was seen.
+        bounds_hit: Which bounds cut something off: "epoch", "depth", "messages", "states",
+            "seconds", "memory".
+        interrupted: It was told to stop.
+        counterexamples: One run for each invariant that was found broken; a shortest one if the
+            search was breadth first.
+        witnesses: Of each name in `sometimes` a run to such a state, or None.
+        seconds: What the search took.
+        peak_bytes: Memory of the states.
+        omission_probability: That two different states had one fingerprint and one of them was
+            passed over, at most.
+    """
+
+    def __init__(
+        self, protocol: Protocol | UserProtocol, report: _core.CheckReport, request: dict[str, Any]
+    ) -> None:
+        result = report.result
+        self.protocol = protocol
+        self.invariants: list[str] = result["invariants"]
+        self.states: int = result["states"]
+        self.transitions: int = result["transitions"]
+        self.terminal: int = result["terminal"]
+        self.with_leader: int = result["with_leader"]
+        self.depth: int = result["depth"]
+        self.levels: list[int] = result["levels"]
+        self.exhausted: bool = result["exhausted"]
+        self.bounds_hit: list[str] = result["bounds_hit"]
+        self.interrupted: bool = result["interrupted"]
+        self.seconds: float = result["seconds"]
+        self.peak_bytes: int = result["peak_bytes"]
+        self.omission_probability: float = result["omission_probability"]
+        self.nondeterminism: str = result["nondeterminism"]
+
+        def run(name: str, steps: list[dict[str, Any]], number: int, witness: bool) -> Run:
+            states = [CheckedState(*state) for state in report.states(number, witness)]
+            leader = request["initial_leader"] or None
+            return Run(name, protocol, steps, states, request["network"], leader)
+
+        self.counterexamples = [
+            run(violation["invariant"], violation["steps"], number, False)
+            for number, violation in enumerate(result["violations"])
+        ]
+        self.witnesses: dict[str, Run | None] = {
+            witness["name"]: (
+                None
+                if witness["steps"] is None
+                else run(witness["name"], witness["steps"], number, True)
+            )
+            for number, witness in enumerate(result["witnesses"])
+        }
+        self._asked = request
+
+    @property
+    def violated(self) -> bool:
+        """Whether an invariant was found broken."""
+        return bool(self.counterexamples)
+
+    @property
+    def proved(self) -> bool:
+        """Whether every state there is was seen and none breaks anything; never with a bound hit."""
+        return self.exhausted and not self.bounds_hit and not self.violated
+
+    @property
+    def counterexample(self) -> Run | None:
+        """The first of `counterexamples`; None: nothing was found broken."""
+        return self.counterexamples[0] if self.counterexamples else None
+
+    def __repr__(self) -> str:
+        return f"<CheckResult {self._verdict()}, {self.states} states>"
+
+    def _verdict(self) -> str:
+        if self.counterexamples:
+            run = self.counterexamples[0]
+            return f"{run.name} is violated in {len(run)} steps"
+        if self.proved:
+            return "nothing is violated: every reachable state was seen"
+        if self.exhausted:
+            bounds = self._asked["bounds"]
+            said = ", ".join(
+                f"{name} <= {bounds[name]}"
+                for name in self.bounds_hit
+                if bounds.get(name) is not None
+            )
+            return f"nothing is violated within {said}: no proof beyond"
+        why = "it was stopped" if self.interrupted else "bound hit: " + ", ".join(self.bounds_hit)
+        return f"nothing is violated so far ({why})"
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.protocol!r}: {self._verdict()}",
+            f"  asked: {', '.join(self.invariants) or 'nothing'}",
+            f"  {self.states:,} states, {self.transitions:,} steps between them, to depth "
+            f"{self.depth}; {self.seconds:.2f} s, {self.peak_bytes / 1e6:.1f} MB; a state was "
+            f"passed over with probability below {self.omission_probability:.1g}",
+        ]
+        for name, witness in self.witnesses.items():
+            found = "not found" if witness is None else f"in {len(witness)} steps"
+            lines.append(f"  sometimes {name}: {found}")
+        if self.nondeterminism:
+            lines.append(f"  not deterministic: {self.nondeterminism}")
+        return "\n".join(lines)
+
+
+def _named(name: str, predicates: Any) -> list[tuple[str, Predicate]]:
+    if predicates is None:
+        return []
+    if not isinstance(predicates, Mapping):
+        predicates = {getattr(p, "__name__", ""): p for p in predicates}
+    for title, predicate in predicates.items():
+        if not isinstance(title, str) or not title or not callable(predicate):
+            raise ValueError(
+                f"{name}={{{title!r}: {predicate!r}}}: must be functions of a CheckedState by name"
+            )
+    return [(title, _of_state(predicate)) for title, predicate in predicates.items()]
+
+
+def _of_state(predicate: Predicate) -> Any:
+    return lambda state: truth_of(predicate, CheckedState(*state))
+
+
+def truth_of(predicate: Predicate, state: CheckedState) -> bool:
+    """What a predicate says; `ValueError` if it is neither True nor False."""
+    said = predicate(state)
+    return truth(f"{getattr(predicate, '__name__', 'predicate')}(state)", said)
+
+
+def _commands(commands: Iterable[Action]) -> list[dict[str, Any]]:
+    given = []
+    for command in commands:
+        if not isinstance(command, Mapping) or command.get("action") != "command":
+            raise ValueError(f"commands={command!r}: must be actions such as el.command(1, 'Read')")
+        given.append({k: v for k, v in command.items() if k in ("node", "command", "fields")})
+    return given
+
+
+def check(
+    protocol: Protocol | UserProtocol,
+    invariants: Sequence[str | Predicate] | None = None,
+    *,
+    faults: Budget | None = None,
+    bounds: Bounds | None = None,
+    network: str = "multiset",
+    sometimes: Mapping[str, Predicate] | Iterable[Predicate] | None = None,
+    commands: Iterable[Action] = (),
+    initial_leader: int | None = None,
+    symmetry: bool = False,
+    stop_at_first: bool = True,
+    threads: int | None = None,
+    debug: bool = False,
+    progress: Callable[[dict[str, Any]], bool | None] | None = None,
+) -> CheckResult:
+    """Explores every order of events of a protocol, to a bound, breadth first.
+
+    The code that is explored is that of the simulator. Time is left out: a message may arrive, and
+    an armed timer fire, at any moment. So what holds here holds for any delays and time-outs; and a
+    protocol whose safety rests on time will be refuted.
+
+    Args:
+        protocol: `Raft(nodes=3)`, or a `UserProtocol`.
+        invariants: What must hold always: names (``"one_leader_per_epoch"``,
+            ``"one_leader_at_a_time"``, promises and properties of the protocol, see
+            ``protocol.about``) and functions of a `CheckedState`. None: all that the protocol
+            promises, and one leader per epoch if it has epochs.
+        faults: What may go wrong, and how often; None: nothing.
+        bounds: Where the exploration ends; None: nowhere, and protocols with rising epochs then
+            never end.
+        network: "multiset": any message in flight may arrive next; "fifo": of each link the one
+            sent first; "duplicating": as multiset, and what arrived may arrive again for ever.
+        sometimes: What should be reachable: functions of a `CheckedState`, by name. It shows that a
+            check is not vacuous.
+        commands: What clients may ask: ``[el.command(1, "Propose", value=7)]``; each is given at
+            most once, at any moment.
+        initial_leader: A warm start: everybody has just heard from this leader.
+        symmetry: Take states that differ by the names of the nodes only for one. For protocols that
+            declare that they treat all nodes alike.
+        stop_at_first: Stop at the first violation; else go on, and give a shortest run for each
+            invariant.
+        threads: None: all cores. The result does not depend on it. Protocols and predicates in
+            Python use one.
+        debug: Run each handler twice, and tell when it is not deterministic.
+        progress: Called now and then with a dict: states, transitions, depth, frontier, bytes,
+            seconds; returning False stops the search.
+
+    Returns:
+        What was found. Ctrl-C ends a search as well, and what is known comes back.
+
+    Raises:
+        ValueError: An argument is unknown or out of range; the message names it.
+        CheckError: A handler or a predicate raised; its ``result`` has what was found before.
+    """
+    if not isinstance(protocol, (Protocol, UserProtocol)):
+        raise ValueError(f"protocol={protocol!r}: must be a protocol such as electionlab.Raft(3)")
+    for name, value, kind in (("faults", faults, Budget), ("bounds", bounds, Bounds)):
+        if value is not None and not isinstance(value, kind):
+            raise ValueError(f"{name}={value!r}: must be an electionlab.{kind.__name__}")
+    if isinstance(invariants, str) or callable(invariants):
+        invariants = [invariants]
+    names = None if invariants is None else [i for i in invariants if isinstance(i, str)]
+    functions = [i for i in invariants or () if not isinstance(i, str)]
+    budget = dataclasses.asdict(faults or Budget())
+    if budget["partition_family"] is not None:
+        budget["partition_family"] = [
+            [sorted(group) for group in partition] for partition in budget["partition_family"]
+        ]
+    cores = os.cpu_count() or 1
+    request = {
+        "network": network,
+        "faults": budget,
+        "bounds": dataclasses.asdict(bounds or Bounds()),
+        "symmetry": truth("symmetry", symmetry),
+        "initial_leader": initial_leader or 0,
+        "twice": truth("debug", debug),
+        "commands": _commands(commands),
+        "strategy": "breadth_first",
+        "threads": cores if threads is None else whole_number("threads", threads, 1, 256),
+        "stop_at_first": truth("stop_at_first", stop_at_first),
+        "invariants": names,
+    }
+    in_engine = isinstance(protocol, Protocol)
+    report = _core.CheckReport(
+        protocol.name if in_engine else protocol,
+        protocol.nodes,
+        protocol.options if isinstance(protocol, Protocol) else {},
+        request,
+        _named("invariants", functions),
+        _named("sometimes", sometimes),
+        None if progress is None else lambda p: progress(p) is not False,
+    )
+    result = CheckResult(protocol, report, request)
+    failure = report.result["failure"]
+    if failure is not None:
+        if isinstance(failure, KeyboardInterrupt):
+            return result
+        raise CheckError(f"{type(failure).__name__}: {failure}", result) from (
+            failure if isinstance(failure, BaseException) else None
+        )
+    return result
+
+
+__all__: Sequence[str] = [
+    "Bounds",
+    "Budget",
+    "CheckError",
+    "CheckResult",
+    "CheckedState",
+    "Run",
+    "check",
+]

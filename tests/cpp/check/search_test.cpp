@@ -1,0 +1,271 @@
+#include "electionlab/check/search.h"
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "electionlab/check/protocol_rules.h"
+
+#include "catch_shim.h"
+#include "check/reference_model.h"
+
+using namespace electionlab;
+using namespace electionlab::check;
+using reference::Model;
+
+namespace {
+
+using Levels = std::vector<std::int64_t>;
+
+struct Checked {
+    SearchResult result;
+    std::unique_ptr<ProtocolRules<Model>> rules;
+    std::unique_ptr<Space> space;
+};
+
+Checked explore(Epoch terms, SpaceSettings settings = {}, SearchSettings search_settings = {},
+                bool amnesia = false, NodeId nodes = 3) {
+    reference::ModelOptions options;
+    options.amnesia = amnesia;
+    Checked checked;
+    checked.rules = std::make_unique<ProtocolRules<Model>>(
+        std::make_shared<const reference::ModelOptions>(options), nodes, describe<Model>(),
+        RulesRequest{});
+    settings.bounds.epoch = terms;
+    settings.properties = 1;
+    checked.space = std::make_unique<Space>(*checked.rules, settings);
+    checked.result = search(*checked.space, search_settings);
+    return checked;
+}
+
+SpaceSettings variant(const std::string& name) {
+    SpaceSettings settings;
+    if (name == "loss") {
+        settings.budget.losses = unlimited;
+    } else if (name == "dup") {
+        settings.network = NetworkKind::duplicating;
+    } else if (name == "restart" || name == "amnesia") {
+        settings.budget.reboots = 1;
+    }
+    return settings;
+}
+
+}  // namespace
+
+// The numbers are those of a second search, in Python: tests/python/test_reference_model.py.
+TEST_CASE("reference model: states, transitions, ends and levels of five small variants",
+          "[check][reference]") {
+    struct Expected {
+        const char* name;
+        std::int64_t states, transitions, terminal, with_leader;
+        Levels levels;
+    };
+    const Expected all[] = {
+        {"base", 1111, 3900, 13, 180,
+         {1, 3, 9, 22, 45, 87, 131, 168, 180, 165, 132, 90, 50, 21, 6, 1}},
+        {"loss", 1396, 8895, 22, 186, {1, 3, 15, 49, 123, 249, 364, 336, 192, 64}},
+        {"dup", 197, 1371, 0, 60, {1, 3, 9, 22, 39, 51, 44, 21, 6, 1}},
+        {"restart", 5138, 21789, 31, 522,
+         {1, 4, 15, 43, 103, 222, 404, 611, 774, 831, 768, 612, 410, 221, 90, 25, 4}},
+        {"amnesia", 8798, 34731, 55, 2484,
+         {1, 4, 15, 49, 127, 294, 590, 965, 1314, 1485, 1416, 1146, 782, 413, 156, 37, 4}},
+    };
+    for (const Expected& expected : all) {
+        CAPTURE(expected.name);
+        const bool amnesia = std::string(expected.name) == "amnesia";
+        SearchSettings on;
+        on.stop_at_first = false;
+        const auto [result, rules, space] = explore(1, variant(expected.name), on, amnesia);
+        CHECK(result.states == expected.states);
+        CHECK(result.transitions == expected.transitions);
+        CHECK(result.terminal == expected.terminal);
+        CHECK(result.with_leader == expected.with_leader);
+        CHECK(result.levels == expected.levels);
+        CHECK(result.exhausted);
+        CHECK(result.bounds_hit == std::vector<std::string>{"epoch"});
+        CHECK(result.violations.size() == (amnesia ? 1 : 0));
+    }
+}
+
+TEST_CASE("reference model: the shortest way to two leaders of one term has seven steps",
+          "[check][reference]") {
+    for (const bool symmetry : {false, true}) {
+        CAPTURE(symmetry);
+        SpaceSettings settings = variant("amnesia");
+        settings.symmetry = symmetry;
+        const auto [result, rules, space] = explore(1, settings, {}, true);
+        REQUIRE(result.violations.size() == 1);
+        const Path& path = result.violations[0].path;
+        CHECK(result.violations[0].invariant == "one_leader_per_term");
+        CHECK(path.steps.size() == 7);
+        REQUIRE(path.worlds.size() == 8);
+        // The steps can be taken one after the other, and only the last state is broken.
+        const Path again = follow(*space, path.steps);
+        CHECK(again.worlds == path.worlds);
+        for (std::size_t i = 0; i < path.worlds.size(); ++i) {
+            CHECK((space->broken(path.worlds[i]) != 0) == (i == 7));
+        }
+    }
+}
+
+TEST_CASE("reference model: symmetry keeps one state of each orbit", "[check][symmetry]") {
+    // Counted from outside: tests/python/test_reference_model.py renames every state.
+    const std::pair<const char*, std::int64_t> orbits[] = {
+        {"base", 205}, {"loss", 255}, {"dup", 41}, {"restart", 911}, {"amnesia", 1521}};
+    for (const auto& [name, expected] : orbits) {
+        CAPTURE(name);
+        SearchSettings on;
+        on.stop_at_first = false;
+        SpaceSettings settings = variant(name);
+        settings.symmetry = true;
+        CHECK(explore(1, settings, on, std::string(name) == "amnesia").result.states == expected);
+    }
+}
+
+TEST_CASE("searches: any number of threads gives the same result, to the last step",
+          "[check][threads]") {
+    SearchSettings settings;
+    const auto one = explore(1, variant("amnesia"), settings, true);
+    settings.stop_at_first = false;
+    const auto whole = explore(1, variant("restart"), settings);
+    for (const int threads : {2, 3, 7}) {
+        CAPTURE(threads);
+        settings.threads = threads;
+        settings.stop_at_first = true;
+        const auto many = explore(1, variant("amnesia"), settings, true);
+        CHECK(many.result.levels == one.result.levels);
+        CHECK(many.result.transitions == one.result.transitions);
+        REQUIRE(many.result.violations.size() == 1);
+        CHECK(many.result.violations[0].path.steps.size() == 7);
+        settings.stop_at_first = false;
+        const auto all = explore(1, variant("restart"), settings);
+        CHECK(all.result.levels == whole.result.levels);
+        CHECK(all.result.transitions == whole.result.transitions);
+        CHECK(all.result.with_leader == whole.result.with_leader);
+    }
+}
+
+TEST_CASE("searches: a fingerprint from differences is that of the whole world",
+          "[check][fingerprint]") {
+    for (const bool symmetry : {false, true}) {
+        SpaceSettings settings = variant("loss");
+        settings.budget.crashes = 1;
+        settings.budget.duplicates = 1;
+        settings.budget.pauses = 1;
+        settings.symmetry = symmetry;
+        settings.per_epoch = true;
+        const auto [result, rules, space] = explore(1, settings, {}, false);
+        Space::Worker worker, other;
+        std::vector<std::uint32_t> world = space->initial(worker);
+        std::vector<Transition> transitions;
+        std::size_t compared = 0;
+        for (std::uint64_t step = 0; step < 3000; ++step) {
+            transitions.clear();
+            space->expand(world, worker, transitions);
+            if (transitions.empty()) {
+                world = space->initial(worker);
+                continue;
+            }
+            for (const Transition& t : transitions) {
+                std::vector<std::uint32_t> next;
+                space->build(world, t, next);
+                REQUIRE(space->fingerprint(next, other) == t.fingerprint);
+                ++compared;
+            }
+            std::vector<std::uint32_t> next;
+            space->build(world, transitions[mix64(step) % transitions.size()], next);
+            world = next;
+        }
+        CHECK(compared > 5000);
+    }
+}
+
+TEST_CASE("bounds: what each cuts off is named", "[check][bounds]") {
+    SearchSettings settings;
+    SpaceSettings depth;
+    depth.bounds.depth = 5;
+    const auto shallow = explore(1, depth, settings).result;
+    CHECK(shallow.levels == Levels{1, 3, 9, 22, 45, 87});
+    CHECK_FALSE(shallow.exhausted);
+    CHECK(shallow.bounds_hit == std::vector<std::string>{"depth", "epoch"});
+
+    SpaceSettings messages;
+    messages.bounds.messages = 2;
+    const auto few = explore(1, messages, settings).result;
+    CHECK(few.exhausted);
+    CHECK(few.states < 1111);
+    CHECK(std::set<std::string>(few.bounds_hit.begin(), few.bounds_hit.end()) ==
+          std::set<std::string>{"epoch", "messages"});
+
+    SpaceSettings states;
+    states.bounds.states = 100;
+    const auto some = explore(2, states, settings).result;
+    CHECK(some.states >= 100);
+    CHECK_FALSE(some.exhausted);
+    CHECK(some.bounds_hit.front() == "states");
+
+    // A bound that cuts nothing off is not named.
+    SpaceSettings wide;
+    wide.bounds.depth = 100;
+    wide.bounds.messages = 100;
+    CHECK(explore(1, wide, settings).result.bounds_hit == std::vector<std::string>{"epoch"});
+}
+
+TEST_CASE("searches: the caller may end one, and has what was found", "[check]") {
+    SearchSettings settings;
+    int calls = 0;
+    settings.progress = [&](const Progress& p) {
+        CHECK(p.states > 0);
+        return ++calls < 3;
+    };
+    const auto result = explore(2, {}, settings).result;
+    CHECK(calls == 3);
+    CHECK(result.interrupted);
+    CHECK_FALSE(result.exhausted);
+    CHECK(result.states > 1);
+}
+
+TEST_CASE("searches: what a predicate throws ends one, and is kept with what was found", "[check]") {
+    SpaceSettings settings;
+    settings.always.push_back({"throws", [](const Space& space, World world) {
+                                   if (space.messages(world).size() > 3) {
+                                       throw std::runtime_error("too many messages for me");
+                                   }
+                                   return true;
+                               }});
+    const auto result = explore(1, settings).result;
+    CHECK(result.interrupted);
+    CHECK(result.states > 3);
+    REQUIRE(result.failure);
+    CHECK_THROWS_WITH(std::rethrow_exception(result.failure), contains("too many messages"));
+}
+
+TEST_CASE("sometimes: the shortest run to a leader, and nothing where there is none", "[check]") {
+    SearchSettings settings;
+    const auto leads = [](std::size_t count) {
+        return [count](const Space& space, World world) {
+            std::size_t leaders = 0;
+            for (NodeId node = 1; node <= space.actors(); ++node) {
+                leaders += space.node(world, node).view.leads();
+            }
+            return leaders == count;
+        };
+    };
+    settings.sometimes = {{"a leader", leads(1)}, {"two leaders", leads(2)}};
+    const auto [result, rules, space] = explore(1, {}, settings);
+    REQUIRE(result.witnesses.size() == 2);
+    REQUIRE(result.witnesses[0].path);
+    CHECK(result.witnesses[0].path->steps.size() == 3);  // time-out, request, reply
+    CHECK_FALSE(result.witnesses[1].path);
+}
+
+TEST_CASE("networks: on FIFO links a later message never comes first", "[check][network]") {
+    SpaceSettings fifo;
+    fifo.network = NetworkKind::fifo;
+    const auto ordered = explore(1, fifo, {}).result;
+    CHECK(ordered.exhausted);
+    CHECK(ordered.transitions == 1902);
+    CHECK(ordered.terminal == 13);
+    CHECK(ordered.levels == Levels{1, 3, 9, 22, 39, 69, 83, 96, 96, 79, 60, 42, 26, 15, 6, 1});
+}
