@@ -28,31 +28,46 @@ bool leads(const Space& space, World world) {
     return false;
 }
 
-// Worlds one after the other: number, length, words.
+// Worlds that wait to be looked at: number, length and words, in as few bytes as each needs.
 class Frontier {
 public:
     void add(StateId id, World world) {
         if (count_++ % chunk == 0) {
-            chunks_.push_back(words_.size());
+            const std::size_t usual = chunks_.empty() ? 0 : chunks_.back().size();
+            chunks_.emplace_back().reserve(usual + usual / 8);
         }
-        words_.push_back(id);
-        words_.push_back(static_cast<std::uint32_t>(world.size()));
-        words_.insert(words_.end(), world.begin(), world.end());
+        put(id);
+        put(static_cast<std::uint32_t>(world.size()));
+        for (const std::uint32_t word : world) {
+            put(word);
+        }
     }
     [[nodiscard]] std::size_t size() const { return count_; }
     [[nodiscard]] std::size_t chunks() const { return chunks_.size(); }
+    /// visit(number, world) for each world of a chunk; `scratch` is the caller's to lend.
     template <class Visit>
-    void for_each_in(std::size_t number, Visit&& visit) const {
-        const std::size_t end = number + 1 < chunks_.size() ? chunks_[number + 1] : words_.size();
-        for (std::size_t at = chunks_[number]; at < end;) {
-            const std::size_t length = words_[at + 1];
-            visit(StateId{words_[at]}, World(&words_[at + 2], length));
-            at += 2 + length;
+    void for_each_in(std::size_t number, std::vector<std::uint32_t>& scratch, Visit&& visit) const {
+        const std::uint8_t* at = chunks_[number].data();
+        const std::uint8_t* const end = at + chunks_[number].size();
+        while (at != end) {
+            const StateId id = get(at);
+            scratch.resize(get(at));
+            for (std::uint32_t& word : scratch) {
+                word = get(at);
+            }
+            visit(id, World(scratch));
         }
     }
-    [[nodiscard]] std::size_t bytes() const { return words_.capacity() * 4; }
+    [[nodiscard]] std::size_t bytes() const {
+        std::size_t sum = 0;
+        for (const auto& each : chunks_) {
+            sum += each.capacity();
+        }
+        return sum;
+    }
+    /// Lets go of a chunk that was looked at.
+    void forget(std::size_t number) { chunks_[number] = {}; }
     void clear() {
-        words_ = {};
         chunks_.clear();
         count_ = 0;
     }
@@ -60,8 +75,23 @@ public:
     static constexpr std::size_t chunk = 128;  // states
 
 private:
-    std::vector<std::uint32_t> words_;
-    std::vector<std::size_t> chunks_;
+    // Seven bits a byte, the low ones first; the highest bit says that more follow.
+    void put(std::uint32_t word) {
+        std::vector<std::uint8_t>& out = chunks_.back();
+        for (; word >= 0x80; word >>= 7) {
+            out.push_back(static_cast<std::uint8_t>(word | 0x80));
+        }
+        out.push_back(static_cast<std::uint8_t>(word));
+    }
+    static std::uint32_t get(const std::uint8_t*& at) {
+        std::uint32_t word = *at & 0x7fU;
+        for (unsigned shift = 7; (*at++ & 0x80U) != 0; shift += 7) {
+            word |= (*at & 0x7fU) << shift;
+        }
+        return word;
+    }
+
+    std::vector<std::vector<std::uint8_t>> chunks_;
     std::size_t count_ = 0;
 };
 
@@ -201,6 +231,7 @@ public:
         : space_(space), settings_(settings), crew_(settings.threads), start_(Clock::now()) {
         workers_.resize(static_cast<std::size_t>(settings.threads));
         transitions_.resize(workers_.size());
+        worlds_.resize(workers_.size());
         looks_at_states_ = space.settings().properties != 0 || space.settings().at_a_time ||
                            !space.settings().always.empty() || !settings.sometimes.empty();
         all_wanted_ = settings.sometimes.size() == 64
@@ -290,6 +321,7 @@ private:
                 result_.with_leader += count;
             }
             finds_.insert(finds_.end(), f.finds.begin(), f.finds.end());
+            frontier_[pieces_[piece].first].forget(pieces_[piece].second);
         }
     }
 
@@ -298,7 +330,7 @@ private:
         f.clear();
         Space::Worker& worker = workers_[static_cast<std::size_t>(thread)];
         std::vector<Transition>& transitions = transitions_[static_cast<std::size_t>(thread)];
-        frontier_[pieces_[piece].first].for_each_in(pieces_[piece].second, [&](StateId id, World world) {
+        const auto look = [&](StateId id, World world) {
             transitions.clear();
             space_.expand(world, worker, transitions);
             for (const Transition& t : transitions) {
@@ -325,7 +357,9 @@ private:
                 f.candidates[t.fingerprint % Visited::parts].push_back(
                     {t.fingerprint, id, at, static_cast<std::uint32_t>(next.size())});
             }
-        });
+        };
+        const auto [part, chunk] = pieces_[piece];
+        frontier_[part].for_each_in(chunk, worlds_[static_cast<std::size_t>(thread)], look);
     }
 
     void take(std::uint32_t part) {
@@ -529,6 +563,7 @@ private:
     Clock::time_point start_;
     std::vector<Space::Worker> workers_;
     std::vector<std::vector<Transition>> transitions_;
+    std::vector<std::vector<std::uint32_t>> worlds_;
     bool looks_at_states_;
     std::uint64_t all_wanted_;
     Visited visited_;
