@@ -69,6 +69,8 @@ class Bounds:
         epoch: No node goes beyond this term, ballot, view, ...
         depth: Steps from the start.
         messages: In flight at once.
+        copies: Equal messages in flight; a further one adds nothing. Without this bound a leader
+            that repeats its heartbeats has no end of states.
         states: Different states seen; the search stops soon after.
         seconds: The search stops soon after.
         memory_bytes: Of the states, as kept; the search stops soon after.
@@ -77,6 +79,7 @@ class Bounds:
     epoch: int | None = None
     depth: int | None = None
     messages: int | None = None
+    copies: int | None = None
     states: int | None = None
     seconds: float | None = None
     memory_bytes: int | None = None
@@ -312,8 +315,8 @@ class CheckResult:
         depth: Steps to the last new state.
         levels: New states by their distance from the start.
         exhausted: Every state within the bounds was seen.
-        bounds_hit: Which bounds cut something off: "epoch", "depth", "messages", "states",
-            "seconds", "memory".
+        bounds_hit: Which bounds cut something off: "epoch", "depth", "messages", "copies",
+            "states", "seconds", "memory".
         interrupted: It was told to stop.
         counterexamples: One run for each invariant that was found broken; a shortest one if the
             search was breadth first.

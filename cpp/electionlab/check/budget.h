@@ -51,6 +51,9 @@ struct Bounds {
     std::optional<Epoch> epoch{};          ///< no node goes beyond this term, ballot, ...
     std::optional<std::int64_t> depth{};   ///< steps from the start
     std::optional<std::int64_t> messages{};  ///< in flight at once
+    /// Equal messages in flight on a link; a further one adds nothing. Without, a leader that repeats
+    /// its heartbeats has no end of states.
+    std::optional<std::int64_t> copies{};
     std::optional<std::int64_t> states{};
     std::optional<double> seconds{};
     std::optional<std::int64_t> memory_bytes{};

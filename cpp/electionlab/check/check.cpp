@@ -168,6 +168,7 @@ Bounds Bounds::from_value(const Value& value) {
     bounds.epoch = bound(in, "epoch", 0);
     bounds.depth = bound(in, "depth", 0);
     bounds.messages = bound(in, "messages", 0);
+    bounds.copies = bound(in, "copies", 1);
     bounds.states = bound(in, "states", 1);
     bounds.memory_bytes = bound(in, "memory_bytes", 1);
     if (const Value& given = in.take("seconds"); !given.is_null()) {
@@ -195,6 +196,7 @@ Value Bounds::to_value() const {
     add("epoch", epoch);
     add("depth", depth);
     add("messages", messages);
+    add("copies", copies);
     add("states", states);
     add("seconds", seconds);
     add("memory_bytes", memory_bytes);

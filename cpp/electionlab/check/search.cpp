@@ -545,6 +545,9 @@ private:
             if (worker.cut_off.messages) {
                 hit("messages");
             }
+            if (worker.cut_off.copies) {
+                hit("copies");
+            }
         }
         for (std::size_t i = 0; i < settings_.sometimes.size(); ++i) {
             const auto place = witnesses_.find(i);

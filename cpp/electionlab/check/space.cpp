@@ -304,6 +304,13 @@ std::pair<std::uint32_t, bool> Space::claim(std::uint32_t history, Epoch epoch, 
     return {place->second, true};
 }
 
+bool Space::is_copy_too_many(World in_flight, MessageId message) const {
+    if (!settings_.bounds.copies) {
+        return false;
+    }
+    return std::count(in_flight.begin(), in_flight.end(), message) >= *settings_.bounds.copies;
+}
+
 void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
     const Budget& budget = settings_.budget;
     const std::uint64_t used = counters(world);
@@ -370,7 +377,15 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
                 t.broken |= std::uint64_t{1} << per_epoch_bit_;
             }
         }
-        if (plain && !claims) {
+        bool merges = false;
+        if (settings_.bounds.copies) {
+            for (const MessageId m : k.reaction.sends) {
+                // A message that is being delivered makes room for its like.
+                merges = merges || is_copy_too_many(in_flight, m);
+            }
+            worker.cut_off.copies = worker.cut_off.copies || merges;
+        }
+        if (plain && !claims && !merges) {
             t.fingerprint = shifted(k.delta.data(), takes ? message_hashes(taken) : nullptr,
                                     counter_hash(then_used) - used_hash);
         } else {
@@ -489,6 +504,9 @@ void Space::build(World world, const Transition& transition, std::vector<std::ui
         const auto first = out.begin() + static_cast<std::ptrdiff_t>(begin + head_);
         if (settings_.network == NetworkKind::duplicating &&
             std::find(first, out.end(), id) != out.end()) {
+            return;
+        }
+        if (is_copy_too_many(World(out).subspan(begin + head_), id)) {
             return;
         }
         out.push_back(id);

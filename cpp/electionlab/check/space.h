@@ -60,6 +60,7 @@ struct Transition {
 struct CutOff {
     bool epoch = false;
     bool messages = false;
+    bool copies = false;
 };
 
 class Space {
@@ -173,6 +174,8 @@ private:
     void sort_messages(std::vector<std::uint32_t>& world, std::size_t begin) const;
     const Known& known(LocalId local, Input input, Worker& worker, std::uint32_t& number);
     std::uint32_t work_out(LocalId local, Input input);
+    /// Whether a message more would be one copy too many.
+    [[nodiscard]] bool is_copy_too_many(World in_flight, MessageId message) const;
     [[nodiscard]] bool is_cut(std::uint64_t used, NodeId from, NodeId to) const {
         const std::uint64_t p = get(used, cut);
         return p != 0 && (partitions_[p - 1].cut[from - 1] >> (to - 1) & 1) != 0;

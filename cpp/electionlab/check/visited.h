@@ -76,7 +76,7 @@ private:
 
     [[nodiscard]] std::size_t place(std::uint64_t fingerprint) const {
         // The high word of a product: any size will do, and the low bits choose the part.
-        return static_cast<std::size_t>(static_cast<unsigned __int128>(fingerprint) * size_ >> 64);
+        return static_cast<std::size_t>(scale_word(fingerprint, size_));
     }
     void insert(std::uint64_t fingerprint, StateId id) {
         std::size_t i = place(fingerprint);
