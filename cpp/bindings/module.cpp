@@ -12,4 +12,5 @@ PYBIND11_MODULE(_core, m) {
     b::bind_trials(m);
     b::bind_math(m);
     b::bind_scenario(m);
+    b::bind_values(m);
 }

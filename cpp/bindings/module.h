@@ -18,6 +18,7 @@ void bind_cluster(pybind11::module_& m);
 void bind_trials(pybind11::module_& m);
 void bind_math(pybind11::module_& m);
 void bind_scenario(pybind11::module_& m);
+void bind_values(pybind11::module_& m);
 
 /// A cluster of a protocol that is a Python object; see python_protocol.h.
 std::unique_ptr<Cluster> make_python_cluster(const pybind11::object& protocol, NodeId nodes,

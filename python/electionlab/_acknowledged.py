@@ -1,8 +1,8 @@
-"""When a leader was of use: acknowledged by a majority, and not only in office.
+"""When a leader was of use: acknowledged by a quorum, and not only in office.
 
 A leader that nobody answers can be in office for ever. Liveness under partial connectivity is
 therefore judged by the changes of leader and by the time in which some leader's heartbeats were
-answered by a majority, not by one look at the end (Howard and Abraham 2020).
+answered by a quorum, not by one look at the end (Howard and Abraham 2020).
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from electionlab import _core
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,13 +22,14 @@ _ANSWERS = ("HeartbeatReply", "RoundHeartbeatReply")
 
 
 def acknowledged(trace: Trace, *, within_ms: float = 300.0) -> pd.DataFrame:
-    """The spans in which a leader was acknowledged by a majority of all members that vote.
+    """The spans in which a leader was acknowledged by a quorum.
 
-    A Raft leader is acknowledged at a moment when it acts as leader and, with itself, a majority
-    has each answered one of its heartbeats of this term within the last ``within_ms``.
+    A Raft leader is acknowledged at a moment when it acts as leader and, with itself, those that
+    have answered one of its heartbeats of this term within the last ``within_ms`` are a quorum: by
+    the option ``quorum``, or more than half of all members that vote.
 
     Args:
-        trace: A run of Raft.
+        trace: A run of Raft, with or without a resource.
         within_ms: How old an answer may be, above 0.
 
     Returns:
@@ -45,12 +48,29 @@ def acknowledged(trace: Trace, *, within_ms: float = 300.0) -> pd.DataFrame:
     """
     import pandas as pd
 
-    if trace.protocol != "raft":
-        raise ValueError(f"trace.protocol={trace.protocol!r}: must be 'raft'")
+    if trace.protocol not in ("raft", "raft_at_work"):
+        raise ValueError(f"trace.protocol={trace.protocol!r}: must be 'raft' or 'raft_at_work'")
     if not within_ms > 0:
         raise ValueError(f"within_ms={within_ms!r}: must be above 0")
-    learners = trace.recipe["protocol"]["options"].get("non_voters", [])
-    needed = (trace.nodes - len(learners)) // 2 + 1
+    options = trace.recipe["protocol"]["options"]
+    learners = set(options.get("non_voters", []))
+    voters = trace.nodes - len(learners)
+    known: dict[frozenset[int], bool] = {}
+
+    def quorum(nodes: frozenset[int]) -> bool:
+        if nodes not in known:
+            known[nodes] = _core.is_quorum(options.get("quorum", "majority"), voters, list(nodes))
+        return known[nodes]
+
+    def heard_by_quorum(times: dict[int, int]) -> int | None:
+        """The latest time since which a quorum has answered; None: it never did."""
+        since: set[int] = set()
+        for node in sorted(times, key=lambda node: -times[node]):
+            since.add(node)
+            if quorum(frozenset(since - learners)):
+                return times[node]
+        return None
+
     within = round(within_ms * 1e6)
     columns = trace.columns
     kinds, roles = trace.row_kinds, trace.roles
@@ -82,13 +102,12 @@ def acknowledged(trace: Trace, *, within_ms: float = 300.0) -> pd.DataFrame:
             continue
         if node not in epochs:
             epochs[node], heard[node] = epoch, {node: end}
-        if columns["kind"][row] != deliver or int(columns["peer"][row]) in learners:
+        if columns["kind"][row] == deliver:
+            heard[node][int(columns["peer"][row])] = now
+        since = heard_by_quorum(heard[node])
+        if since is None:
             continue
-        heard[node][int(columns["peer"][row])] = now
-        times = sorted(heard[node].values(), reverse=True)
-        if len(times) < needed:
-            continue
-        until = (now if needed == 1 else times[needed - 1]) + within
+        until = min(since + within, end)
         begin, before = open_span.get(node, (now, now))
         if before < now:
             close(node, now)
@@ -102,7 +121,7 @@ def acknowledged(trace: Trace, *, within_ms: float = 300.0) -> pd.DataFrame:
 
 
 def acknowledged_share(trace: Trace, *, within_ms: float = 300.0) -> float:
-    """The share of a run in which some leader was acknowledged by a majority, 0 to 1.
+    """The share of a run in which some leader was acknowledged by a quorum, 0 to 1.
 
     Args:
         trace: A run of Raft.

@@ -7,7 +7,7 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'catalog_at_work', 'check_distribution', 'check_options', 'deviations_of_phi', 'draw_distribution', 'drop_reasons', 'max_nodes', 'option_warnings', 'phi_of_deviations', 'roles', 'row_kinds', 'run_leader_crash', 'run_scenario', 'watch_detector']
+__all__: list[str] = ['Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'catalog_at_work', 'check_distribution', 'check_link', 'check_machine', 'check_options', 'check_resource', 'deviations_of_phi', 'draw_distribution', 'drop_reasons', 'is_quorum', 'max_nodes', 'option_warnings', 'phi_of_deviations', 'roles', 'row_kinds', 'run_leader_crash', 'run_scenario', 'watch_detector']
 class Trace:
     """
     What happened, column by column: a row for every input, message, change of view, fault and note.
@@ -367,12 +367,24 @@ def check_distribution(value: typing.Any, name: str) -> typing.Any:
     """
     A delay distribution in full form, from a number, a pair (min, max) or a dictionary.
     """
+def check_link(link: typing.Any) -> None:
+    """
+    ValueError names a bad entry of a link's settings.
+    """
+def check_machine(machine: typing.Any) -> None:
+    """
+    ValueError names a bad entry of a machine's settings.
+    """
 def check_options(protocol: str, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any]) -> typing.Any:
     """
     The options of a protocol with defaults filled in.
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it, its value and what is allowed.
+    """
+def check_resource(resource: typing.Any) -> None:
+    """
+    ValueError names a bad entry of a resource's settings.
     """
 def deviations_of_phi(phi: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]) -> typing.Any:
     """
@@ -381,6 +393,10 @@ def deviations_of_phi(phi: typing.Annotated[numpy.typing.ArrayLike, numpy.float6
 def draw_distribution(value: typing.Any, size: typing.SupportsInt | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex) -> numpy.typing.NDArray[numpy.float64]:
     """
     Draws from a delay distribution, in milliseconds: what the engine would draw.
+    """
+def is_quorum(quorum: typing.Any, voters: typing.SupportsInt | typing.SupportsIndex, votes: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]) -> bool:
+    """
+    Whether these votes are a quorum: of so many that vote, where only their number counts.
     """
 def option_warnings(protocol: str, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any]) -> list[str]:
     """

@@ -57,8 +57,9 @@ presets: Mapping[str, Preset] = MappingProxyType(
             system="Raft as in the paper",
             protocol="raft",
             options={"election_timeout_ms": (150, 300), "heartbeat_interval_ms": 75},
-            source="Ongaro and Ousterhout, USENIX ATC 2014: section 9.3 recommends 150-300 ms, and "
-            "measures with heartbeats at half of the minimum",
+            source="Ongaro and Ousterhout, USENIX ATC 2014: section 9.3 recommends 150 to 300 ms, "
+            "and measures with heartbeats at half of the minimum, 75 ms",
+            differs="logs are given and do not grow",
         ),
         "etcd": Preset(
             system="etcd 3.5 and later",
@@ -74,10 +75,10 @@ presets: Mapping[str, Preset] = MappingProxyType(
                 "reads": "confirmed",
             },
             source="etcd: --heartbeat-interval=100 (one tick), --election-timeout=1000 (T = 10 "
-            "ticks), --pre-vote=true; go.etcd.io/raft: a timeout is T + rand(T) ticks, so T to "
-            "2T - 1; CheckQuorum; ReadOnlySafe",
-            differs="a follower that votes refuses a PreVote only along with CheckQuorum, which is "
-            "always on; a leader's timeout for CheckQuorum is T on its ticks",
+            "ticks), --pre-vote=true; go.etcd.io/raft: a timeout is T + rand(T) ticks, so T to 2T "
+            "- 1, 1000 to 1900 ms; CheckQuorum; ReadOnlySafe",
+            differs="a follower that votes refuses a PreVote only along with CheckQuorum, which "
+            "is always on; a leader's timeout for CheckQuorum is T on its ticks",
         ),
         "hashicorp_raft": Preset(
             system="hashicorp/raft 1.7 (Consul, Nomad, Vault)",
@@ -91,7 +92,8 @@ presets: Mapping[str, Preset] = MappingProxyType(
                 "leader_stickiness": True,
             },
             source="hashicorp/raft config.go, DefaultConfig: HeartbeatTimeout = ElectionTimeout = "
-            "1 s, each drawn from [T, 2T); LeaderLeaseTimeout = 500 ms",
+            "1000 ms, each drawn from [T, 2T), 1000 to 2000 ms; LeaderLeaseTimeout = 500 ms; "
+            "PreVote unless PreVoteDisabled",
             differs="heartbeats are drawn from [100, 200) ms (T/10), here every 150; followers "
             "check at random intervals and not with a timer; Consul multiplies all by its "
             "raft_multiplier, 5 by default",
@@ -108,17 +110,86 @@ presets: Mapping[str, Preset] = MappingProxyType(
             },
             source="Kafka QuorumConfig: controller.quorum.fetch.timeout.ms=2000, "
             "controller.quorum.election.timeout.ms=1000, election.backoff.max.ms=1000; KIP-595, "
-            "KIP-996 (pre-vote), KAFKA-15489 (a leader resigns after 1.5 fetch timeouts)",
+            "KIP-996 (pre-vote), KAFKA-15489 (a leader resigns after 1.5 fetch timeouts, 3000 ms)",
             differs="followers fetch (long polls of at most 500 ms) instead of being sent "
-            "heartbeats, and wait the fetch timeout of 2000 ms, which is not random; a failed "
-            "candidate waits up to 1000 ms more: the range here joins the two",
+            "heartbeats, and wait the fetch timeout of 2000 ms, which is not random; a candidate "
+            "waits 1000 to 2000 ms for votes, and a failed one up to 1000 ms more: the range of "
+            "2000 to 3000 ms stands for all",
         ),
         "zookeeper": Preset(
-            system="Apache ZooKeeper 3.8",
+            system="Apache ZooKeeper 3.9, its own leader",
             protocol="zab",
-            options={"tick_time_ms": 2000},
-            source="ZooKeeper administrator's guide and zoo_sample.cfg: tickTime=2000, "
-            "initLimit=10, syncLimit=5; FastLeaderElection: finalizeWait=200 ms",
+            options={
+                "tick_time_ms": 2000,
+                "init_limit": 10,
+                "sync_limit": 5,
+                "finalize_wait_ms": 200,
+                "min_notification_interval_ms": 200,
+                "max_notification_interval_ms": 60_000,
+                "connect_retry_ms": 100,
+                "connect_tries": 5,
+            },
+            source="ZooKeeper zoo_sample.cfg: tickTime=2000, initLimit=10, syncLimit=5; "
+            "FastLeaderElection: finalizeWait=200 ms, notifications repeated after 200 to 60000 "
+            "ms; Learner: 5 tries, leaderConnectDelayDuringRetryMs=100",
+            differs="a crashed process closes its connections, which its peers see at once, and "
+            "nobody waits for syncLimit; here a crash says nothing, as a machine that loses its "
+            "power",
+        ),
+        "curator_latch": Preset(
+            system="Apache Curator 5 LeaderLatch on ZooKeeper",
+            protocol="zk_recipe",
+            options={
+                "session_timeout_ms": 40_000,
+                "tick_ms": 2000,
+                "connect_timeout_ms": (13_333, 14_333),
+                "step_down_on_disconnect": True,
+                "protected_create": True,
+                "look_interval_ms": 2000,
+            },
+            source="CuratorFrameworkFactory: curator-default-session-timeout=60000, which a "
+            "server with tickTime=2000 cuts to maxSessionTimeout = 20 ticks = 40000 ms; "
+            "ClientCnxn of a service of three: a third of the time-out to connect, 13333 ms, "
+            "after a pause of up to 1000 ms, so up to 14333 ms",
+            differs="who leads is asked for when somebody wants to know (getLeader), here every "
+            "2000 ms; the service here is one machine, not an ensemble that elects",
+        ),
+        "kafka_zookeeper": Preset(
+            system="Apache Kafka 2.5 to 3.9 with ZooKeeper, its controller",
+            protocol="zk_lock",
+            options={
+                "session_timeout_ms": 18_000,
+                "tick_ms": 2000,
+                "connect_timeout_ms": (6000, 7000),
+                "flavour": "kafka",
+                "step_down_on_disconnect": False,
+            },
+            source="Kafka: zookeeper.session.timeout.ms=18000 (KIP-537; 6000 before 2.5); "
+            "zoo_sample.cfg: tickTime=2000; ClientCnxn of a service of three: a third of the "
+            "time-out to connect, 6000 ms, after a pause of up to 1000 ms, so up to 7000 ms",
+            differs="the service here is one machine, not an ensemble that elects",
+        ),
+        "yarn": Preset(
+            system="Apache Hadoop 3 YARN, the active ResourceManager",
+            protocol="zk_lock",
+            options={
+                "session_timeout_ms": 10_000,
+                "tick_ms": 2000,
+                "connect_timeout_ms": (3333, 4333),
+                "flavour": "yarn",
+                "step_down_on_disconnect": False,
+                "fence_timeout_ms": 1,
+                "unfenced": "goes_on",
+                "rejoin_delay_ms": 1000,
+            },
+            source="YarnConfiguration: yarn.resourcemanager.zk-timeout-ms=10000; "
+            "ActiveStandbyElector: SLEEP_AFTER_FAILURE_TO_BECOME_ACTIVE=1000; zoo_sample.cfg: "
+            "tickTime=2000; ClientCnxn of a service of three: a third of the time-out to connect, "
+            "3333 ms, after a pause of up to 1000 ms, so up to 4333 ms",
+            differs="a ResourceManager ignores the call to fence the last one, whose writes its "
+            "store refuses; here it is asked, and waited for 1 ms. HDFS's failover controller "
+            "does fence (5000 ms for the request, then dfs.ha.fencing.methods). The service here "
+            "is one machine, not an ensemble that elects",
         ),
         "kubernetes": Preset(
             system="Kubernetes client-go leader election (controller manager, scheduler)",
@@ -127,9 +198,13 @@ presets: Mapping[str, Preset] = MappingProxyType(
                 "lease_duration_ms": 15_000,
                 "renew_deadline_ms": 10_000,
                 "retry_period_ms": 2_000,
+                "jitter_percent": 120,
+                "request_timeout_ms": 5_000,
             },
-            source="k8s.io/component-base: LeaseDuration=15s, RenewDeadline=10s, RetryPeriod=2s; "
-            "client-go tools/leaderelection: JitterFactor=1.2",
+            source="k8s.io/component-base: LeaseDuration=15 s, RenewDeadline=10 s, RetryPeriod=2 "
+            "s; client-go tools/leaderelection: JitterFactor=1.2, that is 120 %; the controller "
+            "manager's client for the lease: Timeout = RenewDeadline / 2, 5 s",
+            differs="the API server and its store are one machine here",
         ),
     }
 )

@@ -136,11 +136,20 @@ class Resource:
             gives to whoever takes over.
         work_interval_ms: Time from a write to the next job; above 0.
         work_ms: Time a job takes, from its start to its write; above 0.
+
+    Raises:
+        ValueError: A value is not one of these; the message names it.
     """
 
     fencing: str = "token"
     work_interval_ms: float = 20.0
     work_ms: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is None:
+                raise ValueError(f"{name}=None: must be given")
+        _core.check_resource(plain(self))
 
 
 # --- links and machines ---------------------------------------------------------------------------
@@ -157,6 +166,9 @@ class Link:
         reorder_probability: Chance that a message is held up by reorder_delay_ms on top.
         reorder_delay_ms: By how much.
         fifo: Whether a message never overtakes an earlier one of the same direction.
+
+    Raises:
+        ValueError: A value is out of range; the message names it.
     """
 
     one_way_delay_ms: DelayLike | None = None
@@ -166,6 +178,9 @@ class Link:
     reorder_delay_ms: DelayLike | None = None
     fifo: bool | None = None
 
+    def __post_init__(self) -> None:
+        _core.check_link(plain(self))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Network(Link):
@@ -173,14 +188,27 @@ class Network(Link):
 
     Attributes:
         links: Exceptions, ``{(sender, receiver): Link(...)}``.
+
+    Raises:
+        ValueError: A value is out of range, or an exception is none; the message names it.
     """
 
     one_way_delay_ms: DelayLike | None = (5.0, 10.0)
     links: Mapping[tuple[int, int], Link] | None = None
 
+    def __post_init__(self) -> None:
+        config = self.to_config()
+        _core.check_link({name: value for name, value in config.items() if name != "links"})
+        for ends in self.links or {}:
+            for name, node in zip(("sender", "receiver"), ends, strict=True):
+                whole_number(name, node, 1, _core.max_nodes)
+            if ends[0] == ends[1]:
+                raise ValueError(f"links={{{ends!r}: ...}}: must be between two different nodes")
+
     def to_config(self) -> dict[str, Any]:
         """The engine's form."""
-        config = dict(plain(dataclasses.replace(self, links=None)))
+        config = dict(plain({f.name: getattr(self, f.name) for f in dataclasses.fields(Link)}))
+        config = {name: value for name, value in config.items() if value is not None}
         config["links"] = []
         if not isinstance(self.links, (Mapping, type(None))):
             raise ValueError(f"links={self.links!r}: must be a dict {{(sender, receiver): Link}}")
@@ -205,6 +233,9 @@ class Machine:
         clock_offset_ms: What its clock shows at time 0.
         clock_drift_ppm: How much faster its clock runs, in parts per million, or a pair to draw
             from once a run.
+
+    Raises:
+        ValueError: A value is out of range; the message names it.
     """
 
     write_delay_ms: DelayLike | None = None
@@ -213,6 +244,9 @@ class Machine:
     start_ms: DelayLike | None = None
     clock_offset_ms: float | None = None
     clock_drift_ppm: float | tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        _core.check_machine(plain(self))
 
 
 # --- what is done to a cluster --------------------------------------------------------------------

@@ -94,10 +94,13 @@ def test_rings_of_ids_take_an_order_and_initiators(protocol: Any) -> None:
     assert hops == {(3, 1), (1, 4), (4, 2), (2, 3)}
     for options, said in [
         ({"order": [1, 2, 3]}, r"order=\[1, 2, 3\]: must hold every node from 1 to 4"),
-        ({"order": [1, 2, 3, 3]}, "order=3: must hold each node once"),
+        (
+            {"order": [1, 2, 3, 3]},
+            r"order=\[1, 2, 3, 3\]: must hold each node once, and has 3 twice",
+        ),
         ({"order": [2**32 + 1, 2, 3, 4]}, "order=4294967297: must be at most"),
         ({"order": [1.0, 2, 3, 4]}, "order=1.0: must be a whole number"),
-        ({"initiators": [5]}, "initiators=5: must hold nodes from 1 to 4"),
+        ({"initiators": [5]}, r"initiators=\[5\]: must hold nodes from 1 to 4"),
     ]:
         with pytest.raises(ValueError, match=said):
             protocol(4, **options)
@@ -152,7 +155,83 @@ def golden_runs(name: str) -> dict[str, str]:
         hashes[f"{nodes} nodes, {'faults' if faults else 'calm'}"] = (
             f"{cluster.trace.hash()} after {cluster.events} events"
         )
+    cluster = run_with_every_fault(name)
+    hashes["5 nodes, every kind of fault"] = f"{cluster.trace.hash()} after {cluster.events} events"
     return hashes
+
+
+#: Rings and floods that wait for messages only, as set here.
+WITHOUT_TIMERS = {
+    "chang_roberts", "flood_max", "franklin", "hirschberg_sinclair", "itai_rodeh", "le_lann",
+    "peterson",
+}  # fmt: skip
+
+
+def run_with_every_fault(name: str) -> el.Cluster:
+    """Each kind of docs/faults.md at least once."""
+    cluster = el.Cluster(
+        el.make_protocol(name, 5),
+        seed=1982,
+        network=el.Network(
+            one_way_delay_ms=(3, 9),
+            loss_probability=0.02,
+            duplicate_probability=0.03,
+            reorder_probability=0.05,
+            reorder_delay_ms=(10, 40),
+            links={(1, 2): el.Link(one_way_delay_ms=el.pareto(4, 2.5)), (2, 1): el.Link(fifo=True)},
+        ),
+        machine=el.Machine(write_delay_ms=(0, 2), timer_lateness_ms=(0, 1), clock_offset_ms=70),
+        machines={4: el.Machine(processing_ms=0.5, start_ms=30, clock_drift_ppm=2000)},
+        write_mode="pipelined",
+        actions=[
+            el.at_random(el.crash("random"), every_ms=1200, repair_after_ms=(50, 300), keep_up=3),
+            el.at_random(el.pause("random"), every_ms=900, repair_after_ms=(50, 400), keep_up=3),
+            el.at_random(el.cut(), every_ms=700, repair_after_ms=(100, 400)),
+            el.at_random(el.partition(), every_ms=1500, repair_after_ms=(100, 400)),
+            el.at_random(el.slow("random", (2, 12)), every_ms=1000, repair_after_ms=300),
+            el.at_random(el.disk("random", (5, 60)), every_ms=1000, repair_after_ms=300),
+            el.at_random(el.clock("random", offset_ms=400), every_ms=900, repair_after_ms=500),
+            el.at_random(el.clock("random", drift_ppm=-40_000), every_ms=900),
+            el.at(300, el.partition([1, 2], [3, 4, 5])),
+            el.at(450, el.heal()),
+            el.at(600, el.crash(3)),
+            el.at(800, el.restart(3, lose_disk=True)),
+            el.at(1500, el.link(el.Link(loss_probability=0.2, fifo=True))),
+            el.at(2500, el.link(el.Link(loss_probability=0.01, fifo=False))),
+        ],
+    )
+    if name not in WITHOUT_TIMERS:
+        cluster.fire(soonest(cluster, "timer"))
+    cluster.duplicate(soonest(cluster, "message"))
+    cluster.delay(soonest(cluster, "message"), 25.0)
+    cluster.deliver(soonest(cluster, "message"))
+    cluster.drop(soonest(cluster, "message"))
+    cluster.run_for(5000)
+    return cluster
+
+
+def soonest(cluster: el.Cluster, kind: str) -> Any:
+    """What happens next of a kind, once there is such a thing; a message that has left its node."""
+    while True:
+        for event in cluster.pending:
+            if event.kind != kind:
+                continue
+            if kind == "timer" or event.sent_ms <= cluster.now_ns / 1e6:
+                return event
+        assert cluster.step() is not None
+        assert cluster.now_ns < 10**9
+
+
+@pytest.mark.parametrize("name", el.PROTOCOLS)
+def test_the_golden_run_has_every_kind_of_fault(name: str) -> None:
+    cluster = run_with_every_fault(name)
+    report = cluster.fault_report
+    wanted = {
+        "crash", "restart", "pause", "resume", "partition", "heal", "cut", "mend", "link", "clock",
+        "slow", "disk", "duplicate", "delay", "deliver", "drop",
+    }  # fmt: skip
+    wanted |= set() if name in WITHOUT_TIMERS else {"fire"}
+    assert wanted <= {kind for kind, count in report["actions"].items() if count["effective"]}
 
 
 @pytest.mark.parametrize("name", el.PROTOCOLS)
@@ -234,3 +313,62 @@ def test_catalogue_says_what_the_fields_and_limits_are() -> None:
         assert protocol(most).nodes == most
         with pytest.raises(ValueError, match=f"nodes={most + 1}: must be .* from 1 to {most}"):
             protocol(most + 1)
+
+
+# --- signs of life that come too late -------------------------------------------------------------
+
+LATE = {
+    "bully": {"heartbeat_interval_ms": 200},
+    "garcia_molina": {"check_interval_ms": 200},
+    "heartbeat": {"heartbeat_interval_ms": 200},
+    "invitation": {"check_interval_ms": 200},
+    "multi_paxos": {"heartbeat_interval_ms": 150},
+    "omega": {"heartbeat_interval_ms": 150},
+    "raft": {"heartbeat_interval_ms": 150},
+    "ring": {"heartbeat_interval_ms": 200},
+    "swim": {"ping_timeout_ms": 200},
+    "viewstamped": {"heartbeat_interval_ms": 200},
+}
+
+
+@pytest.mark.parametrize("name", LATE)
+def test_signs_of_life_that_come_too_late_are_allowed_with_a_warning(name: str) -> None:
+    """One rule for all: it is seen what happens, safety holds, and time goes on."""
+    ((option, value),) = LATE[name].items()
+    with pytest.warns(UserWarning, match=rf"{option}={value}(\.0)?: not below \w+="):
+        protocol = el.make_protocol(name, 5, LATE[name])
+    cluster = el.Cluster(protocol, seed=4)
+    cluster.run(until=20_000)
+    assert cluster.events < 100_000
+    assert cluster.metrics["first_leader_ms"] is not None
+    assert cluster.violations() == []
+    below = type(protocol)(5, **{option: value - 1})
+    assert below.options[option] == value - 1
+
+
+def test_every_protocol_with_signs_of_life_and_a_silence_is_held_to_that_rule() -> None:
+    signs = {"heartbeat_interval_ms", "check_interval_ms", "ping_timeout_ms"}
+    with_both = {
+        name
+        for name, cls in el.PROTOCOLS.items()
+        if signs & {option["name"] for option in cls.about["options"]}
+    }
+    assert with_both == set(LATE)
+
+
+# --- what is compared is comparable ---------------------------------------------------------------
+
+#: They notice no failure: nothing in their options is a time after which somebody is suspected.
+WITHOUT_SUSPICION = {
+    "chang_roberts", "flood_max", "franklin", "hirschberg_sinclair", "itai_rodeh", "le_lann",
+    "paxos", "peterson",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", el.PROTOCOLS)
+def test_a_comparison_sets_the_time_outs_of_every_protocol_that_has_some(name: str) -> None:
+    """A protocol that was forgotten would silently run with its own time-outs."""
+    fast, slow = (el.comparable(name, timeout_ms=t).options for t in (500, 1000))
+    changed = {option for option in fast if fast[option] != slow[option]}
+    assert bool(changed) == (name not in WITHOUT_SUSPICION)
+    assert {name for name in WITHOUT_SUSPICION if el.PROTOCOLS[name].about["fails_over"]} == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -118,8 +119,62 @@ def test_acknowledged_counts_voters_only_and_refuses_what_it_cannot_judge() -> N
         el.acknowledged(cluster.trace, within_ms=0)
     bully = el.Cluster(el.Bully(nodes=3), seed=1)
     bully.run(until=10)
-    with pytest.raises(ValueError, match=r"trace.protocol='bully': must be 'raft'"):
+    with pytest.raises(ValueError, match=r"trace.protocol='bully': must be 'raft' or"):
         el.acknowledged(bully.trace)
+
+
+@pytest.mark.parametrize(
+    ("quorum", "beside", "share"),
+    [
+        (el.Quorum.weighted([3, 1, 1, 1, 1]), [2], 1.0),  # 4 of 7
+        (el.Quorum.weighted([3, 1, 1, 1, 1], needed=6), [2], 0.0),
+        (el.Quorum.weighted([1, 3, 1, 1, 1]), [3, 4], 0.0),  # three of five, but 3 of 7
+        (el.Quorum.at_least(4), [2, 3], 0.0),
+        (el.Quorum.at_least(4), [2, 3, 4], 1.0),
+        (el.Quorum.sets([[1, 2], [1, 3], [2, 3]]), [3], 1.0),
+        (el.Quorum.sets([[1, 2], [1, 3], [2, 3]]), [4, 5], 0.0),
+        (el.Quorum.grid(2, 2), [2, 3], 1.0),  # 1 2 / 3 4
+        (el.Quorum.grid(2, 2), [2, 5], 0.0),
+        (el.Quorum.weighted([5, 1, 1, 1, 1]), [], 1.0),  # a quorum by itself
+    ],
+)
+def test_acknowledged_asks_the_quorum_of_the_run(
+    quorum: el.Quorum, beside: list[int], share: float
+) -> None:
+    cluster = el.Cluster(el.Raft(nodes=5, quorum=quorum), seed=1, initial_leader=1)
+    cluster.cut(1, [n for n in range(2, 6) if n not in beside], both_ways=True)
+    others = list(range(2, 6))
+    for n in others:  # nobody else is elected
+        cluster.cut(n, [m for m in others if m != n])
+    cluster.run(until=2000)
+    found = el.acknowledged(cluster.trace)
+    assert set(found["node"]) == ({1} if share else set())
+    assert el.acknowledged_share(cluster.trace) == pytest.approx(share, abs=0.04)
+
+
+def test_who_is_down_or_paused_is_not_acknowledged() -> None:
+    for done in (el.crash(1), el.pause(1)):
+        cluster = el.Cluster(
+            el.Raft(nodes=5, quorum=el.Quorum.weighted([5, 1, 1, 1, 1])), seed=1, initial_leader=1
+        )
+        cluster.run(until=100)
+        cluster.act(done)
+        cluster.run(until=400)
+        assert el.acknowledged(cluster.trace)[["from_ms", "to_ms"]].to_numpy().tolist() == [
+            [0.0, 100.0]
+        ]
+
+
+def test_leaders_at_work_are_acknowledged_as_without_work() -> None:
+    shares = []
+    for protocol in (el.Raft(nodes=3), el.Raft(nodes=3).at_work(el.Resource())):
+        cluster = el.Cluster(protocol, seed=1, initial_leader=1)
+        cluster.run(until=300)
+        cluster.partition([1], [2, 3])
+        cluster.run(until=1000)
+        shares.append(el.acknowledged_share(cluster.trace))
+    assert 0.5 < shares[0] < 1.0
+    assert shares[1] == pytest.approx(shares[0], abs=0.1)
 
 
 def test_quorums_are_values() -> None:
@@ -133,6 +188,13 @@ def test_quorums_are_values() -> None:
     assert el.Raft(nodes=4, quorum=unsafe).options["quorum"] == {"at_least": 2, "unsafe": True}
     weighted = el.Quorum.weighted([2, 1, 1], needed=3)
     assert el.Raft(nodes=3, quorum=weighted).options["quorum"]["needed"] == 3
+    for quorum, nodes, said in [
+        (el.Quorum.grid(2, 3), 5, r'quorum={"grid": \[2, 3\]}: rows times columns must be at most'),
+        (el.Quorum.sets([[1, 1, 2]]), 3, "no set may hold a node twice"),
+        (el.Quorum.sets([[1, 2], [2, 9]]), 3, "must be sets of nodes from 1 to 3"),
+    ]:
+        with pytest.raises(ValueError, match=said):
+            el.Raft(nodes=nodes, quorum=quorum)
     for bad in (el.Quorum.at_least(2), el.Quorum.sets([[1, 2], [3, 4]])):
         with pytest.raises(ValueError, match=r"quorum=.*share no node"):
             el.Raft(nodes=4, quorum=bad)
@@ -166,6 +228,40 @@ def test_presets_run_or_say_what_is_missing(name: str) -> None:
     cluster.crash("leader")
     assert cluster.run_until_leader(120_000, agreed=True)
     assert cluster.violations() == []
+
+
+def stated(text: str) -> set[float]:
+    """The numbers of a text; those in seconds in ms as well."""
+    found = re.findall(r"(?<![\w.])(\d+(?:\.\d+)?)( s\b)?", text)
+    return {float(n) for n, _ in found} | {float(n) * 1000 for n, unit in found if unit}
+
+
+@pytest.mark.parametrize("name", list(el.presets))
+def test_every_number_of_a_preset_stands_in_its_source(name: str) -> None:
+    preset = el.presets[name]
+    numbers = stated(f"{preset.source}; {preset.differs}")
+    for option, value in preset.options.items():
+        for number in value if isinstance(value, tuple) else (value,):
+            if not isinstance(number, (bool, str)):
+                assert number in numbers, f"{option}={number!r} of {preset.source!r}"
+    assert preset.differs
+
+
+#: What a preset may leave to the laboratory's defaults: what its options do not use, or data.
+LEFT = {
+    "raft": {"tick_ms"},  # a policy without ticks
+    "zk_lock": {"fence_timeout_ms", "rejoin_delay_ms"},  # yarn's
+}
+
+
+@pytest.mark.parametrize("name", list(el.presets))
+def test_a_preset_sets_every_time_and_limit_that_matters(name: str) -> None:
+    preset = el.presets[name]
+    options = el.protocols.PROTOCOLS[preset.protocol].about["options"]
+    numbers = {o["name"]: o for o in options if o["type"] in ("ms", "range_ms", "integer")}
+    unset = {o for o, info in numbers.items() if info["default"] and o not in preset.options}
+    yarn = preset.options.get("flavour") == "yarn"
+    assert unset <= (set() if yarn else LEFT.get(preset.protocol, set()))
 
 
 def test_presets_of_raft_elect_within_what_their_timing_says() -> None:

@@ -51,6 +51,18 @@ bool meet_by_enumeration(const Quorum& a, const Quorum& b, NodeId nodes) {
     return true;
 }
 
+// The rows and columns of what `Quorum::grid` makes; no rows: these sets are something else.
+std::pair<NodeId, NodeId> sides_of(const std::vector<IdList>& sets) {
+    for (NodeId rows = 1; rows <= std::min<std::size_t>(sets.size(), longest_side); ++rows) {
+        const std::size_t columns = sets.size() / rows;
+        if (columns * rows == sets.size() && columns <= longest_side &&
+            Quorum::grid(rows, static_cast<NodeId>(columns)).sets == sets) {
+            return {rows, static_cast<NodeId>(columns)};
+        }
+    }
+    return {0, 0};
+}
+
 }  // namespace
 
 Quorum Quorum::weighted(std::vector<std::int64_t> node_weights, std::int64_t least) {
@@ -126,8 +138,22 @@ void Quorum::validate(NodeId nodes, std::string_view name) const {
                 return node >= 1 && node <= nodes;
             });
         };
+        if (const auto [rows, columns] = sides_of(sets); rows * columns > nodes) {
+            invalid(std::string(name),
+                    show(Value::Dict{{"grid", Value::List{rows, columns}}}),
+                    "rows times columns must be at most the " + all + " nodes, and are " +
+                        std::to_string(rows * columns));
+        }
         if (sets.empty() || !std::all_of(sets.begin(), sets.end(), fits)) {
             refuse("must be sets of nodes from 1 to " + all + ", none of them empty");
+        }
+        const auto repeats = [](const IdList& set) {
+            return std::any_of(set.begin(), set.end(), [&](NodeId node) {
+                return std::count(set.begin(), set.end(), node) > 1;
+            });
+        };
+        if (std::any_of(sets.begin(), sets.end(), repeats)) {
+            refuse("no set may hold a node twice");
         }
     }
     if (!unsafe && !intersect(*this, *this, nodes)) {

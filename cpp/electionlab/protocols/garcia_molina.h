@@ -3,7 +3,8 @@
 //
 // Source:      H. Garcia-Molina, "Elections in a Distributed Computing System", IEEE Transactions on
 //              Computers C-31(1), 1982, sections II and III and appendix I (the Bully Election
-//              Algorithm).
+//              Algorithm). Only the paper's beginning could be read; what follows it, and the
+//              numbers of its sections, are from its widely known content.
 // Modelled:    the states Down, Election, Reorganization and Normal; the calls AreYouThere,
 //              AreYouNormal, Halt, NewCoordinator and Ready, one after the other in the order of his
 //              loops; the procedures Election, Recovery, Check and Timeout; the node that halted this
@@ -44,6 +45,14 @@ struct GarciaMolinaOptions {
                "holds an election; above check_interval_ms.");
     }
     void validate(NodeId nodes) const;
+    [[nodiscard]] std::vector<std::string> warnings() const {
+        if (check_interval < coordinator_timeout) {
+            return {};
+        }
+        return {"check_interval_ms=" + show(check_interval.to_ms()) +
+                ": not below coordinator_timeout_ms=" + show(coordinator_timeout.to_ms()) +
+                ", so members may suspect a coordinator that is alive"};
+    }
 };
 
 struct GarciaMolina {

@@ -16,10 +16,11 @@ void check_ids(const char* name, const std::vector<NodeId>& ids, NodeId nodes) {
     std::vector<bool> seen(nodes + std::size_t{1});
     for (const NodeId id : ids) {
         if (id < 1 || id > nodes) {
-            invalid(name, std::to_string(id), "must hold nodes from 1 to " + std::to_string(nodes));
+            invalid(name, show(to_value(ids)), "must hold nodes from 1 to " + std::to_string(nodes));
         }
         if (seen[id]) {
-            invalid(name, std::to_string(id), "must hold each node once");
+            invalid(name, show(to_value(ids)),
+                    "must hold each node once, and has " + std::to_string(id) + " twice");
         }
         seen[id] = true;
     }

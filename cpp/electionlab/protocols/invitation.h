@@ -3,7 +3,8 @@
 //
 // Source:      H. Garcia-Molina, "Elections in a Distributed Computing System", IEEE Transactions on
 //              Computers C-31(1), 1982, section IV and appendix II (the Invitation Election
-//              Algorithm).
+//              Algorithm). Only the paper's beginning could be read; the rest is from its widely
+//              known content, compared with two public implementations.
 // Modelled:    the states Down, Election, Reorganization and Normal; group numbers, unique because
 //              they are made of the coordinator and of a counter that survives its crashes; the calls
 //              AreYouCoordinator, AreYouThere, Invitation, Accept and Ready; the procedures Check,
@@ -55,6 +56,14 @@ struct InvitationOptions {
                "check_interval_ms.");
     }
     void validate(NodeId nodes) const;
+    [[nodiscard]] std::vector<std::string> warnings() const {
+        if (check_interval < coordinator_timeout) {
+            return {};
+        }
+        return {"check_interval_ms=" + show(check_interval.to_ms()) +
+                ": not below coordinator_timeout_ms=" + show(coordinator_timeout.to_ms()) +
+                ", so members may suspect a coordinator that is alive"};
+    }
 };
 
 /// A group's name: no coordinator uses a number twice.

@@ -21,10 +21,9 @@ void MultiPaxosOptions::validate(NodeId) const {
     if (heartbeat_interval.ns <= 0) {
         invalid("heartbeat_interval_ms", show(heartbeat_interval.to_ms()), "must be above 0");
     }
-    if (failure_timeout.min <= heartbeat_interval) {
+    if (failure_timeout.min.ns <= 0) {
         invalid("failure_timeout_ms", show(detail::option_value(failure_timeout)),
-                "both ends must be above heartbeat_interval_ms, which is " +
-                    show(heartbeat_interval.to_ms()));
+                "both ends must be above 0");
     }
     if (patience == Patience::ranked && rank_step.ns <= 0) {
         invalid("rank_step_ms", show(rank_step.to_ms()),

@@ -63,6 +63,9 @@ struct MultiPaxosOptions {
     }
     /// Throws `InvalidArgument` naming the option.
     void validate(NodeId nodes) const;
+    [[nodiscard]] std::vector<std::string> warnings() const {
+        return late_heartbeats(heartbeat_interval, "failure_timeout_ms", failure_timeout);
+    }
 
     [[nodiscard]] TimerSpec patience_of(NodeId node) const {
         return patience == Patience::random

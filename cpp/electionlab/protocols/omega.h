@@ -44,6 +44,9 @@ struct OmegaOptions {
                "By how much a time-out grows each time that it ran out; above 0.");
     }
     void validate(NodeId nodes) const;
+    [[nodiscard]] std::vector<std::string> warnings() const {
+        return late_heartbeats(heartbeat_interval, "timeout_ms", timeout);
+    }
 };
 
 struct Omega {

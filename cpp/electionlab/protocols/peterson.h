@@ -4,7 +4,8 @@
 // Source:      G. L. Peterson, "An O(n log n) Unidirectional Algorithm for the Circular Extrema
 //              Problem", ACM TOPLAS 4(4), 1982, pages 758-762; D. Dolev, M. Klawe and M. Rodeh, "An
 //              O(n log n) Unidirectional Distributed Algorithm for Extrema Finding in a Circle",
-//              Journal of Algorithms 3(3), 1982, pages 245-260: its first algorithm.
+//              Journal of Algorithms 3(3), 1982, pages 245-260: its first algorithm. Neither paper
+//              could be read in full: their rules are from their widely known content.
 // Modelled:    both, found independently, and Peterson's improved one; see `PetersonVariant`. Ids
 //              in any order; any set of initiators; the announcement, which goes once round.
 // Left out:    how the need of an election is noticed: an election takes place at the start only,

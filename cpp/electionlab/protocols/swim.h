@@ -56,6 +56,13 @@ struct SwimOptions {
                "Updates on one message; 1 to 1000.");
     }
     void validate(NodeId nodes) const;
+    [[nodiscard]] std::vector<std::string> warnings() const {
+        if (ping_timeout < period) {
+            return {};
+        }
+        return {"ping_timeout_ms=" + show(ping_timeout.to_ms()) + ": not below period_ms=" +
+                show(period.to_ms()) + ", so nobody is ever asked to ping in another's place"};
+    }
 };
 
 struct Swim {

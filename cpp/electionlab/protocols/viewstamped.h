@@ -55,6 +55,9 @@ struct ViewstampedOptions {
     }
     /// Throws `InvalidArgument` naming the option.
     void validate(NodeId nodes) const;
+    [[nodiscard]] std::vector<std::string> warnings() const {
+        return late_heartbeats(heartbeat_interval, "primary_timeout_ms", primary_timeout);
+    }
 };
 
 struct Viewstamped {

@@ -5,7 +5,9 @@
 //              primary-backup systems", DSN 2011, phases 0 to 2; A. Medeiros, "ZooKeeper's atomic
 //              broadcast protocol: Theory and practice", 2012, sections 3 and 4; and ZooKeeper's
 //              own rules where they differ: FastLeaderElection, Leader, LearnerHandler and Learner
-//              of its server (3.9).
+//              of its server (3.9). These were read for the most part; the papers were not, and
+//              their phases are from their widely known content. Discovery was compared with the
+//              specification of the protocol in TLA+ that ZooKeeper publishes.
 // Modelled:    votes ordered by (peer epoch, zxid, server), rounds (the logical clock),
 //              notifications with the sender's state, the quorum and the wait that finalises it,
 //              back-off of repeated notifications, late joiners that find the ensemble, the epoch

@@ -142,7 +142,10 @@ TEST_CASE("quorum: a grid's quorums are a row and a column, and any two share a 
     CHECK_FALSE(two_by_three.is_met(nodes_of(0b000111, 6), 6));
     CHECK_FALSE(two_by_three.is_met(nodes_of(0b011011, 6), 6));  // two columns, four nodes
     CHECK(read(Value::Dict{{"grid", Value::List{2, 3}}}) == two_by_three);
-    CHECK(refusal(two_by_three, 5).find("from 1 to 5") != std::string::npos);
+    CHECK(refusal(two_by_three, 5).find("={\"grid\": [2, 3]}: rows times columns must be at most "
+                                        "the 5 nodes, and are 6") != std::string::npos);
+    CHECK(refusal(Quorum::of_sets({{1, 2}, {2, 9}}), 5).find("from 1 to 5") != std::string::npos);
+    CHECK(refusal(Quorum::of_sets({{1, 2, 1}}), 5).find("a node twice") != std::string::npos);
     for (NodeId rows = 1; rows <= 4; ++rows) {
         for (NodeId columns = 1; columns <= 4; ++columns) {
             const Quorum grid = Quorum::grid(rows, columns);

@@ -175,11 +175,11 @@ TEST_CASE("le_lann: an order must be a permutation, initiators nodes", "[le_lann
     CHECK_THROWS_WITH(check(Dict{{"order", List{1, 2}}}),
                       contains("order=[1, 2]") && contains("every node from 1 to 3"));
     CHECK_THROWS_WITH(check(Dict{{"order", List{1, 2, 2}}}),
-                      contains("order=2") && contains("each node once"));
+                      contains("order=[1, 2, 2]: ") && contains("has 2 twice"));
     CHECK_THROWS_WITH(check(Dict{{"order", List{0, 1, 2}}}),
-                      contains("order=0") && contains("from 1 to 3"));
-    CHECK_THROWS_WITH(check(Dict{{"initiators", List{4}}}), contains("initiators=4"));
-    CHECK_THROWS_WITH(check(Dict{{"initiators", List{2, 2}}}), contains("initiators=2"));
+                      contains("order=[0, 1, 2]") && contains("from 1 to 3"));
+    CHECK_THROWS_WITH(check(Dict{{"initiators", List{4}}}), contains("initiators=[4]"));
+    CHECK_THROWS_WITH(check(Dict{{"initiators", List{2, 2}}}), contains("initiators=[2, 2]"));
     const std::int64_t wraps_to_1 = (std::int64_t{1} << 32) + 1;
     CHECK_THROWS_WITH(check(Dict{{"order", List{wraps_to_1, 2, 3}}}),
                       contains("order=4294967297") && contains("at most 4294967295"));

@@ -182,8 +182,8 @@ TEST_CASE("omega: a leader known from the start keeps the lead", "[omega]") {
 TEST_CASE("omega: bad options are refused by name", "[omega][errors]") {
     CHECK_THROWS_WITH(Story("omega", 3, Dict{{"heartbeat_interval_ms", 0}}),
                       contains("heartbeat_interval_ms=0") && contains("above 0"));
-    CHECK_THROWS_WITH(Story("omega", 3, Dict{{"timeout_ms", 50}}),
-                      contains("timeout_ms=50") && contains("above heartbeat_interval_ms"));
+    CHECK_THROWS_WITH(Story("omega", 3, Dict{{"timeout_ms", 0}}),
+                      contains("timeout_ms=0") && contains("above 0"));
     CHECK_THROWS_WITH(Story("omega", 3, Dict{{"timeout_increment_ms", 0}}),
                       contains("timeout_increment_ms=0") && contains("above 0"));
 }
