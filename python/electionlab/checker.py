@@ -90,7 +90,8 @@ class CheckedState(NamedTuple):
 
     Attributes:
         nodes: Of each actor, node 1 first, a dict: node, role, leader, epoch, disk, durable,
-            memory, timers (the armed ones).
+            memory, timers (the armed ones). The memory of a node that is down is empty; None in
+            protocols written in Python.
         messages: In flight, each a dict: from, to, kind, fields.
         partition: What is cut: ``"1 2 | 3"``; empty when nothing is.
     """
@@ -121,7 +122,7 @@ Predicate = Callable[[CheckedState], bool]
 
 
 class Run:
-    """A run that the checker found: its steps, its states, and a cluster that stands anywhere in it.
+    """A run that the checker found: its steps, its states, and a cluster anywhere in it.
 
     Attributes:
         name: The invariant that its last step breaks, or what its last state shows.
@@ -149,10 +150,10 @@ class Run:
         return len(self.steps)
 
     def __repr__(self) -> str:
-        return f"<Run to {self.name} in {len(self.steps)} steps>"
+        return f"<Run to {self.name} in {_steps(len(self))}>"
 
     def __str__(self) -> str:
-        lines = [f"{self.name}, {len(self.steps)} steps:"]
+        lines = [f"{self.name}, {_steps(len(self))}:"]
         for number, reasons in enumerate(self._told(), 1):
             lines.append(f"{number:>4}  " + ("\n" + " " * 10).join(reasons))
         return "\n".join(lines)
@@ -166,8 +167,8 @@ class Run:
         begin = events[0]
         for step, end in zip(self.steps, events[1:], strict=True):
             rows = frame[(frame["step"] > begin) & (frame["step"] <= end)]
-            notes = [str(text) for text in rows.loc[rows["event"] == "note", "note"]]
-            told.append([in_words(step)] + notes)
+            notes = [str(text) for text in rows.loc[rows["kind"] == "note", "text"]]
+            told.append([in_words(step), *notes])
             begin = end
         return told
 
@@ -211,7 +212,18 @@ class Run:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the run as a trace file, which `electionlab replay` repeats."""
-        self.cluster().save(path)
+        self.trace.save(path)
+
+
+def _words(fields: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} ({_words(value)})" if isinstance(value, Mapping) else f"{name} {value}"
+        for name, value in fields.items()
+    )
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
 
 
 def in_words(step: Mapping[str, Any]) -> str:
@@ -219,15 +231,14 @@ def in_words(step: Mapping[str, Any]) -> str:
     kind = step["step"]
     if "message" in step:
         m = step["message"]
-        fields = ", ".join(f"{name} {value}" for name, value in m["fields"].items())
-        what = m["kind"] + (f"({fields})" if fields else "")
+        what = m["kind"] + (f"({_words(m['fields'])})" if m["fields"] else "")
         return {
             "deliver": f"node {m['to']} receives {what} from node {m['from']}",
             "arrive_in_vain": f"{what} from node {m['from']} does not reach node {m['to']}",
             "lose": f"{what} from node {m['from']} to node {m['to']} is lost",
             "duplicate": f"{what} from node {m['from']} to node {m['to']} is copied",
         }[kind]
-    node = step.get("node")
+    node: Any = step.get("node")
     if kind == "fire":
         about = f" about node {step['about']}" if "about" in step else ""
         return f"node {node}: timer {step['timer']}{about} fires"
@@ -237,7 +248,7 @@ def in_words(step: Mapping[str, Any]) -> str:
             " ".join(str(n) for n in group) for group in step["groups"]
         )
     if kind == "command":
-        return f"node {node} is asked: {step['command']} {step['fields']}"
+        return f"node {node} is asked: {step['command']}({_words(step['fields'])})"
     return {
         "heal": "the network heals",
         "crash": f"node {node} crashes",
@@ -256,7 +267,7 @@ def take(cluster: Cluster, step: Mapping[str, Any], network: str = "multiset") -
         ValueError: It cannot be taken there.
     """
     kind = step["step"]
-    node = step.get("node")
+    node: Any = step.get("node")
     if "message" in step:
         m = step["message"]
         for pending in cluster.pending:
@@ -373,7 +384,7 @@ class CheckResult:
 
     @property
     def proved(self) -> bool:
-        """Whether every state there is was seen and none breaks anything; never with a bound hit."""
+        """Whether every state there is was seen, and none breaks anything; no bound was hit."""
         return self.exhausted and not self.bounds_hit and not self.violated
 
     @property
@@ -387,7 +398,7 @@ class CheckResult:
     def _verdict(self) -> str:
         if self.counterexamples:
             run = self.counterexamples[0]
-            return f"{run.name} is violated in {len(run)} steps"
+            return f"{run.name} is violated in {_steps(len(run))}"
         if self.proved:
             return "nothing is violated: every reachable state was seen"
         if self.exhausted:
@@ -398,8 +409,11 @@ class CheckResult:
                 if bounds.get(name) is not None
             )
             return f"nothing is violated within {said}: no proof beyond"
-        why = "it was stopped" if self.interrupted else "bound hit: " + ", ".join(self.bounds_hit)
-        return f"nothing is violated so far ({why})"
+        if self.interrupted:
+            return "nothing is violated so far: it was stopped"
+        if self.witnesses and None not in self.witnesses.values() and not self.invariants:
+            return "all that was wanted was found"
+        return "nothing is violated so far: bound hit: " + ", ".join(self.bounds_hit)
 
     def __str__(self) -> str:
         lines = [
@@ -410,7 +424,7 @@ class CheckResult:
             f"passed over with probability below {self.omission_probability:.1g}",
         ]
         for name, witness in self.witnesses.items():
-            found = "not found" if witness is None else f"in {len(witness)} steps"
+            found = "not found" if witness is None else f"in {_steps(len(witness))}"
             lines.append(f"  sometimes {name}: {found}")
         if self.nondeterminism:
             lines.append(f"  not deterministic: {self.nondeterminism}")

@@ -391,11 +391,13 @@ private:
             found += part.size();
         }
         judge_level();
+        if (found != 0) {
+            result_.levels.push_back(static_cast<std::int64_t>(found));
+        }
         if (stops_ || found == 0) {
             result_.exhausted = found == 0;
             return false;
         }
-        result_.levels.push_back(static_cast<std::int64_t>(found));
         note_bytes();
         for (std::uint32_t part = 0; part < Visited::parts; ++part) {
             frontier_[part] = std::move(next_[part]);

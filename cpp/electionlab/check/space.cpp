@@ -183,11 +183,14 @@ std::uint64_t Space::fingerprint(World world, Worker& worker) const {
     return least(worker.sums);
 }
 
-// By number; on FIFO links by link, and there in the order of sending.
+// By content, as numbers depend on which thread was first; on FIFO links by link, and there in the
+// order of sending.
 void Space::sort_messages(std::vector<std::uint32_t>& world, std::size_t begin) const {
     const auto first = world.begin() + static_cast<std::ptrdiff_t>(begin);
     if (settings_.network != NetworkKind::fifo) {
-        std::sort(first, world.end());
+        std::sort(first, world.end(), [&](MessageId a, MessageId b) {
+            return std::pair(rules_.message(a).hash, a) < std::pair(rules_.message(b).hash, b);
+        });
         return;
     }
     std::stable_sort(first, world.end(), [&](MessageId a, MessageId b) {
