@@ -34,14 +34,15 @@ public:
                 return space.rules().local_value(id);
             });
         }
-        const auto in_flight = space.messages(world);
-        py::tuple messages(in_flight.size());
-        for (std::size_t i = 0; i < in_flight.size(); ++i) {
-            messages[i] = known(messages_, in_flight[i], [&](std::uint32_t id) {
-                return space.rules().message_value(id);
-            });
+        py::list messages;
+        for (const std::uint32_t item : space.items(world)) {
+            if (space.is_message(item)) {
+                messages.append(known(messages_, space.message_of(item), [&](std::uint32_t id) {
+                    return space.rules().message_value(id);
+                }));
+            }
         }
-        return py::make_tuple(nodes, messages, space.partition_text(world));
+        return py::make_tuple(nodes, py::tuple(messages), space.partition_text(world));
     }
 
 private:

@@ -23,6 +23,7 @@ from electionlab.checker import (
     CheckError,
     CheckResult,
     Run,
+    Timing,
     check,
 )
 from electionlab.cluster import Cluster, Leader, Metrics, Node, NoLeader
@@ -107,6 +108,7 @@ __all__ = [
     "Requirements",
     "Resource",
     "Run",
+    "Timing",
     "Trace",
     "TraceError",
     "UserProtocol",

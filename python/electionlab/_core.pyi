@@ -7,7 +7,27 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'catalog_at_work', 'check_distribution', 'check_link', 'check_machine', 'check_options', 'check_resource', 'deviations_of_phi', 'draw_distribution', 'drop_reasons', 'is_quorum', 'max_nodes', 'option_warnings', 'phi_of_deviations', 'roles', 'row_kinds', 'run_leader_crash', 'run_scenario', 'watch_detector']
+__all__: list[str] = ['CheckReport', 'Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'catalog_at_work', 'check_distribution', 'check_link', 'check_machine', 'check_options', 'check_resource', 'deviations_of_phi', 'draw_distribution', 'drop_reasons', 'is_quorum', 'max_nodes', 'option_warnings', 'phi_of_deviations', 'roles', 'row_kinds', 'run_leader_crash', 'run_scenario', 'watch_detector']
+class CheckReport:
+    """
+    A check that has ended; see electionlab.check.
+    """
+    def __init__(self, protocol: typing.Any, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], request: dict[str, typing.Any], always: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], sometimes: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], progress: collections.abc.Callable[..., typing.Any] | None) -> None:
+        """
+        Explores.
+
+        Raises:
+            ValueError: An argument is unknown or out of range; the message names it.
+        """
+    def states(self, number: typing.SupportsInt | typing.SupportsIndex, witness: bool = False) -> list[typing.Any]:
+        """
+        The states along a counterexample (or a witness), as (nodes, messages, partition).
+        """
+    @property
+    def result(self) -> typing.Any:
+        """
+        All figures, as a dictionary.
+        """
 class Trace:
     """
     What happened, column by column: a row for every input, message, change of view, fault and note.

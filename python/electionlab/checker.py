@@ -85,6 +85,24 @@ class Bounds:
     memory_bytes: int | None = None
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Timing:
+    """Time in whole ticks, for protocols whose safety rests on it.
+
+    Where a duration is no whole number of ticks its bounds are widened, so that nothing that can
+    happen is left out.
+
+    Attributes:
+        tick_ms: Length of a tick.
+        one_way_delay_ms: How long a message takes, at least and at most.
+        clock_drift: Clocks run at rates within 1 - drift and 1 + drift; at most 0.9.
+    """
+
+    tick_ms: float = 10.0
+    one_way_delay_ms: float | tuple[float, float] = 10.0
+    clock_drift: float = 0.0
+
+
 class CheckedState(NamedTuple):
     """A state as a predicate sees it; it must not change anything in it.
 
@@ -138,6 +156,7 @@ class Run:
         states: list[CheckedState],
         network: str,
         initial_leader: int | None,
+        tick_ms: float | None,
     ) -> None:
         self.name = name
         self.steps = steps
@@ -145,6 +164,7 @@ class Run:
         self._protocol = protocol
         self._network = network
         self._initial_leader = initial_leader
+        self._tick_ms = tick_ms
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -164,8 +184,12 @@ class Run:
         trace = cluster.trace
         frame = trace.to_frame()
         told: list[list[str]] = []
-        begin = events[0]
+        begin, ticks = events[0], 0
         for step, end in zip(self.steps, events[1:], strict=True):
+            if step["step"] == "tick" and self._tick_ms is not None:
+                ticks += 1
+                told.append([f"it is {ticks * self._tick_ms:g} ms"])
+                continue
             rows = frame[(frame["step"] > begin) & (frame["step"] <= end)]
             notes = [str(text) for text in rows.loc[rows["kind"] == "note", "text"]]
             told.append([in_words(step), *notes])
@@ -185,17 +209,23 @@ class Run:
         for _ in range(cluster.actors):
             cluster.step()
         events = [cluster.events]
-        for number, step in enumerate(self.steps[:last], 1):
-            cluster.run(until=number * _STEP_MS)
-            take(cluster, step, self._network)
+        now_ms = 0.0
+        for step in self.steps[:last]:
+            if self._tick_ms is None:
+                now_ms += _STEP_MS
+            elif step["step"] == "tick":
+                now_ms += self._tick_ms
+            cluster.run(until=now_ms)
+            if step["step"] != "tick":
+                take(cluster, step, self._network)
             events.append(cluster.events)
         return cluster, events
 
     def cluster(self, step: int | None = None) -> Cluster:
         """A simulated cluster after so many steps (None: all), to look at, undo and go on with.
 
-        Nothing comes by itself in it: messages are delivered and timers fired by hand. Steps are
-        10 ms apart, for pictures; the checker knows an order only.
+        Nothing comes by itself in it: messages are delivered and timers fired by hand. Without
+        `Timing` steps are 10 ms apart, for pictures; the checker then knows an order only.
         """
         most = len(self.steps)
         last = most if step is None else whole_number("step", step, 0, most)
@@ -327,7 +357,8 @@ class CheckResult:
         levels: New states by their distance from the start.
         exhausted: Every state within the bounds was seen.
         bounds_hit: Which bounds cut something off: "epoch", "depth", "messages", "copies",
-            "states", "seconds", "memory".
+            "states", "seconds", "memory"; and "clock" when a handler does something else at
+            another time: here all clocks stand at 0.
         interrupted: It was told to stop.
         counterexamples: One run for each invariant that was found broken; a shortest one if the
             search was breadth first.
@@ -361,7 +392,8 @@ class CheckResult:
         def run(name: str, steps: list[dict[str, Any]], number: int, witness: bool) -> Run:
             states = [CheckedState(*state) for state in report.states(number, witness)]
             leader = request["initial_leader"] or None
-            return Run(name, protocol, steps, states, request["network"], leader)
+            tick = None if request["timing"] is None else float(request["timing"]["tick_ms"])
+            return Run(name, protocol, steps, states, request["network"], leader, tick)
 
         self.counterexamples = [
             run(violation["invariant"], violation["steps"], number, False)
@@ -404,9 +436,8 @@ class CheckResult:
         if self.exhausted:
             bounds = self._asked["bounds"]
             said = ", ".join(
-                f"{name} <= {bounds[name]}"
+                "clocks that stand" if name == "clock" else f"{name} <= {bounds[name]}"
                 for name in self.bounds_hit
-                if bounds.get(name) is not None
             )
             return f"nothing is violated within {said}: no proof beyond"
         if self.interrupted:
@@ -469,6 +500,7 @@ def check(
     *,
     faults: Budget | None = None,
     bounds: Bounds | None = None,
+    timing: Timing | None = None,
     network: str = "multiset",
     sometimes: Mapping[str, Predicate] | Iterable[Predicate] | None = None,
     commands: Iterable[Action] = (),
@@ -494,6 +526,8 @@ def check(
         faults: What may go wrong, and how often; None: nothing.
         bounds: Where the exploration ends; None: nowhere, and protocols with rising epochs then
             never end.
+        timing: Messages take as long as it says, and timers as long as the protocol says. None: a
+            message may arrive, and an armed timer fire, at any moment.
         network: "multiset": any message in flight may arrive next; "fifo": of each link the one
             sent first; "duplicating": as multiset, and what arrived may arrive again for ever.
         sometimes: What should be reachable: functions of a `CheckedState`, by name. It shows that a
@@ -520,7 +554,11 @@ def check(
     """
     if not isinstance(protocol, (Protocol, UserProtocol)):
         raise ValueError(f"protocol={protocol!r}: must be a protocol such as electionlab.Raft(3)")
-    for name, value, kind in (("faults", faults, Budget), ("bounds", bounds, Bounds)):
+    for name, value, kind in (
+        ("faults", faults, Budget),
+        ("bounds", bounds, Bounds),
+        ("timing", timing, Timing),
+    ):
         if value is not None and not isinstance(value, kind):
             raise ValueError(f"{name}={value!r}: must be an electionlab.{kind.__name__}")
     if isinstance(invariants, str) or callable(invariants):
@@ -537,6 +575,7 @@ def check(
         "network": network,
         "faults": budget,
         "bounds": dataclasses.asdict(bounds or Bounds()),
+        "timing": None if timing is None else dataclasses.asdict(timing),
         "symmetry": truth("symmetry", symmetry),
         "initial_leader": initial_leader or 0,
         "twice": truth("debug", debug),
@@ -574,5 +613,6 @@ __all__: Sequence[str] = [
     "CheckResult",
     "CheckedState",
     "Run",
+    "Timing",
     "check",
 ]

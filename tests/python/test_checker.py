@@ -195,6 +195,90 @@ def test_predicates_in_python_are_invariants_and_wishes() -> None:
     assert len(result.counterexample) == 2
 
 
+def timed_bully() -> el.Protocol:
+    return el.Bully(3, answer_timeout_ms=30, coordinator_timeout_ms=60,
+                    heartbeat_interval_ms=30, leader_timeout_ms=50)  # fmt: skip
+
+
+IN_TIME = el.Timing(tick_ms=5, one_way_delay_ms=(5, 10))
+
+
+@pytest.mark.parametrize("crashes", [0, 1, 2])
+def test_bully_is_safe_when_messages_come_in_time_and_nodes_only_crash(crashes: int) -> None:
+    result = el.check(
+        timed_bully(),
+        "one_leader_at_a_time",
+        timing=IN_TIME,
+        faults=el.Budget(crashes=crashes, restarts=0),
+        sometimes={"the lowest leads": lambda state: state.leaders == [1]},
+    )
+    assert result.proved, str(result)
+    assert (result.witnesses["the lowest leads"] is not None) == (crashes == 2)
+
+
+@pytest.mark.parametrize(
+    ("delay_ms", "faults"),
+    [
+        ((5, 20), el.Budget(crashes=1, restarts=0)),
+        ((5, 10), el.Budget(pauses=1)),
+        ((5, 10), el.Budget(partitions=1)),
+    ],
+)
+def test_bully_is_refuted_once_an_assumption_is_dropped(
+    delay_ms: tuple[float, float], faults: el.Budget
+) -> None:
+    timing = el.Timing(tick_ms=5, one_way_delay_ms=delay_ms)
+    result = el.check(timed_bully(), "one_leader_at_a_time", timing=timing, faults=faults)
+    run = result.counterexample
+    assert run is not None, str(result)
+    ticks = [step["step"] for step in run.steps].count("tick")
+    violation = run.cluster().violations()[0]
+    assert violation["invariant"] == "one_leader_at_a_time"
+    assert violation["at_ms"] == 5 * ticks
+    for last, state in enumerate(run.states):
+        _same(run.cluster(last), state)
+
+
+@pytest.mark.parametrize(("drift", "ticks"), [(0.0, 4), (0.1, 3), (0.4, 2), (0.9, 2)])
+def test_with_time_a_timer_fires_when_its_time_has_come(drift: float, ticks: int) -> None:
+    """A timer of 1 ms, in ticks of a quarter: after 1 / (1 + drift) ms, in whole ticks."""
+    run = el.check(
+        Diary(2),
+        [],
+        timing=el.Timing(tick_ms=0.25, one_way_delay_ms=5, clock_drift=drift),
+        sometimes={"fired": lambda state: state.nodes[0]["memory"]["fired"] == 1},
+    ).witnesses["fired"]
+    assert run is not None
+    assert [step["step"] for step in run.steps] == ["tick"] * ticks + ["fire"]
+
+
+def test_with_time_a_message_takes_what_it_takes() -> None:
+    def heard(state: el.CheckedState) -> bool:
+        return bool(state.nodes[1]["memory"]["heard"])
+
+    for least, most in ((2, 2), (1, 3), (0, 1)):
+        timing = el.Timing(tick_ms=1, one_way_delay_ms=(least, most))
+        result = el.check(Diary(2), [], timing=timing, sometimes={"heard": heard})
+        run = result.witnesses["heard"]
+        assert run is not None
+        assert [step["step"] for step in run.steps].count("tick") == least
+        # And not later: nobody can have gone on for longer without it.
+        late = el.check(
+            Diary(2),
+            lambda state: state.nodes[1]["memory"]["heard"] == 1 or bool(state.messages),
+            timing=timing,
+        )
+        assert late.proved
+
+
+def test_protocols_that_read_their_clocks_are_never_called_proved() -> None:
+    assert "clock" in el.check(el.Lease(2), bounds=el.Bounds(depth=3)).bounds_hit
+    assert "clock" not in el.check(el.Raft(2), bounds=el.Bounds(depth=3)).bounds_hit
+    cautious = el.Raft(3, check_quorum=True, leader_stickiness=True)
+    bounds = el.Bounds(epoch=1, copies=1, depth=6)
+    assert "clock" in el.check(cautious, bounds=bounds).bounds_hit
+
+
 def test_progress_ends_a_search_with_what_is_known() -> None:
     told: list[dict[str, Any]] = []
 
@@ -261,6 +345,10 @@ def test_a_handler_that_is_not_deterministic_is_told_of() -> None:
         ({"faults": el.Budget(partitions=1, partition_family=[[{1}, {9}]])}, "from 1 to 3"),
         ({"bounds": el.Bounds(epoch=-1)}, "bounds.epoch=-1"),
         ({"bounds": el.Bounds(seconds=float("nan"))}, "bounds.seconds=nan"),
+        ({"timing": el.Timing(tick_ms=0)}, "timing.tick_ms=0.0: must be above 0"),
+        ({"timing": el.Timing(clock_drift=2)}, "clock_drift=2"),
+        ({"timing": el.Timing(), "network": "fifo"}, "cannot be had together"),
+        ({"timing": 5}, "timing=5: must be an electionlab.Timing"),
         ({"network": "tube"}, "network='tube': must be one of 'multiset', 'fifo', 'duplicating'"),
         ({"threads": 0}, "threads=0"),
         ({"symmetry": True}, "symmetry=true: .*does not treat all nodes alike"),

@@ -7,7 +7,9 @@
 #include <string_view>
 #include <vector>
 
+#include "electionlab/core/distribution.h"
 #include "electionlab/core/ids.h"
+#include "electionlab/core/time.h"
 #include "electionlab/core/value.h"
 #include "electionlab/node/view.h"
 
@@ -45,6 +47,18 @@ constexpr std::string_view enum_name(NetworkKind kind) {
     constexpr std::string_view names[] = {"multiset", "fifo", "duplicating"};
     return static_cast<std::size_t>(kind) < 3 ? names[static_cast<std::size_t>(kind)] : "";
 }
+
+/// Time in whole ticks: a message takes so long, a timer as long as its protocol says, on a clock
+/// whose rate is within 1 +- `drift`. Where a duration is no whole number of ticks its bounds are
+/// widened, so that nothing that can happen is left out.
+struct Timing {
+    Duration tick = ms(10);
+    DurationRange delay{ms(10), ms(10)};
+    double drift = 0;
+
+    [[nodiscard]] Value to_value() const;
+    static Timing from_value(const Value& value);
+};
 
 /// Where the exploration ends. What a bound cuts off is not explored, and the result says so.
 struct Bounds {

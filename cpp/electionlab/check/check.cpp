@@ -159,6 +159,29 @@ Value Budget::to_value() const {
                        {"one_way", one_way}};
 }
 
+Timing Timing::from_value(const Value& value) {
+    Reader in(value, "timing");
+    Timing timing;
+    if (const Value& tick = in.take("tick_ms"); !tick.is_null()) {
+        timing.tick = duration_from_ms(tick, "timing.tick_ms");
+    }
+    if (timing.tick.ns <= 0) {
+        invalid("timing.tick_ms", show(timing.tick.to_ms()), "must be above 0");
+    }
+    if (const Value& delay = in.take("one_way_delay_ms"); !delay.is_null()) {
+        timing.delay = range_from_ms(delay, "timing.one_way_delay_ms");
+    }
+    timing.drift = in.number("clock_drift", 0, 0, 0.9);
+    in.finish();
+    return timing;
+}
+
+Value Timing::to_value() const {
+    return Value::Dict{{"tick_ms", tick.to_ms()},
+                       {"one_way_delay_ms", Value::List{delay.min.to_ms(), delay.max.to_ms()}},
+                       {"clock_drift", drift}};
+}
+
 Bounds Bounds::from_value(const Value& value) {
     Bounds bounds;
     if (value.is_null()) {
@@ -210,6 +233,12 @@ Request Request::from_value(const Value& value, const Description& protocol, Nod
     request.space.network = one_of(in, "network", NetworkKind::multiset);
     request.space.budget = Budget::from_value(in.take("faults"), actors);
     request.space.bounds = Bounds::from_value(in.take("bounds"));
+    if (const Value& timing = in.take("timing"); !timing.is_null()) {
+        request.space.timing = Timing::from_value(timing);
+        if (request.space.network == NetworkKind::fifo) {
+            invalid("timing", "with network='fifo'", "cannot be had together");
+        }
+    }
     request.space.symmetry = in.boolean("symmetry", false);
     request.rules.initial_leader = static_cast<NodeId>(in.integer("initial_leader", 0, 0, members));
     request.rules.twice = in.boolean("twice", false);
@@ -273,10 +302,11 @@ Report::Report(std::unique_ptr<Rules> rules, Request request)
             invalid("symmetry", "true",
                     "this protocol, with these options, does not treat all nodes alike");
         }
-        if (request_.space.budget.partitions != 0 || !request_.space.commands.empty() ||
+        if (request_.space.timing || request_.space.budget.partitions != 0 || !request_.space.commands.empty() ||
             !request_.space.always.empty() || !request_.search.sometimes.empty()) {
             invalid("symmetry", "true",
-                    "cannot be had with partitions, commands or predicates, which name nodes");
+                    "cannot be had with time, and not with partitions, commands or predicates, which "
+                    "name nodes");
         }
         if (rules_->members() > 6) {
             invalid("symmetry", "true", "takes at most 6 nodes");
@@ -288,7 +318,12 @@ Report::Report(std::unique_ptr<Rules> rules, Request request)
     space_ = std::make_unique<Space>(*rules_, request_.space);
 }
 
-void Report::run() { result_ = search(*space_, request_.search); }
+void Report::run() {
+    result_ = search(*space_, request_.search);
+    if (rules_->reads_clock()) {
+        result_.bounds_hit.emplace_back("clock");
+    }
+}
 
 Value Report::step_value(const Step& step) const {
     Value::Dict dict{{"step", enum_name(step.kind)}};
@@ -300,7 +335,7 @@ Value Report::step_value(const Step& step) const {
         case StepKind::drop_at_down:
         case StepKind::lose:
         case StepKind::duplicate:
-            dict.emplace_back("message", rules_->message_value(step.what));
+            dict.emplace_back("message", rules_->message_value(space_->message_of(step.what)));
             break;
         case StepKind::fire:
             dict.emplace_back("timer", rules_->timer_name(step.what));

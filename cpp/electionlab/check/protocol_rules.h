@@ -68,9 +68,13 @@ public:
 
     Reaction react(LocalId id, Input input) override {
         const std::scoped_lock lock(mutex_);
-        Reaction reaction = handle(id, input);
+        Reaction reaction = handle(id, input, Instant{});
+        if (!reads_clock_) {
+            const Reaction later = handle(id, input, Instant{} + seconds(1'000'000));
+            reads_clock_ = later.after != reaction.after || later.sends != reaction.sends;
+        }
         if (twice_ && nondeterminism_.empty()) {
-            const Reaction again = handle(id, input);
+            const Reaction again = handle(id, input, Instant{});
             if (again.after != reaction.after || again.sends != reaction.sends) {
                 nondeterminism_ = "node " + std::to_string(locals_[id].node) +
                                   " does different things on the same input in the same state";
@@ -178,6 +182,7 @@ public:
     }
     NodeId timer_about(std::uint32_t slot) const override { return layout_.place(slot).about; }
     std::string nondeterminism() const override { return nondeterminism_; }
+    bool reads_clock() const override { return reads_clock_; }
 
 private:
     static constexpr bool has_promises = requires { P::invariants(); };
@@ -275,10 +280,11 @@ private:
         local.up = local.paused = false;
     }
 
-    Reaction handle(LocalId id, Input input) {
+    Reaction handle(LocalId id, Input input, Instant clock) {
         Local local = kept_[id];
         const View before = locals_[id].view;
-        const Context<Options> ctx = context(local.node);
+        Context<Options> ctx = context(local.node);
+        ctx.clock = clock;
         effects_.clear();
         Reaction reaction;
         reaction.before = id;
@@ -395,6 +401,7 @@ private:
     std::unordered_multimap<std::uint64_t, MessageId> message_ids_;
     Effects<Message> effects_;
     std::string nondeterminism_;
+    bool reads_clock_ = false;
 };
 
 }  // namespace electionlab::check

@@ -122,6 +122,9 @@ public:
     [[nodiscard]] virtual NodeId timer_about(std::uint32_t slot) const = 0;
     /// Whether two executions of a handler on the same input differed.
     [[nodiscard]] virtual std::string nondeterminism() const = 0;
+    /// Whether a handler has done something else because its clock showed another time; the clocks
+    /// of the checker stand at 0.
+    [[nodiscard]] virtual bool reads_clock() const = 0;
 
     [[nodiscard]] const LocalInfo& local(LocalId id) const { return locals_[id]; }
     [[nodiscard]] const MessageInfo& message(MessageId id) const { return messages_[id]; }

@@ -1,6 +1,8 @@
 #include "electionlab/check/space.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <numeric>
 
 #include "electionlab/core/errors.h"
@@ -23,6 +25,12 @@ Space::Space(Rules& rules, SpaceSettings settings)
       actors_(rules.actors()),
       head_(rules.actors() + 3),
       dead_stay_dead_(settings_.budget.restarts == 0 && settings_.budget.lost_disks == 0) {
+    if (settings_.timing) {
+        timed_ = true;
+        const Timing& t = *settings_.timing;
+        delay_least_ = t.delay.min.ns / t.tick.ns;
+        delay_most_ = (t.delay.max.ns + t.tick.ns - 1) / t.tick.ns;
+    }
     const Description& d = rules_.description();
     for (std::size_t i = 0; i < d.promises.size(); ++i) {
         const bool asked = (settings_.promises >> i & 1) != 0;
@@ -123,12 +131,14 @@ std::vector<std::uint32_t> Space::initial(Worker& worker) {
         const Reaction& r = start.reaction;
         world[node - 1] = r.after;
         for (const MessageId m : r.sends) {
+            const std::uint32_t id = sent(m);
             if (settings_.network != NetworkKind::duplicating ||
-                std::find(world.begin() + static_cast<std::ptrdiff_t>(head_), world.end(), m) ==
+                std::find(world.begin() + static_cast<std::ptrdiff_t>(head_), world.end(), id) ==
                     world.end()) {
-                world.push_back(m);
+                world.push_back(id);
             }
         }
+        set_timers(r, node, false, world, 0);
         if (settings_.per_epoch && r.claims) {
             world[actors_] = claim(world[actors_], rules_.local(r.after).view.epoch, node).first;
         }
@@ -158,10 +168,10 @@ void Space::sum_up(World world, std::vector<std::uint64_t>& sums) const {
     if (world[actors_] != 0) {
         add(history_hashes(world[actors_]));
     }
-    const auto in_flight = messages(world);
+    const auto in_flight = items(world);
     if (settings_.network != NetworkKind::fifo) {
-        for (const MessageId m : in_flight) {
-            add(message_hashes(m));
+        for (const std::uint32_t id : in_flight) {
+            add(item_hashes(id));
         }
         return;
     }
@@ -188,8 +198,10 @@ std::uint64_t Space::fingerprint(World world, Worker& worker) const {
 void Space::sort_messages(std::vector<std::uint32_t>& world, std::size_t begin) const {
     const auto first = world.begin() + static_cast<std::ptrdiff_t>(begin);
     if (settings_.network != NetworkKind::fifo) {
-        std::sort(first, world.end(), [&](MessageId a, MessageId b) {
-            return std::pair(rules_.message(a).hash, a) < std::pair(rules_.message(b).hash, b);
+        std::sort(first, world.end(), [&](std::uint32_t a, std::uint32_t b) {
+            const std::uint64_t x = timed_ ? items_[a].hash : rules_.message(a).hash;
+            const std::uint64_t y = timed_ ? items_[b].hash : rules_.message(b).hash;
+            return std::pair(x, a) < std::pair(y, b);
         });
         return;
     }
@@ -307,7 +319,66 @@ std::pair<std::uint32_t, bool> Space::claim(std::uint32_t history, Epoch epoch, 
     return {place->second, true};
 }
 
-bool Space::is_copy_too_many(World in_flight, MessageId message) const {
+std::uint32_t Space::item(bool timer, NodeId node, std::uint32_t what, std::int64_t least,
+                          std::int64_t most) {
+    const std::scoped_lock lock(mutex_);
+    const auto [place, is_new] = item_numbers_.try_emplace({timer, node, what, least, most}, 0);
+    if (is_new) {
+        // By content: a message's number depends on which thread was first.
+        std::uint64_t hash = timer ? 0x7469'6d65'7200'0001ULL : rules_.message(what).hash;
+        hash_word(hash, timer ? std::uint64_t{node} << 32 | what : 0);
+        hash_word(hash, static_cast<std::uint64_t>(least));
+        hash_word(hash, static_cast<std::uint64_t>(most));
+        place->second = items_.add({timer, node, what, static_cast<std::int32_t>(least),
+                                    static_cast<std::int32_t>(most), hash});
+    }
+    return place->second;
+}
+
+// Its node stands still, so it may be overdue.
+bool Space::waits_for_paused(const Item& each, World world) const {
+    return rules_.local(world[(each.timer ? each.node : rules_.message(each.what).to) - 1]).paused;
+}
+
+void Space::tick(std::vector<std::uint32_t>& world, std::size_t begin) {
+    for (std::size_t i = begin + head_; i < world.size(); ++i) {
+        const Item each = items_[world[i]];
+        world[i] = item(each.timer, each.node, each.what, std::max(each.least - 1, 0),
+                        std::max(each.most - 1, 0));
+    }
+}
+
+// The timers that a node set and cancelled; `all`: those that it had are gone.
+void Space::set_timers(const Reaction& reaction, NodeId node, bool all,
+                       std::vector<std::uint32_t>& world, std::size_t begin) {
+    if (!timed_) {
+        return;
+    }
+    const auto forget = [&](std::uint32_t slot, bool any) {
+        const auto first = world.begin() + static_cast<std::ptrdiff_t>(begin + head_);
+        const auto is_it = [&](std::uint32_t id) {
+            const Item& each = items_[id];
+            return each.timer && each.node == node && (any || each.what == slot);
+        };
+        world.erase(std::remove_if(first, world.end(), is_it), world.end());
+    };
+    if (all) {
+        forget(0, true);
+    }
+    const Timing& t = *settings_.timing;
+    const auto ticks = static_cast<double>(t.tick.ns);
+    for (const TimerChange& change : reaction.timers) {
+        forget(change.slot, false);
+        if (change.armed) {
+            const double least = static_cast<double>(change.spec.min.ns) / (1 + t.drift) / ticks;
+            const double most = static_cast<double>(change.spec.max.ns) / (1 - t.drift) / ticks;
+            world.push_back(item(true, node, change.slot, static_cast<std::int64_t>(std::floor(least)),
+                                 static_cast<std::int64_t>(std::ceil(most))));
+        }
+    }
+}
+
+bool Space::is_copy_too_many(World in_flight, std::uint32_t message) const {
     if (!settings_.bounds.copies) {
         return false;
     }
@@ -317,8 +388,8 @@ bool Space::is_copy_too_many(World in_flight, MessageId message) const {
 void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
     const Budget& budget = settings_.budget;
     const std::uint64_t used = counters(world);
-    const auto in_flight = messages(world);
-    const bool multiset = settings_.network == NetworkKind::multiset;
+    const auto in_flight = items(world);
+    const bool multiset = settings_.network == NetworkKind::multiset && !timed_;
     bool all_may_hear = get(used, cut) == 0;
     for (NodeId node = 1; node <= actors_ && dead_stay_dead_; ++node) {
         all_may_hear = all_may_hear && rules_.local(world[node - 1]).up;
@@ -384,12 +455,12 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         if (settings_.bounds.copies) {
             for (const MessageId m : k.reaction.sends) {
                 // A message that is being delivered makes room for its like.
-                merges = merges || is_copy_too_many(in_flight, m);
+                merges = merges || is_copy_too_many(in_flight, sent(m));
             }
             worker.cut_off.copies = worker.cut_off.copies || merges;
         }
         if (plain && !claims && !merges) {
-            t.fingerprint = shifted(k.delta.data(), takes ? message_hashes(taken) : nullptr,
+            t.fingerprint = shifted(k.delta.data(), takes ? item_hashes(taken) : nullptr,
                                     counter_hash(then_used) - used_hash);
         } else {
             slowly(t);
@@ -403,9 +474,25 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         out.push_back(t);
     };
 
+    bool time_may_pass = timed_ && !in_flight.empty();
     for (std::size_t k = 0; k < in_flight.size(); ++k) {
-        const MessageId id = in_flight[k];
-        const MessageInfo& m = rules_.message(id);
+        const std::uint32_t id = in_flight[k];
+        if (timed_) {
+            const Item each = items_[id];
+            const bool waits = waits_for_paused(each, world);
+            time_may_pass = time_may_pass && (each.most > 0 || waits);
+            if (k > 0 && in_flight[k - 1] == id) {
+                continue;  // another copy
+            }
+            if (each.timer && each.least == 0 && !waits) {
+                handle({StepKind::fire, each.node, each.what}, {InputKind::fire, each.what}, 0, used);
+            }
+            if (each.timer || each.least > 0) {
+                continue;
+            }
+        }
+        const MessageId message = message_of(id);
+        const MessageInfo& m = rules_.message(message);
         if (settings_.network == NetworkKind::fifo) {
             if (k > 0 && rules_.message(in_flight[k - 1]).from == m.from &&
                 rules_.message(in_flight[k - 1]).to == m.to) {
@@ -417,7 +504,7 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         const LocalInfo& receiver = rules_.local(world[m.to - 1]);
         const bool in_vain = !receiver.up || is_cut(used, m.from, m.to);
         if (!in_vain && !receiver.paused) {
-            handle({StepKind::deliver, m.to, id}, {InputKind::deliver, id}, id, used);
+            handle({StepKind::deliver, m.to, id}, {InputKind::deliver, message}, id, used);
         }
         if (in_vain && settings_.network != NetworkKind::duplicating) {
             simple({StepKind::drop_at_down, m.to, id});
@@ -426,7 +513,7 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             if (plain) {
                 Transition t;
                 t.step = {StepKind::lose, m.to, id};
-                t.fingerprint = shifted(nullptr, message_hashes(id), counter_hash(then) - used_hash);
+                t.fingerprint = shifted(nullptr, item_hashes(id), counter_hash(then) - used_hash);
                 out.push_back(t);
             } else {
                 simple({StepKind::lose, m.to, id});
@@ -441,7 +528,7 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
     for (NodeId node = 1; node <= actors_; ++node) {
         const LocalInfo& local = rules_.local(world[node - 1]);
         if (local.up && !local.paused) {
-            for (std::uint64_t armed = local.armed; armed != 0; armed &= armed - 1) {
+            for (std::uint64_t armed = timed_ ? 0 : local.armed; armed != 0; armed &= armed - 1) {
                 const auto slot = static_cast<std::uint32_t>(std::countr_zero(armed));
                 handle({StepKind::fire, node, slot}, {InputKind::fire, slot}, 0, used);
             }
@@ -482,6 +569,9 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             }
         }
     }
+    if (time_may_pass) {
+        simple({StepKind::tick, no_node, 0});
+    }
     if (get(used, cut) != 0) {
         simple({StepKind::heal, no_node, 0});
     } else if (may(used, partitions, budget.partitions)) {
@@ -498,12 +588,12 @@ void Space::build(World world, const Transition& transition, std::vector<std::ui
     std::uint64_t used = counters(world);
     const Step& step = transition.step;
     bool keeps_order = true;
-    const auto take = [&](MessageId id) {
+    const auto take = [&](std::uint32_t id) {
         const auto place = std::find(out.begin() + static_cast<std::ptrdiff_t>(begin + head_), out.end(), id);
         EL_ASSERT(place != out.end());
         out.erase(place);
     };
-    const auto put = [&](MessageId id) {
+    const auto put = [&](std::uint32_t id) {
         const auto first = out.begin() + static_cast<std::ptrdiff_t>(begin + head_);
         if (settings_.network == NetworkKind::duplicating &&
             std::find(first, out.end(), id) != out.end()) {
@@ -542,6 +632,10 @@ void Space::build(World world, const Transition& transition, std::vector<std::ui
                 take(step.what);
             }
             break;
+        case StepKind::tick:
+            tick(out, begin);
+            keeps_order = false;
+            break;
         case StepKind::fire:
         case StepKind::resume: break;
     }
@@ -554,8 +648,22 @@ void Space::build(World world, const Transition& transition, std::vector<std::ui
             const MessageInfo& info = rules_.message(m);
             const bool to_the_dead = dead_stay_dead_ && !rules_.local(out[begin + info.to - 1]).up;
             if (!to_the_dead && !is_cut(used, info.from, info.to)) {
-                put(m);
+                put(sent(m));
             }
+        }
+        if (timed_) {
+            if (step.kind == StepKind::fire) {
+                const auto first = out.begin() + static_cast<std::ptrdiff_t>(begin + head_);
+                const auto fired = std::find_if(first, out.end(), [&](std::uint32_t id) {
+                    const Item& each = items_[id];
+                    return each.timer && each.node == step.node && each.what == step.what;
+                });
+                EL_ASSERT(fired != out.end());
+                out.erase(fired);
+            }
+            const bool new_life = step.kind == StepKind::crash || step.kind == StepKind::reboot;
+            set_timers(r, step.node, new_life, out, begin);
+            keeps_order = false;
         }
         if (settings_.per_epoch && r.claims) {
             out[begin + actors_] =
@@ -564,7 +672,10 @@ void Space::build(World world, const Transition& transition, std::vector<std::ui
         if (step.kind == StepKind::crash && dead_stay_dead_) {  // nobody will hear these
             const auto first = out.begin() + static_cast<std::ptrdiff_t>(begin + head_);
             out.erase(std::remove_if(first, out.end(),
-                                     [&](MessageId m) { return rules_.message(m).to == step.node; }),
+                                     [&](std::uint32_t id) {
+                                         return is_message(id) &&
+                                                rules_.message(message_of(id)).to == step.node;
+                                     }),
                       out.end());
         }
     }
@@ -623,8 +734,10 @@ Value Space::world_value(World world) const {
         nodes.push_back(rules_.local_value(world[node - 1]));
     }
     Value::List in_flight;
-    for (const MessageId m : messages(world)) {
-        in_flight.push_back(rules_.message_value(m));
+    for (const std::uint32_t id : items(world)) {
+        if (is_message(id)) {
+            in_flight.push_back(rules_.message_value(message_of(id)));
+        }
     }
     return Value::Dict{{"nodes", std::move(nodes)},
                        {"messages", std::move(in_flight)},

@@ -4,6 +4,9 @@
 // asked; how much of the budget is used; and the messages in flight. Its fingerprint is a sum over
 // these parts, so that a step changes it by what it adds and takes away; with symmetry, the least
 // sum over all renamings of the nodes.
+//
+// With time, each message and each armed timer carries how many ticks it still takes, at least and at
+// most; a tick takes one off all, and cannot come before what is due now has happened.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +15,9 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -39,6 +44,7 @@ struct SpaceSettings {
     NetworkKind network = NetworkKind::multiset;
     Budget budget{};
     Bounds bounds{};
+    std::optional<Timing> timing{};  ///< without, anything may happen at any moment
     bool symmetry = false;
     bool per_epoch = false;      ///< ask for one leader per epoch; states then tell who led
     bool at_a_time = false;      ///< ask for one leader at a time
@@ -100,8 +106,13 @@ public:
     [[nodiscard]] const SpaceSettings& settings() const { return settings_; }
     [[nodiscard]] Rules& rules() const { return rules_; }
     [[nodiscard]] NodeId actors() const { return actors_; }
-    [[nodiscard]] std::span<const std::uint32_t> messages(World world) const {
+    /// What is in flight, and with time the armed timers.
+    [[nodiscard]] std::span<const std::uint32_t> items(World world) const {
         return world.subspan(head_);
+    }
+    [[nodiscard]] bool is_message(std::uint32_t item) const { return !timed_ || !items_[item].timer; }
+    [[nodiscard]] MessageId message_of(std::uint32_t item) const {
+        return timed_ ? items_[item].what : item;
     }
     [[nodiscard]] const LocalInfo& node(World world, NodeId node) const {
         return rules_.local(world[node - 1]);
@@ -160,6 +171,26 @@ private:
     [[nodiscard]] const std::uint64_t* local_hashes(LocalId id) const {
         return names_.size() == 1 ? &rules_.local(id).hash : local_hashes_[id].data();
     }
+    /// Something that takes time.
+    struct Item {
+        bool timer = false;
+        NodeId node = no_node;      // of a timer
+        std::uint32_t what = 0;     // a message, or the slot of a timer
+        std::int32_t least = 0;     // ticks
+        std::int32_t most = 0;
+        std::uint64_t hash = 0;
+    };
+    std::uint32_t item(bool timer, NodeId node, std::uint32_t what, std::int64_t least, std::int64_t most);
+    std::uint32_t sent(MessageId message) {
+        return timed_ ? item(false, no_node, message, delay_least_, delay_most_) : message;
+    }
+    [[nodiscard]] bool waits_for_paused(const Item& item, World world) const;
+    void tick(std::vector<std::uint32_t>& world, std::size_t begin);
+    void set_timers(const Reaction& reaction, NodeId node, bool all, std::vector<std::uint32_t>& world,
+                    std::size_t begin);
+    [[nodiscard]] const std::uint64_t* item_hashes(std::uint32_t id) const {
+        return timed_ ? &items_[id].hash : message_hashes(id);
+    }
     [[nodiscard]] const std::uint64_t* message_hashes(MessageId id) const {
         return names_.size() == 1 ? &rules_.message(id).hash : message_hashes_[id].data();
     }
@@ -175,7 +206,7 @@ private:
     const Known& known(LocalId local, Input input, Worker& worker, std::uint32_t& number);
     std::uint32_t work_out(LocalId local, Input input);
     /// Whether a message more would be one copy too many.
-    [[nodiscard]] bool is_copy_too_many(World in_flight, MessageId message) const;
+    [[nodiscard]] bool is_copy_too_many(World in_flight, std::uint32_t item) const;
     [[nodiscard]] bool is_cut(std::uint64_t used, NodeId from, NodeId to) const {
         const std::uint64_t p = get(used, cut);
         return p != 0 && (partitions_[p - 1].cut[from - 1] >> (to - 1) & 1) != 0;
@@ -188,6 +219,8 @@ private:
     NodeId actors_;
     std::size_t head_;
     bool dead_stay_dead_;
+    bool timed_ = false;
+    std::int64_t delay_least_ = 0, delay_most_ = 0;  // ticks
     std::vector<std::string> invariants_;
     std::vector<std::uint32_t> promise_bits_;   // invariant of each promise; ~0: not asked
     std::uint32_t per_epoch_bit_ = 64;
@@ -195,6 +228,9 @@ private:
     std::vector<Partition> partitions_;
 
     std::mutex mutex_;
+    StableArray<Item> items_;
+    std::map<std::tuple<bool, NodeId, std::uint32_t, std::int64_t, std::int64_t>, std::uint32_t>
+        item_numbers_;
     StableArray<Known> reactions_;
     std::map<std::pair<LocalId, std::uint32_t>, std::uint32_t> numbers_;
     StableArray<std::vector<std::uint64_t>> local_hashes_;

@@ -238,7 +238,7 @@ TEST_CASE("searches: the caller may end one, and has what was found", "[check]")
 TEST_CASE("searches: what a predicate throws ends one, and is kept with what was found", "[check]") {
     SpaceSettings settings;
     settings.always.push_back({"throws", [](const Space& space, World world) {
-                                   if (space.messages(world).size() > 3) {
+                                   if (space.items(world).size() > 3) {
                                        throw std::runtime_error("too many messages for me");
                                    }
                                    return true;
