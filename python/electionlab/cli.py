@@ -32,7 +32,8 @@ from electionlab._cli_output import (
     write_file,
 )
 from electionlab._core import __version__, run_scenario
-from electionlab._requirements import FAULTS, requirements
+from electionlab._faults import FAULTS
+from electionlab._requirements import requirements
 from electionlab.cluster import Cluster
 from electionlab.gallery import cases
 from electionlab.protocols import PROTOCOLS

@@ -18,7 +18,8 @@ from electionlab import settings
 from electionlab._comparable import DELAY_MS, NODES, TIMEOUT_MS, comparable
 from electionlab._costs import fitted_order, measure_election
 from electionlab._figures import Cell, Figure, frame_of, mean, quantile
-from electionlab._requirements import FAULTS, cells_of, requirements, trial
+from electionlab._faults import FAULTS
+from electionlab._requirements import cells_of, requirements, trial
 from electionlab._threads import for_each_seed
 from electionlab._values import whole_number
 from electionlab.cluster import Cluster
