@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from electionlab._comparable import Subject
+from electionlab._comparable import DELAY_MS, UNPOLLED, Subject
 from electionlab.cluster import Cluster
 
 
@@ -62,21 +62,68 @@ def measure_election(subject: Subject, nodes: int, patience_ms: float, seed: int
         first["leader_share"] = handled[cluster.leader - 1] / sum(handled)
     if not fails_over or cluster.leader is None:
         return Election(**first)
-    cluster.run_for(float(np.random.default_rng(seed).uniform(0, subject.timeout_ms)))
-    leader, crashed, known = cluster.leader, cluster.now, len(cluster.metrics["failovers"])
-    peace = cluster.fork()
-    cluster.crash(leader)
-    if not cluster.run_until_leader(patience_ms, agreed=True):
+    cluster.run_for(_moment(subject, seed))
+    failover = _crash_leader(cluster, patience_ms, agreed=True)
+    if failover is None:
         return Election(**first)
-    peace.run(until=cluster.now)
-    failover = cluster.metrics["failovers"][known]
-    elected = crashed + failover["until_elected_ms"]
+    if subject.label in UNPOLLED:
+        messages = _unpolled_messages(subject, nodes, patience_ms, seed)
+    else:
+        messages = sum(failover.caused.values())
     return Election(
         **first,
-        messages=sum(caused(cluster, peace, leader, crashed, elected).values()),
-        detection_ms=_number(failover["detection_ms"]),
-        election_ms=_number(failover["election_ms"]),
-        downtime_ms=cluster.now - crashed,
+        messages=messages,
+        detection_ms=failover.detection_ms,
+        election_ms=failover.election_ms,
+        downtime_ms=failover.downtime_ms,
+    )
+
+
+def _moment(subject: Subject, seed: int) -> float:
+    return float(np.random.default_rng(seed).uniform(0, subject.timeout_ms))
+
+
+def _unpolled_messages(subject: Subject, nodes: int, patience_ms: float, seed: int) -> float:
+    """Messages of a failover without polling; without it not all learn who leads."""
+    protocol = subject.make(nodes, seed, **UNPOLLED[subject.label])
+    cluster = Cluster(protocol, network=subject.network, seed=seed)
+    if not cluster.run_until_leader(patience_ms):
+        return math.nan
+    cluster.run_for(3 * subject.timeout_ms + _moment(subject, seed))
+    failover = _crash_leader(cluster, patience_ms, agreed=False)
+    return math.nan if failover is None else sum(failover.caused.values())
+
+
+@dataclasses.dataclass(frozen=True)
+class Failover:
+    """A crash of the leader and what came of it."""
+
+    caused: dict[str, int]
+    detection_ms: float
+    election_ms: float
+    downtime_ms: float
+
+
+def _crash_leader(cluster: Cluster, patience_ms: float, *, agreed: bool) -> Failover | None:
+    """Crashes the leader until all agree, or somebody leads; None: not in time."""
+    leader, crashed, known = cluster.leader, cluster.now, len(cluster.metrics["failovers"])
+    if leader is None:
+        return None
+    peace = cluster.fork()
+    cluster.crash(leader)
+    if not cluster.run_until_leader(patience_ms, agreed=agreed):
+        return None
+    downtime_ms = cluster.now - crashed
+    if not agreed:
+        cluster.run_for(10 * DELAY_MS[1])  # what is on its way
+    peace.run(until=cluster.now)
+    entry = cluster.metrics["failovers"][known]
+    elected_ms = crashed + entry["until_elected_ms"]
+    return Failover(
+        caused(cluster, peace, leader, crashed, elected_ms),
+        _number(entry["detection_ms"]),
+        _number(entry["election_ms"]),
+        downtime_ms,
     )
 
 

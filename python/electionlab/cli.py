@@ -477,9 +477,10 @@ def compare(
     nodes: Annotated[int, typer.Option("--nodes", "-n", help="How many members.")] = 5,
     timeout: Annotated[
         str, typer.Option(metavar="TIME", help="Silence after which a leader is suspected.")
-    ] = "1s",
+    ] = "5s",
     runs: Annotated[int, typer.Option(help="Runs under each kind of trouble.")] = 100,
-    trials: Annotated[int, typer.Option(help="Failovers measured.")] = 200,
+    trials: Annotated[int, typer.Option(help="Elections, or failovers, measured.")] = 200,
+    hours: Annotated[int, typer.Option(help="Hours of rare trouble.")] = 10,
     seed: Seed = 1,
     threads: Threads = 0,
     as_json: AsJson = False,
@@ -505,6 +506,7 @@ def compare(
         timeout_ms=duration_ms("--timeout", timeout),
         runs=runs,
         trials=trials,
+        hours=hours,
         seed=seed,
         threads=threads,
         progress=not quiet and sys.stderr.isatty(),
@@ -516,6 +518,7 @@ def compare(
     if as_json:
         print_json({"seed": seed, "figures": result.frame.to_dict("records")})
         return
+    typer.echo(f"{result.heading}\n")
     _print_rows(result.table())
     familiar = result.familiar()
     if len(familiar):
@@ -529,7 +532,8 @@ def _print_rows(table: pd.DataFrame) -> None:
     for name, row in table.iterrows():
         typer.echo(f"{name}")
         for title, value in row.items():
-            typer.echo(f"  {f'{title}:':<{wide}}{value}".rstrip())
+            if value:
+                typer.echo(f"  {f'{title}:':<{wide}}{value}")
 
 
 @app.command(epilog="Exit codes: 0 done; 2 wrong use.")

@@ -70,7 +70,7 @@ def plot_guarantees(result: Comparison, *, ax: Axes) -> Axes:
     Bold where nothing tells the newer leader from the older: there are no epochs, or both had the
     same. A dash: the protocol elects once, and is not tried.
     """
-    from electionlab._requirements import FAULTS
+    from electionlab._faults import FAULTS
 
     names, faults = result.protocols, list(FAULTS)
     known = {(c.protocol, c.fault, c.measure): c.value for c in result.cells}
@@ -138,7 +138,7 @@ def plot_downtimes(result: Comparison, *, ax: Axes) -> Axes:
 
 def plot_costs(result: Comparison, *, ax: Axes) -> Axes:
     """Messages per failover (per election, of those that elect once) over the number of nodes."""
-    from electionlab._requirements import FAULTS
+    from electionlab._faults import FAULTS
 
     again = {c.protocol for c in result.cells if c.fault in FAULTS}
     for index, name in enumerate(result.protocols):
