@@ -56,7 +56,7 @@ _COMPARABLE: dict[str, Callable[[float], dict[str, Any]]] = {
     "zk_recipe": lambda t: {
         "session_timeout_ms": t,
         "tick_ms": t / 20,
-        "look_interval_ms": t / 20,
+        "look_interval_ms": t / 5,
     },
     "zk_lock": lambda t: {"session_timeout_ms": t, "tick_ms": t / 20},
     "heartbeat": lambda t: {"timeout_ms": t, "heartbeat_interval_ms": t / 3},

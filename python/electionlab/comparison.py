@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 #: Cluster sizes over which the cost is followed.
 SIZES = (3, 4, 5, 6, 7, 9, 11, 13, 16, 20, 25)
-#: Larger ones, for what elects once and has no pings that go on.
+#: Larger ones, for rings.
 LARGE_SIZES = (50, 100)
 
 #: The table that lecture notes print, by protocol: complexity, consistency, speed.
@@ -332,7 +332,7 @@ class _Plan:
     def sizes(self, subject: Subject) -> list[int]:
         if subject.given is not None:
             return [self.nodes]
-        large = () if subject.about["fails_over"] else LARGE_SIZES
+        large = LARGE_SIZES if "initiators" in subject.option_names else ()
         return sorted({*SIZES, *large, self.nodes})
 
     @property
