@@ -200,6 +200,7 @@ def requirements(
     protocol: Protocol | UserProtocol,
     faults: str | Sequence[str] | Mapping[str, Mapping[str, Any] | Trouble] = tuple(FAULTS),
     *,
+    plan: Mapping[str, Any] | None = None,
     network: Network | None = None,
     machine: Machine | None = None,
     runs: int = 100,
@@ -220,6 +221,7 @@ def requirements(
         faults: Names of `FAULTS`; or a dictionary from a name of yours to arguments of `Cluster`
             (``{"lossy": {"network": el.Network(loss_probability=0.2)}}``), or to a function that
             gives them for a seed.
+        plan: A fault plan of yours, as arguments of `Cluster`, beside `faults`.
         network: The links, where the trouble does not say otherwise; None: delays of 5 to 10 ms.
         machine: What nodes run on, where the trouble does not say otherwise.
         runs: How many for each fault, 1 and up.
@@ -250,7 +252,12 @@ def requirements(
     own = {} if machine is None else {"machine": machine}
     cells: list[Cell] = []
     effects: dict[str, int] = {}
-    for name, trouble in _troubles(faults, protocol, timeout_ms, end_ms).items():
+    troubles = _troubles(faults, protocol, timeout_ms, end_ms)
+    if plan is not None:
+        troubles["plan"] = _own_trouble("plan", plan)
+    if not troubles:
+        raise ValueError(f"faults={faults!r}: must be one or more, or give a plan")
+    for name, trouble in troubles.items():
         work = functools.partial(
             trial, lambda _: protocol, functools.partial(_with, own, trouble), links, end_ms,
             patience_ms,
