@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 #: Arguments of `Cluster` that make the trouble of the run with a seed.
 Trouble = Callable[[int], Mapping[str, Any]]
 
+
 @dataclasses.dataclass(frozen=True)
 class Trial:
     """What one run under faults showed.

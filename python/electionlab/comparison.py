@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from electionlab._comparable import NODES, TIMEOUT_MS, Subject, actors_of
+from electionlab._comparable import NODES, TIMEOUT_MS, Subject, actors_of, comparable
 from electionlab._costs import Growth, first_messages, fitted_order, measure_election, orders_to_try
 from electionlab._faults import FAULTS, Setting, hour
 from electionlab._figures import Cell, cell, frame_of, mean, quantile
@@ -188,7 +188,9 @@ class Comparison:
                 ("downtime ms", "downtime_ms"),
             ):
                 spread = [self.cell(name, f"{key}_{q}") for q in ("p05", "p50", "p95")]
-                row[title] = "" if math.isnan(spread[1].value) else " / ".join(map(_compact, spread))
+                row[title] = (
+                    "" if math.isnan(spread[1].value) else " / ".join(map(_compact, spread))
+                )
             for fencing in ("none", "token"):
                 stale = [
                     f"{fault} {_compact(figure)}"
@@ -502,9 +504,7 @@ def _measured(subject: Subject, plan: _Plan) -> _Found:
     second = _second_cells(subject, plan)
     other = _growth(second, second[0].measure) if second else None
     if not subject.about["fails_over"]:
-        (usual,) = (
-            c.value for c in cells if (c.measure, c.nodes) == ("first_ms_p50", plan.nodes)
-        )
+        (usual,) = (c.value for c in cells if (c.measure, c.nodes) == ("first_ms_p50", plan.nodes))
         growth = _growth(cells, "first_messages")
         cells += _ending_cells(subject, plan, usual)
         plan.bar.update()
@@ -541,9 +541,8 @@ def _subjects(protocols: Any, nodes: int | None, timeout_ms: float) -> tuple[lis
             label = each.name if isinstance(each, UserProtocol) else repr(each)
             subjects.append(Subject(label, each, timeout_ms))
         else:
-            subject = Subject(each, None, timeout_ms)
-            subject.make(nodes, 0)  # tells what is wrong with it
-            subjects.append(subject)
+            comparable(each, nodes, timeout_ms)  # tells what is wrong with it
+            subjects.append(Subject(each, None, timeout_ms))
     labels = [subject.label for subject in subjects]
     for label in labels:
         if labels.count(label) > 1:
@@ -552,7 +551,11 @@ def _subjects(protocols: Any, nodes: int | None, timeout_ms: float) -> tuple[lis
 
 
 def compare(
-    protocols: str | Protocol | UserProtocol | Sequence[str | Protocol | UserProtocol] | None = None,
+    protocols: str
+    | Protocol
+    | UserProtocol
+    | Sequence[str | Protocol | UserProtocol]
+    | None = None,
     *,
     nodes: int | None = None,
     timeout_ms: float = TIMEOUT_MS,

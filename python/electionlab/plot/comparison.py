@@ -102,7 +102,8 @@ def plot_guarantees(result: Comparison, *, ax: Axes) -> Axes:
     _names(ax, names)
     ax.set_title(
         "Time with two leaders at once (once: runs that end so)\n"
-        "bold: in one epoch, or without epochs; –: not tried", fontsize=10,
+        "bold: in one epoch, or without epochs; –: not tried",
+        fontsize=10,
     )
     ax.set_xlabel("trouble")
     return ax
