@@ -38,7 +38,8 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     "protocols": {"_presets", "outcomes", "protocols", "settings", "user_protocol"},
     "cluster": {"_acknowledged", "cluster", "interventions", "scenario", "trace"},
     "sweep": {
-        "_comparable", "_costs", "_faults", "_figures", "_once", "_requirements", "comparison", "detectors", "fig16",
+        "_comparable", "_costs", "_faults", "_figures", "_once", "_requirements", "comparison",
+        "detectors", "fig16",
         "gallery", "sweep",
     },
     "plot": {"plot"},

@@ -15,8 +15,8 @@ from electionlab.user_protocol import UserProtocol
 
 #: One-way delays of every comparison [ms].
 DELAY_MS = (5.0, 10.0)
-#: Silence after which a leader is suspected, in every protocol that suspects [ms]. Kubernetes' record
-#: and etcd's leases count whole seconds: at one second that is all that they would show.
+#: Silence after which a leader is suspected, in every protocol that suspects [ms]. Kubernetes'
+#: record and etcd's leases count whole seconds: at one second that is all that they would show.
 TIMEOUT_MS = 5000.0
 #: Members of a cluster where nothing else is said.
 NODES = 5
@@ -65,8 +65,8 @@ _COMPARABLE: dict[str, Callable[[float], dict[str, Any]]] = {
 }
 
 
-# Options that switch off polling which may do an election's work by chance: a look of the recipe that
-# happens to be on its way is a listing that the event need not cause.
+# Options that switch off polling which may do an election's work by chance: a look of the recipe
+# that happens to be on its way is a listing that the event need not cause.
 UNPOLLED: dict[str, dict[str, Any]] = {"zk_recipe": {"look_interval_ms": 0.0}}
 # Rings whose source assumes that a link keeps the order of its messages.
 _FIFO = ("le_lann", "franklin", "peterson")

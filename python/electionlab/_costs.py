@@ -249,8 +249,8 @@ def fitted_order(sizes: Sequence[float], costs: Sequence[float]) -> Growth:
         costs: The mean cost at each; NaN entries are left out.
 
     Returns:
-        The best order and those that are as good. A cost that varies by at most 5 %, or a tenth of a message, is
-        constant.
+        The best order and those that are as good. A cost that varies by at most 5 %, or
+        a tenth of a message, is constant.
         With fewer than three figures, or when it shrinks, there is none.
     """
     nothing = Growth("", math.nan, math.nan, ())

@@ -188,9 +188,9 @@ class Requirements:
         ]
         for fault, effects in self.effects.items():
             lines.append(f"{fault or 'no faults'} ({effects} actions took effect)")
-            for cell in self.cells:
-                if cell.fault == fault:
-                    lines.append(f"  {cell.requirement:<16}{cell.measure:<36}{cell}")
+            for found in self.cells:
+                if found.fault == fault:
+                    lines.append(f"  {found.requirement:<16}{found.measure:<36}{found}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

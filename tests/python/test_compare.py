@@ -460,7 +460,7 @@ def test_the_familiar_table_stands_beside_it(three: Comparison) -> None:
     assert familiar.loc["bully", "and in one epoch, of the runs"] == "no epochs"
     assert (
         familiar.loc["raft", "and in one epoch, of the runs"] == "0 % [0, 16.1]"
-    )  # Wilson, 0 of 20
+    )
     assert familiar.loc["bully", "they grow as"].endswith(" n^2")
     for name in familiar.index:
         for column, measure, fault, unit in (
