@@ -250,8 +250,8 @@ def fitted_order(sizes: Sequence[float], costs: Sequence[float]) -> Growth:
 
     Returns:
         The best order and those that are as good. A cost that varies by at most 5 %, or
-        a tenth of a message, is constant.
-        With fewer than three figures, or when it shrinks, there is none.
+        a tenth of a message, is constant. With fewer than three figures, or when it shrinks, there
+        is none.
     """
     nothing = Growth("", math.nan, math.nan, ())
     pairs = [(n, c) for n, c in zip(sizes, costs, strict=True) if not math.isnan(c)]

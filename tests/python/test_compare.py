@@ -162,8 +162,8 @@ def test_kubernetes_at_the_tables_timeouts_is_not_an_artefact_of_whole_seconds()
         # 2 (n-1) for votes less the dead node's, n-1 heartbeats and the answers of the living.
         ("raft", lambda n: 2 * (n - 1) - 1 + (n - 1) + (n - 2)),
         ("multi_paxos", lambda n: 2 * (n - 1) - 1 + (n - 1)),
-        # All that are left notice: who has k nodes above it sends k ELECTIONs, each of these but the
-        # dead one answers, and the highest tells the n-2 others.
+        # All that are left notice: who has k nodes above it sends k ELECTIONs, each of these but
+        # the dead one answers, and the highest tells the n-2 others.
         ("bully", lambda n: sum(range(1, n)) + sum(range(n - 1)) + n - 2),
         ("lease", lambda n: 0),
         ("heartbeat", lambda n: 0),
@@ -458,9 +458,7 @@ def test_the_familiar_table_stands_beside_it(three: Comparison) -> None:
     assert list(familiar.index) == ["bully", "raft"]
     assert FAMILIAR["raft"] == ("medium", "strong", "medium")
     assert familiar.loc["bully", "and in one epoch, of the runs"] == "no epochs"
-    assert (
-        familiar.loc["raft", "and in one epoch, of the runs"] == "0 % [0, 16.1]"
-    )
+    assert familiar.loc["raft", "and in one epoch, of the runs"] == "0 % [0, 16.1]"
     assert familiar.loc["bully", "they grow as"].endswith(" n^2")
     for name in familiar.index:
         for column, measure, fault, unit in (

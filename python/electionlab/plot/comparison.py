@@ -47,8 +47,8 @@ def plot_comparison(
         )  # fmt: skip
         figure.suptitle(
             f"Elections side by side: {result.nodes} nodes, a silent leader is suspected after "
-            f"{result.timeout_ms:g} ms, one-way delays 5 to 10 ms; {result.runs} runs of each trouble,"
-            f" {result.trials} elections, from seed {result.seed}"
+            f"{result.timeout_ms:g} ms, one-way delays 5 to 10 ms; {result.runs} runs of each "
+            f"trouble, {result.trials} elections, from seed {result.seed}"
         )
     else:
         panels = np.ravel(np.asarray(ax, dtype=object))
@@ -94,7 +94,8 @@ def plot_guarantees(result: Comparison, *, ax: Axes) -> Axes:
             instants = known.get((name, fault, "runs_with_two_leaders_at_once"), 0) > 0
             epoch = known.get((name, fault, "runs_with_two_leaders_in_one_epoch"), math.nan)
             ax.text(
-                column, row, _percent(value, instants), ha="center", va="center", fontsize=style.FONT_SIZE,
+                column, row, _percent(value, instants), ha="center", va="center",
+                fontsize=style.FONT_SIZE,
                 color="white" if shade[row, column] > 0.5 else "black",
                 weight="bold" if (value > 0 or instants) and epoch != 0 else "normal",
             )  # fmt: skip
