@@ -39,7 +39,8 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     "cluster": {"_acknowledged", "cluster", "interventions", "scenario", "trace"},
     "check": {"checker"},
     "sweep": {
-        "_comparable", "_costs", "_figures", "_requirements", "comparison", "detectors", "fig16",
+        "_comparable", "_costs", "_faults", "_figures", "_once", "_requirements", "comparison",
+        "detectors", "fig16",
         "gallery", "sweep",
     },
     "plot": {"plot"},

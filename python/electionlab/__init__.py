@@ -13,9 +13,10 @@ from electionlab import settings as settings
 from electionlab._acknowledged import acknowledged, acknowledged_share
 from electionlab._comparable import comparable
 from electionlab._core import Event, PendingEvent, __version__
+from electionlab._faults import FAULTS
 from electionlab._presets import Preset, presets
 from electionlab._quorums import Quorum
-from electionlab._requirements import FAULTS, Requirements, requirements
+from electionlab._requirements import Requirements, requirements
 from electionlab.checker import (
     Bounds,
     Budget,

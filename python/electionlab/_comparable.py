@@ -1,18 +1,23 @@
-"""Time-outs that make protocols comparable: each suspects a silent leader after the same time."""
+"""What makes protocols comparable: the same network, and time-outs of the same length."""
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from typing import Any
 
 from electionlab._values import above_zero
-from electionlab.protocols import Protocol, make_protocol
+from electionlab.cluster import Cluster
+from electionlab.protocols import PROTOCOLS, Protocol, make_protocol
+from electionlab.settings import Network
+from electionlab.user_protocol import UserProtocol
 
 #: One-way delays of every comparison [ms].
 DELAY_MS = (5.0, 10.0)
-#: Silence after which a leader is suspected, in every protocol that suspects [ms].
-TIMEOUT_MS = 1000.0
+#: Silence after which a leader is suspected, in every protocol that suspects [ms]. Kubernetes'
+#: record and etcd's leases count whole seconds: at one second that is all that they would show.
+TIMEOUT_MS = 5000.0
 #: Members of a cluster where nothing else is said.
 NODES = 5
 
@@ -48,15 +53,28 @@ _COMPARABLE: dict[str, Callable[[float], dict[str, Any]]] = {
         "retry_period_ms": 2 * t / 15,
         "request_timeout_ms": t / 3,
     },
-    "zk_recipe": lambda t: {"session_timeout_ms": t},
-    "zk_lock": lambda t: {"session_timeout_ms": t},
+    "zk_recipe": lambda t: {
+        "session_timeout_ms": t,
+        "tick_ms": t / 20,
+        "look_interval_ms": t / 5,
+    },
+    "zk_lock": lambda t: {"session_timeout_ms": t, "tick_ms": t / 20},
     "heartbeat": lambda t: {"timeout_ms": t, "heartbeat_interval_ms": t / 3},
     "swim": lambda t: {"period_ms": t / 3, "suspicion_timeout_ms": t},
     "omega": lambda t: {"timeout_ms": t, "heartbeat_interval_ms": t / 3},
 }
 
 
-def comparable(name: str, nodes: int = NODES, timeout_ms: float = TIMEOUT_MS) -> Protocol:
+# Options that switch off polling which may do an election's work by chance: a look of the recipe
+# that happens to be on its way is a listing that the event need not cause.
+UNPOLLED: dict[str, dict[str, Any]] = {"zk_recipe": {"look_interval_ms": 0.0}}
+# Rings whose source assumes that a link keeps the order of its messages.
+_FIFO = ("le_lann", "franklin", "peterson")
+
+
+def comparable(
+    name: str, nodes: int = NODES, timeout_ms: float = TIMEOUT_MS, **options: Any
+) -> Protocol:
     """A protocol with time-outs that can be compared with the others'.
 
     Args:
@@ -64,9 +82,63 @@ def comparable(name: str, nodes: int = NODES, timeout_ms: float = TIMEOUT_MS) ->
         nodes: How many members.
         timeout_ms: Silence after which a leader is suspected; a sign of life is due about every
             third of it. Where the protocol draws time-outs, it is the least.
+        options: Further options of the protocol.
 
     Raises:
         ValueError: There is no such protocol, or the number is out of range.
     """
     t = above_zero("timeout_ms", timeout_ms)
-    return make_protocol(name, nodes, _COMPARABLE[name](t) if name in _COMPARABLE else {})
+    timeouts = _COMPARABLE[name](t) if name in _COMPARABLE else {}
+    return make_protocol(name, nodes, timeouts | options)
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What is compared: a protocol of the catalogue at any size, or one that is given as it is.
+
+    Attributes:
+        label: What tells it from the others.
+        given: The protocol as it is; None: of the catalogue, by label, with comparable time-outs.
+        timeout_ms: Those time-outs.
+    """
+
+    label: str
+    given: Protocol | UserProtocol | None
+    timeout_ms: float
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the catalogue says; of a protocol written in Python what its class says."""
+        if isinstance(self.given, UserProtocol):
+            return {"epochs": self.given.epochs, "fails_over": True, "cost": "", "options": []}
+        return (PROTOCOLS[self.label] if self.given is None else self.given).about
+
+    @property
+    def name(self) -> str:
+        """The protocol's name."""
+        return self.label if self.given is None else self.given.name
+
+    def make(self, nodes: int, seed: int, **options: Any) -> Protocol | UserProtocol:
+        """The protocol of one run; a ring of the catalogue has its order drawn from the seed."""
+        if self.given is not None:
+            return self.given
+        if "shuffle" in self.option_names and "order" not in options:
+            options["shuffle"] = seed + 1  # 0 is no shuffling
+        return comparable(self.label, nodes, self.timeout_ms, **options)
+
+    @property
+    def option_names(self) -> set[str]:
+        """Options that a run may set."""
+        return set() if self.given else {option["name"] for option in self.about["options"]}
+
+    @property
+    def network(self) -> Network:
+        """The links of every run."""
+        return Network(one_way_delay_ms=DELAY_MS, fifo=True if self.name in _FIFO else None)
+
+
+def actors_of(protocol: Protocol | UserProtocol) -> int:
+    """Members and services of a protocol; its resource, if it has one, is none of them."""
+    cluster = Cluster(protocol, seed=0, record=False)
+    kinds = [cluster.node(actor).kind for actor in range(protocol.nodes + 1, cluster.actors + 1)]
+    return protocol.nodes + sum(kind != "resource" for kind in kinds)

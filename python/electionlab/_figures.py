@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +15,15 @@ from electionlab import _intervals
 if TYPE_CHECKING:
     import pandas as pd
 
-Figure = tuple[float, float, float]  # a value and the ends of its confidence interval
+
+class Figure(NamedTuple):
+    """A value, the ends of its confidence interval, and what it is from."""
+
+    value: float
+    low: float
+    high: float
+    runs: int  # that it is from
+    failed: int  # that gave none: it did not come to that
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +40,7 @@ class Cell:
         low: Lower end of the 95 % confidence interval.
         high: Its upper end.
         runs: From how many runs.
+        failed: How many more there were that gave no such figure, as it did not come to that.
         seed: Seed of the first; the others follow.
     """
 
@@ -45,6 +54,7 @@ class Cell:
     high: float
     runs: int
     seed: int
+    failed: int = 0
 
     def __str__(self) -> str:
         if math.isnan(self.value):
@@ -60,29 +70,47 @@ def frame_of(cells: Sequence[Cell]) -> pd.DataFrame:
     return pd.DataFrame([dataclasses.asdict(cell) for cell in cells])
 
 
+def cell(
+    protocol: str, requirement: str, measure: str, fault: str, nodes: int, figure: Figure, seed: int
+) -> Cell:
+    """A figure with where it comes from."""
+    return Cell(
+        protocol, requirement, measure, fault, nodes, figure.value, figure.low, figure.high,
+        figure.runs, seed, figure.failed,
+    )  # fmt: skip
+
+
 def share(hits: int, runs: int) -> Figure:
     """A proportion."""
-    return hits / runs, *_intervals.of_share(hits, runs)
+    return Figure(hits / runs, *_intervals.of_share(hits, runs), runs, 0)
 
 
-def mean(values: Iterable[float]) -> Figure:
-    """The mean of those that are known (not NaN)."""
-    known = _known(values)
-    return float(known.mean()) if known.size else math.nan, *_intervals.of_mean(known)
+def mean(values: Iterable[float], low: float = -math.inf, high: float = math.inf) -> Figure:
+    """The mean of those that are known (not NaN), which lie between two ends."""
+    known, failed = _known(values)
+    value = float(known.mean()) if known.size else math.nan
+    ends = (
+        _intervals.of_mean(known)
+        if math.isinf(low)
+        else _intervals.of_bounded_mean(np.clip(known, low, high), low, high)
+    )
+    return Figure(value, *ends, known.size, failed)
 
 
 def quantile(values: Iterable[float], level: float) -> Figure:
     """A quantile of those that are known (not NaN)."""
-    known = _known(values)
+    known, failed = _known(values)
     value = float(np.quantile(known, level)) if known.size else math.nan
-    return value, *_intervals.of_quantile(known, level)
+    return Figure(value, *_intervals.of_quantile(known, level), known.size, failed)
 
 
-def per_hour(count: int, hours: float) -> Figure:
-    """A rate of rare events."""
-    low, high = _intervals.of_count(count)
-    return count / hours, low / hours, high / hours
+def per_hour(counts: Sequence[int], hours: float) -> Figure:
+    """A rate, from the counts of runs of so many hours."""
+    value = sum(counts) / (hours * len(counts))
+    return Figure(value, *_intervals.of_rate(counts, hours), len(counts), 0)
 
 
-def _known(values: Iterable[float]) -> npt.NDArray[np.float64]:
-    return np.asarray([value for value in values if not math.isnan(value)], dtype=np.float64)
+def _known(values: Iterable[float]) -> tuple[npt.NDArray[np.float64], int]:
+    every = np.asarray(list(values), dtype=np.float64)
+    known = every[~np.isnan(every)]
+    return known, int(every.size - known.size)

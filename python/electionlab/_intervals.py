@@ -44,6 +44,39 @@ def of_mean(values: npt.ArrayLike) -> Interval:
     return mean - half, mean + half
 
 
+def of_bounded_mean(values: npt.ArrayLike, low: float, high: float = math.inf) -> Interval:
+    """Of a mean of values from `low` to `high`: never beyond these.
+
+    Student's t on a scale that has no ends, by the delta method: the logit of the mean's place
+    between `low` and `high`, or the logarithm of its distance from `low`. Where all values lie at
+    one end there is no spread to tell from: both ends are there.
+
+    Raises:
+        ValueError: A value is out of the range.
+    """
+    known = np.asarray(values, dtype=np.float64)
+    if known.size and not (low <= known.min() and known.max() <= high):
+        raise ValueError(f"values: must be from {low} to {high}")
+    ends = of_mean(known)
+    mean = float(known.mean()) if known.size else math.nan
+    if math.isnan(ends[0]) or mean in (low, high):
+        return ends
+    half = (ends[1] - ends[0]) / 2
+    if math.isinf(high):
+        half /= mean - low
+        if half > 700:  # it says nothing, and its exponential is no number
+            return low, math.inf
+        return low + (mean - low) * math.exp(-half), low + (mean - low) * math.exp(half)
+    place = (mean - low) / (high - low)
+    half /= (high - low) * place * (1 - place)
+    odds = math.log(place / (1 - place))
+
+    def back(logit: float) -> float:
+        return low + (high - low) / (1 + math.exp(min(-logit, 700)))
+
+    return back(odds - half), back(odds + half)
+
+
 def of_quantile(values: npt.ArrayLike, level: float) -> Interval:
     """Of a quantile of any continuous distribution: two of the values, by order statistics.
 

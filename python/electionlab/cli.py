@@ -32,7 +32,8 @@ from electionlab._cli_output import (
     write_file,
 )
 from electionlab._core import __version__, run_scenario
-from electionlab._requirements import FAULTS, requirements
+from electionlab._faults import FAULTS
+from electionlab._requirements import requirements
 from electionlab.cluster import Cluster
 from electionlab.gallery import cases
 from electionlab.protocols import PROTOCOLS
@@ -101,6 +102,49 @@ PlotFile = Annotated[
 Seed = Annotated[int, typer.Option(help="Fixes everything that chance decides; 0 and up.")]
 Threads = Annotated[int, typer.Option(help="Threads; 0: all cores.")]
 
+# Where a cluster runs and what is done to it: the same for `run` and `report`.
+Options = Annotated[
+    list[str] | None,
+    typer.Option("--option", "-o", metavar="NAME=VALUE", help="An option of the protocol."),
+]
+LinkDelay = Annotated[
+    str, typer.Option(metavar="TIME[:TIME]", help="One-way delay of messages, or its range.")
+]
+Loss = Annotated[float, typer.Option(help="Chance that a message is lost, 0 to 1.")]
+Duplicate = Annotated[float, typer.Option(help="Chance that a message arrives twice, 0 to 1.")]
+WriteDelay = Annotated[
+    str, typer.Option(metavar="TIME[:TIME]", help="Time of a durable write, or its range.")
+]
+Processing = Annotated[
+    str, typer.Option(metavar="TIME[:TIME]", help="Time to handle a message, or its range.")
+]
+Crashes = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NODE@TIME[:DOWN]",
+        help="Crash a node (a number, leader, follower, random); restart it after DOWN.",
+    ),
+]
+Restarts = Annotated[
+    list[str] | None, typer.Option(metavar="NODE@TIME", help="Restart a crashed node.")
+]
+Pauses = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NODE@TIME[:LASTING]", help="Hold a node still; let go after LASTING."),
+]
+Resumes = Annotated[
+    list[str] | None, typer.Option(metavar="NODE@TIME", help="Let a paused node go on.")
+]
+Partitions = Annotated[
+    list[str] | None,
+    typer.Option(metavar="GROUPS@TIME", help="Cut the groups off each other: 1,2/3,4,5@400ms."),
+]
+Cuts = Annotated[
+    list[str] | None,
+    typer.Option(metavar="FROM/TO@TIME", help="Cut links in one direction: 1/2,3@400ms."),
+]
+Heals = Annotated[list[str] | None, typer.Option(metavar="TIME", help="Mend every link.")]
+
 
 def _version(asked: bool) -> None:
     if asked:
@@ -140,54 +184,22 @@ def run(
             "leader, at most 5s after that fault.",
         ),
     ] = "",
-    option: Annotated[
-        list[str] | None,
-        typer.Option("--option", "-o", metavar="NAME=VALUE", help="An option of the protocol."),
-    ] = None,
-    delay: Annotated[
-        str, typer.Option(metavar="TIME[:TIME]", help="One-way delay of messages, or its range.")
-    ] = "5:10",
-    loss: Annotated[float, typer.Option(help="Chance that a message is lost, 0 to 1.")] = 0.0,
-    duplicate: Annotated[
-        float, typer.Option(help="Chance that a message arrives twice, 0 to 1.")
-    ] = 0.0,
-    write_delay: Annotated[
-        str, typer.Option(metavar="TIME[:TIME]", help="Time of a durable write, or its range.")
-    ] = "0",
-    processing: Annotated[
-        str, typer.Option(metavar="TIME[:TIME]", help="Time to handle a message, or its range.")
-    ] = "0",
+    option: Options = None,
+    delay: LinkDelay = "5:10",
+    loss: Loss = 0.0,
+    duplicate: Duplicate = 0.0,
+    write_delay: WriteDelay = "0",
+    processing: Processing = "0",
     initial_leader: Annotated[
         int | None, typer.Option(metavar="NODE", help="Start with this leader in office.")
     ] = None,
-    crash: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NODE@TIME[:DOWN]",
-            help="Crash a node (a number, leader, follower, random); restart it after DOWN.",
-        ),
-    ] = None,
-    restart: Annotated[
-        list[str] | None, typer.Option(metavar="NODE@TIME", help="Restart a crashed node.")
-    ] = None,
-    pause: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NODE@TIME[:LASTING]", help="Hold a node still; let go after LASTING."
-        ),
-    ] = None,
-    resume: Annotated[
-        list[str] | None, typer.Option(metavar="NODE@TIME", help="Let a paused node go on.")
-    ] = None,
-    partition: Annotated[
-        list[str] | None,
-        typer.Option(metavar="GROUPS@TIME", help="Cut the groups off each other: 1,2/3,4,5@400ms."),
-    ] = None,
-    cut: Annotated[
-        list[str] | None,
-        typer.Option(metavar="FROM/TO@TIME", help="Cut links in one direction: 1/2,3@400ms."),
-    ] = None,
-    heal: Annotated[list[str] | None, typer.Option(metavar="TIME", help="Mend every link.")] = None,
+    crash: Crashes = None,
+    restart: Restarts = None,
+    pause: Pauses = None,
+    resume: Resumes = None,
+    partition: Partitions = None,
+    cut: Cuts = None,
+    heal: Heals = None,
     one_leader: Annotated[
         bool,
         typer.Option(
@@ -224,15 +236,8 @@ def run(
     end_ms = duration_ms("--until", until) if until else None
     cluster = Cluster(
         algorithm,
-        network=Network(
-            one_way_delay_ms=delay_like("--delay", delay),
-            loss_probability=loss,
-            duplicate_probability=duplicate,
-        ),
-        machine=Machine(
-            write_delay_ms=delay_like("--write-delay", write_delay),
-            processing_ms=delay_like("--processing", processing),
-        ),
+        network=_network(delay, loss, duplicate),
+        machine=_machine(write_delay, processing),
         initial_leader=initial_leader,
         actions=[action for _, _, action in actions],
         one_leader_at_a_time=one_leader,
@@ -246,6 +251,21 @@ def run(
     if trace is not None:
         write_file("trace", trace, cluster.trace.save)
     report_run(cluster, as_json=as_json, quiet=quiet, everything=everything, plot=plot)
+
+
+def _network(delay: str, loss: float, duplicate: float) -> Network:
+    return Network(
+        one_way_delay_ms=delay_like("--delay", delay),
+        loss_probability=loss,
+        duplicate_probability=duplicate,
+    )
+
+
+def _machine(write_delay: str, processing: str) -> Machine:
+    return Machine(
+        write_delay_ms=delay_like("--write-delay", write_delay),
+        processing_ms=delay_like("--processing", processing),
+    )
 
 
 @app.command(epilog=EXITS)
@@ -476,9 +496,10 @@ def compare(
     nodes: Annotated[int, typer.Option("--nodes", "-n", help="How many members.")] = 5,
     timeout: Annotated[
         str, typer.Option(metavar="TIME", help="Silence after which a leader is suspected.")
-    ] = "1s",
+    ] = "5s",
     runs: Annotated[int, typer.Option(help="Runs under each kind of trouble.")] = 100,
-    trials: Annotated[int, typer.Option(help="Failovers measured.")] = 200,
+    trials: Annotated[int, typer.Option(help="Elections, or failovers, measured.")] = 200,
+    hours: Annotated[int, typer.Option(help="Hours of rare trouble.")] = 10,
     seed: Seed = 1,
     threads: Threads = 0,
     as_json: AsJson = False,
@@ -504,6 +525,7 @@ def compare(
         timeout_ms=duration_ms("--timeout", timeout),
         runs=runs,
         trials=trials,
+        hours=hours,
         seed=seed,
         threads=threads,
         progress=not quiet and sys.stderr.isatty(),
@@ -515,6 +537,7 @@ def compare(
     if as_json:
         print_json({"seed": seed, "figures": result.frame.to_dict("records")})
         return
+    typer.echo(f"{result.heading}\n")
     _print_rows(result.table())
     familiar = result.familiar()
     if len(familiar):
@@ -528,7 +551,8 @@ def _print_rows(table: pd.DataFrame) -> None:
     for name, row in table.iterrows():
         typer.echo(f"{name}")
         for title, value in row.items():
-            typer.echo(f"  {f'{title}:':<{wide}}{value}".rstrip())
+            if value:
+                typer.echo(f"  {f'{title}:':<{wide}}{value}")
 
 
 @app.command(epilog="Exit codes: 0 done; 2 wrong use.")
@@ -536,16 +560,28 @@ def _print_rows(table: pd.DataFrame) -> None:
 def report(
     protocol: Annotated[str, typer.Argument(metavar="PROTOCOL", help="Its name.")],
     nodes: Annotated[int, typer.Option("--nodes", "-n", help="How many members.")] = 5,
-    option: Annotated[
-        list[str] | None,
-        typer.Option("--option", "-o", metavar="NAME=VALUE", help="An option of the protocol."),
-    ] = None,
+    option: Options = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(help=f"Only this kind of trouble, of {', '.join(FAULTS)}."),
     ] = None,
+    timeout: Annotated[
+        str, typer.Option(metavar="TIME", help="What these kinds of trouble are scaled by.")
+    ] = "5s",
+    delay: LinkDelay = "5:10",
+    loss: Loss = 0.0,
+    duplicate: Duplicate = 0.0,
+    write_delay: WriteDelay = "0",
+    processing: Processing = "0",
+    crash: Crashes = None,
+    restart: Restarts = None,
+    pause: Pauses = None,
+    resume: Resumes = None,
+    partition: Partitions = None,
+    cut: Cuts = None,
+    heal: Heals = None,
     runs: Annotated[int, typer.Option(help="Runs under each kind of trouble.")] = 100,
-    seconds: Annotated[float, typer.Option(help="Simulated seconds of trouble in a run.")] = 20.0,
+    seconds: Annotated[float, typer.Option(help="Simulated seconds of trouble in a run.")] = 100.0,
     seed: Seed = 1,
     threads: Threads = 0,
     as_json: AsJson = False,
@@ -553,15 +589,30 @@ def report(
     """Measure what elections are asked for, under trouble.
 
     Uniqueness, liveness, fault tolerance, performance, stability; agreement and fairness.
+    Faults at times, as for `run`, are a plan of your own, and then it alone is tried unless --fault
+    names others as well. Network and machine hold for all.
 
     \b
     Examples:
       electionlab report raft --fault partition --fault pause
       electionlab report bully -n 7 --runs 20 --json
+      electionlab report raft --loss 0.05 --crash leader@5s:20s --partition 1,2/3,4,5@40s --heal 60s
     """  # noqa: D301
     algorithm = protocol_of(protocol, nodes, option or [])
+    given = {
+        "crash": crash, "restart": restart, "pause": pause, "resume": resume,
+        "partition": partition, "cut": cut, "heal": heal,
+    }  # fmt: skip
+    actions = actions_of({name: texts or [] for name, texts in given.items()})
+    late = [action for at_ms, _, action in actions if at_ms > 1000 * seconds]
+    if late:
+        raise ValueError(f"--seconds {seconds:g}: must not end before {late[0]!r}")
     found = requirements(
-        algorithm, fault or tuple(FAULTS), runs=runs, seconds=seconds, seed=seed,
+        algorithm,
+        [*(fault or (() if actions else FAULTS))],
+        plan={"actions": [action for _, _, action in actions]} if actions else None,
+        network=_network(delay, loss, duplicate), machine=_machine(write_delay, processing),
+        runs=runs, seconds=seconds, timeout_ms=duration_ms("--timeout", timeout), seed=seed,
         threads=threads,
     )  # fmt: skip
     if as_json:

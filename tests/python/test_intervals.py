@@ -51,6 +51,44 @@ def test_mean_of_equal_values_is_certain_and_of_one_unknown() -> None:
     assert np.isnan(_intervals.of_mean([])).all()
 
 
+def test_bounded_mean_stays_within_its_bounds() -> None:
+    skewed = [0.0] * 30 + [0.4]
+    assert _intervals.of_mean(skewed)[0] < 0  # what it is for
+    low, high = _intervals.of_bounded_mean(skewed, 0, 1)
+    assert 0 < low < 0.4 / 31 < high < 1
+    low, high = _intervals.of_bounded_mean([1 - v for v in skewed], 0, 1)
+    assert 0 < low < 1 - 0.4 / 31 < high < 1
+    low, high = _intervals.of_bounded_mean([10 * v for v in skewed], 0)
+    assert 0 < low < 4 / 31 < high
+    assert _intervals.of_bounded_mean([0.0, 1e-300], 0)[0] >= 0
+
+
+def test_bounded_mean_far_from_its_bounds_is_students() -> None:
+    values = np.random.default_rng(1).uniform(0.45, 0.55, 50)
+    for ends in ((0, 1), (0, math.inf)):
+        bounded = _intervals.of_bounded_mean(values, *ends)
+        assert bounded == pytest.approx(_intervals.of_mean(values), rel=1e-3)
+
+
+def test_bounded_mean_of_values_at_an_end() -> None:
+    assert _intervals.of_bounded_mean([0.0, 0.0], 0, 1) == (0, 0)
+    assert _intervals.of_bounded_mean([1.0, 1.0], 0, 1) == (1, 1)
+    assert np.isnan(_intervals.of_bounded_mean([0.5], 0, 1)).all()
+    assert np.isnan(_intervals.of_bounded_mean([], 0, 1)).all()
+    with pytest.raises(ValueError, match="must be from 0 to 1"):
+        _intervals.of_bounded_mean([0.5, 1.2], 0, 1)
+
+
+@pytest.mark.parametrize(("a", "b"), [(0.5, 2.0), (2.0, 5.0), (5.0, 1.0)])
+def test_bounded_mean_covers_the_truth(a: float, b: float) -> None:
+    rng = np.random.default_rng(4)
+    hits = 0
+    for _ in range(1000):
+        low, high = _intervals.of_bounded_mean(rng.beta(a, b, 40), 0, 1)
+        hits += low <= a / (a + b) <= high
+    assert 930 <= hits <= 970, hits
+
+
 @pytest.mark.parametrize(
     ("count", "low", "high"),
     [(6, 1, 6), (10, 2, 9), (15, 4, 12), (20, 6, 15), (25, 8, 18), (50, 18, 33), (100, 40, 61)],

@@ -46,8 +46,9 @@ def plot_comparison(
             width_ratios=(1.1, 1, 1.3),
         )  # fmt: skip
         figure.suptitle(
-            f"Elections side by side: a silent leader is suspected after {result.timeout_ms:g} ms, "
-            f"one-way delays 5 to 10 ms, from seed {result.seed}"
+            f"Elections side by side: {result.nodes} nodes, a silent leader is suspected after "
+            f"{result.timeout_ms:g} ms, one-way delays 5 to 10 ms; {result.runs} runs of each "
+            f"trouble, {result.trials} elections, from seed {result.seed}"
         )
     else:
         panels = np.ravel(np.asarray(ax, dtype=object))
@@ -68,40 +69,53 @@ def plot_guarantees(result: Comparison, *, ax: Axes) -> Axes:
     """Percent of the time with two leaders at once: rows are protocols, columns kinds of trouble.
 
     Bold where nothing tells the newer leader from the older: there are no epochs, or both had the
-    same. A dash: the protocol elects once, and is not tried.
+    same. Of a protocol that elects once: percent of the runs that end with two leaders. A dash: the
+    leader never changed, so that nothing was tried.
     """
-    from electionlab._requirements import FAULTS
+    from electionlab._faults import FAULTS
 
     names, faults = result.protocols, list(FAULTS)
     known = {(c.protocol, c.fault, c.measure): c.value for c in result.cells}
-    share = np.array(
-        [[known.get((n, f, "time_with_two_leaders"), math.nan) for f in faults] for n in names]
-    )
+
+    def seen(name: str, fault: str) -> float:
+        if not result.fails_over(name):
+            return known[name, fault, "runs_that_end_with_two_leaders"]
+        if known[name, fault, "leader_changes_per_h"] == 0:
+            return math.nan
+        return known[name, fault, "time_with_two_leaders"]
+
+    share = np.array([[seen(name, fault) for fault in faults] for name in names])
     # A split of a thousandth of the time is as visible as one of half of it.
     shade = np.clip(1 + np.log10(np.maximum(share, 1e-9)) / 4, 0, 1)
     ax.imshow(shade, cmap="cividis_r", vmin=0, vmax=1, aspect="auto")
     for row, name in enumerate(names):
         for column, fault in enumerate(faults):
             value = share[row, column]
+            instants = known.get((name, fault, "runs_with_two_leaders_at_once"), 0) > 0
             epoch = known.get((name, fault, "runs_with_two_leaders_in_one_epoch"), math.nan)
             ax.text(
-                column, row, _percent(value), ha="center", va="center", fontsize=style.FONT_SIZE,
+                column, row, _percent(value, instants), ha="center", va="center",
+                fontsize=style.FONT_SIZE,
                 color="white" if shade[row, column] > 0.5 else "black",
-                weight="bold" if value > 0 and epoch != 0 else "normal",
+                weight="bold" if (value > 0 or instants) and epoch != 0 else "normal",
             )  # fmt: skip
     ax.set_xticks(range(len(faults)), faults)
     _names(ax, names)
     ax.set_title(
-        "Time with two leaders at once\n(bold: in one epoch, or without epochs)", fontsize=10
+        "Time with two leaders at once (once: runs that end so)\n"
+        "bold: in one epoch, or without epochs; –: not tried",
+        fontsize=10,
     )
     ax.set_xlabel("trouble")
     return ax
 
 
-def _percent(share: float) -> str:
+def _percent(share: float, instants: bool) -> str:
     if math.isnan(share):
         return "–"
-    return "0" if share == 0 else f"{share:.1%}" if share >= 0.001 else "<0.1%"
+    if share == 0:
+        return "instants" if instants else "0"
+    return f"{share:.1%}" if share >= 0.001 else "<0.1%"
 
 
 def plot_downtimes(result: Comparison, *, ax: Axes) -> Axes:
@@ -138,27 +152,26 @@ def plot_downtimes(result: Comparison, *, ax: Axes) -> Axes:
 
 def plot_costs(result: Comparison, *, ax: Axes) -> Axes:
     """Messages per failover (per election, of those that elect once) over the number of nodes."""
-    from electionlab._requirements import FAULTS
-
-    again = {c.protocol for c in result.cells if c.fault in FAULTS}
     for index, name in enumerate(result.protocols):
-        measure = "failover_messages" if name in again else "first_messages"
+        measure = "failover_messages" if result.fails_over(name) else "first_messages"
         points = sorted(
-            (c.nodes, c.value)
+            (c.nodes, max(c.value, 0.0))
             for c in result.cells
-            if c.protocol == name and c.measure == measure and c.value > 0
+            if c.protocol == name and c.measure == measure and not math.isnan(c.value)
         )
         if not points:
             continue
-        order = result.orders[name][0]
         ax.plot(
             *zip(*points, strict=True), color=_COLOURS[index % len(_COLOURS)],
             marker=_MARKS[index % len(_MARKS)], linestyle=_LINES[index // 7 % len(_LINES)],
-            markersize=4, linewidth=1.2, label=f"{name}: {order or '?'}",
+            markersize=4, linewidth=1.2, label=f"{name}: {result.orders[name].name}",
+            clip_on=False,
         )  # fmt: skip
     ax.set_xscale("log")
-    ax.set_yscale("log")
-    ticks = [3, 5, 7, 10, 15, 25]
+    ax.set_yscale("symlog", linthresh=1, linscale=0.3)  # a failover may cost nothing
+    ax.set_ylim(bottom=0)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
+    ticks = [3, 5, 10, 25, 50, 100]
     ax.set_xticks(ticks, [str(t) for t in ticks])
     ax.minorticks_off()
     ax.set_xlabel("nodes")
