@@ -1,7 +1,7 @@
 """Every order of events to a bound: proofs within it, or the shortest run that breaks something.
 
 >>> import electionlab as el
->>> result = el.check(el.Raft(nodes=3), bounds=el.Bounds(epoch=1))
+>>> result = el.check(el.Raft(nodes=3), bounds=el.Bounds(epoch=1, copies=1))
 >>> result.violated, result.exhausted
 (False, True)
 """
