@@ -250,7 +250,7 @@ def fitted_order(sizes: Sequence[float], costs: Sequence[float]) -> Growth:
 
     Returns:
         The best order and those that are as good. A cost that varies by at most 5 %, or
-        a tenth of a message, is constant. With fewer than three figures, or when it shrinks, there
+        half a message, is constant. With fewer than three figures, or when it shrinks, there
         is none.
     """
     nothing = Growth("", math.nan, math.nan, ())
@@ -259,7 +259,7 @@ def fitted_order(sizes: Sequence[float], costs: Sequence[float]) -> Growth:
         return nothing
     n, cost = (np.asarray(column, dtype=float) for column in zip(*pairs, strict=True))
     mean = float(cost.mean())
-    if float(np.ptp(cost)) <= max(0.05 * float(np.abs(cost).mean()), 0.1):
+    if float(np.ptp(cost)) <= max(0.05 * float(np.abs(cost).mean()), 0.5):
         return Growth("1", mean, 0.0, (("1", mean),))
     fits = {"1": (float(((cost - mean) ** 2).sum()), mean, 0.0)}
     for name, order in ORDERS.items():

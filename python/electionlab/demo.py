@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from electionlab import _core, fig16, plot, settings
-from electionlab._comparable import TIMEOUT_MS, comparable
+from electionlab._comparable import comparable
 from electionlab._values import whole_number
 from electionlab.cluster import Cluster, NoLeader, make_config
 from electionlab.plot.files import save
@@ -27,6 +27,8 @@ WIDTH = 100
 ECDF_TRIALS = 2_000
 #: How long a cluster has to agree on a leader.
 PATIENCE_MS = 60_000.0
+#: Silence after which a leader is suspected [ms].
+TIMEOUT_MS = 1000.0
 #: Nodes of the clusters that are told: Raft needs three, five show a majority; the story of the
 #: other two, where every node stands at the start, is longer than a screen with more than three.
 CLUSTERS: dict[str, int] = {"raft": 5, "bully": 3, "ring": 3}
@@ -168,7 +170,7 @@ class Failover:
 
 def fail_over(name: str, *, seed: int) -> Failover:
     """Elects a leader of five nodes, and crashes it a second later if another can follow."""
-    protocol = comparable(name, 5)
+    protocol = comparable(name, 5, TIMEOUT_MS)
     cluster = Cluster(protocol, seed=seed)
     first = cluster.run_until_leader(PATIENCE_MS, agreed=True)
     first_ms, cold = cluster.now, cluster.metrics["messages"]["sent"]
