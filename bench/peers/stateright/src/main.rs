@@ -235,6 +235,14 @@ fn peak_bytes() -> u64 {
     kilobytes.unwrap_or(0) * 1024
 }
 
+/// Processor time of all threads: fields 14 and 15, in hundredths of a second.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or("");
+    let ticks = after_name.split_whitespace().skip(11).take(2);
+    ticks.filter_map(|n| n.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let usage = "reference-model base|loss|dup|restart|amnesia T THREADS [open]";
@@ -266,7 +274,7 @@ fn main() {
         "states {} seconds {seconds:.6}",
         checker.unique_state_count()
     );
-    print!(" peak_bytes {}", peak_bytes());
+    print!(" cpu_seconds {:.2} peak_bytes {}", cpu_seconds(), peak_bytes());
     if let Some(path) = checker.discovery("one leader per term") {
         print!(" steps {}", path.into_actions().len());
     }
