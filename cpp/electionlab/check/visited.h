@@ -22,8 +22,14 @@ class VisitedPart {
 public:
     VisitedPart() { resize(64); }
 
+    /// Looks at fingerprints only: most of what is asked has been seen, and a number costs a second
+    /// trip to memory.
     [[nodiscard]] bool contains(std::uint64_t fingerprint) const {
-        return find(fingerprint) != no_state;
+        std::size_t i = place(fingerprint);
+        while (fingerprints_[i] != 0 && fingerprints_[i] != fingerprint) {
+            i = i + 1 == size_ ? 0 : i + 1;
+        }
+        return fingerprints_[i] != 0;
     }
     /// The number that a state was given; `no_state` if it was not seen.
     [[nodiscard]] StateId find(std::uint64_t fingerprint) const {
@@ -73,10 +79,11 @@ public:
 
 private:
     static constexpr std::size_t block = 4096;
+    __extension__ using Wide = unsigned __int128;
 
     [[nodiscard]] std::size_t place(std::uint64_t fingerprint) const {
         // The high word of a product: any size will do, and the low bits choose the part.
-        return static_cast<std::size_t>(static_cast<unsigned __int128>(fingerprint) * size_ >> 64);
+        return static_cast<std::size_t>(static_cast<Wide>(fingerprint) * size_ >> 64);
     }
     void insert(std::uint64_t fingerprint, StateId id) {
         std::size_t i = place(fingerprint);
@@ -119,6 +126,9 @@ public:
     [[nodiscard]] VisitedPart& at(std::uint32_t part) { return parts_[part]; }
     [[nodiscard]] StateId find(std::uint64_t fingerprint) const {
         return parts_[fingerprint % parts].find(fingerprint);
+    }
+    [[nodiscard]] bool contains(std::uint64_t fingerprint) const {
+        return parts_[fingerprint % parts].contains(fingerprint);
     }
     void prefetch(std::uint64_t fingerprint) const { parts_[fingerprint % parts].prefetch(fingerprint); }
     /// The number of the next state of a part.
