@@ -2,7 +2,7 @@
 
     python bench/peers/run.py [--rounds 5] [--terms 2]
 
-Builds bench/checker.cpp and bench/peers/packed.cpp with CMake and bench/peers/stateright with cargo,
+Builds bench/checker.cpp, bench/peers/packed.cpp (CMake) and bench/peers/stateright (cargo),
 all into build/, and runs them by turns, one process at a time, on the reference model with three
 nodes. Figures are medians with their range: machines swing, so only ratios within one run count.
 Processor seconds are given beside seconds, because other programs disturb them less.
