@@ -342,7 +342,7 @@ private:
                 if (t.broken != 0) {
                     f.finds.push_back({id, t.fingerprint, t.broken, 0});
                 }
-                if (visited_.find(t.fingerprint) != no_state) {
+                if (visited_.contains(t.fingerprint)) {
                     continue;
                 }
                 const std::size_t at = f.words.size();

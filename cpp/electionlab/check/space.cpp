@@ -451,13 +451,16 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
                 t.broken |= std::uint64_t{1} << per_epoch_bit_;
             }
         }
-        bool merges = false;
+        bool merges = false;  // a message that is in flight already, or goes out twice
         if (settings_.bounds.copies) {
-            for (const MessageId m : k.reaction.sends) {
-                // A message that is being delivered makes room for its like.
-                merges = merges || is_copy_too_many(in_flight, sent(m));
+            const std::vector<MessageId>& sends = k.reaction.sends;
+            for (const MessageId m : sends) {
+                if (is_copy_too_many(in_flight, sent(m))) {
+                    merges = worker.cut_off.copies = true;
+                } else if (std::count(sends.begin(), sends.end(), m) > 1) {
+                    merges = true;
+                }
             }
-            worker.cut_off.copies = worker.cut_off.copies || merges;
         }
         if (plain && !claims && !merges) {
             t.fingerprint = shifted(k.delta.data(), takes ? item_hashes(taken) : nullptr,
@@ -521,6 +524,10 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         }
         if (settings_.network != NetworkKind::duplicating && may(used, duplicates, budget.duplicates) &&
             !too_many(in_flight.size() + 1)) {
+            if (is_copy_too_many(in_flight, id)) {
+                worker.cut_off.copies = true;
+                continue;
+            }
             simple({StepKind::duplicate, m.to, id});
         }
     }

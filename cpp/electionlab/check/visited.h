@@ -22,8 +22,14 @@ class VisitedPart {
 public:
     VisitedPart() { resize(64); }
 
+    /// Looks at fingerprints only: most of what is asked has been seen, and a number costs a second
+    /// trip to memory.
     [[nodiscard]] bool contains(std::uint64_t fingerprint) const {
-        return find(fingerprint) != no_state;
+        std::size_t i = place(fingerprint);
+        while (fingerprints_[i] != 0 && fingerprints_[i] != fingerprint) {
+            i = i + 1 == size_ ? 0 : i + 1;
+        }
+        return fingerprints_[i] != 0;
     }
     /// The number that a state was given; `no_state` if it was not seen.
     [[nodiscard]] StateId find(std::uint64_t fingerprint) const {
@@ -119,6 +125,9 @@ public:
     [[nodiscard]] VisitedPart& at(std::uint32_t part) { return parts_[part]; }
     [[nodiscard]] StateId find(std::uint64_t fingerprint) const {
         return parts_[fingerprint % parts].find(fingerprint);
+    }
+    [[nodiscard]] bool contains(std::uint64_t fingerprint) const {
+        return parts_[fingerprint % parts].contains(fingerprint);
     }
     void prefetch(std::uint64_t fingerprint) const { parts_[fingerprint % parts].prefetch(fingerprint); }
     /// The number of the next state of a part.

@@ -1,6 +1,9 @@
 #include "electionlab/check/search.h"
 
+#include <algorithm>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -157,8 +160,12 @@ TEST_CASE("searches: any number of threads gives the same result, to the last st
 
 TEST_CASE("searches: a fingerprint from differences is that of the whole world",
           "[check][fingerprint]") {
-    for (const bool symmetry : {false, true}) {
+    for (const auto& [symmetry, copies] : {std::pair{false, 0}, {true, 0}, {false, 1}, {true, 2}}) {
+        CAPTURE(symmetry, copies);
         SpaceSettings settings = variant("loss");
+        if (copies != 0) {
+            settings.bounds.copies = copies;
+        }
         settings.budget.crashes = 1;
         settings.budget.duplicates = 1;
         settings.budget.pauses = 1;
@@ -219,6 +226,56 @@ TEST_CASE("bounds: what each cuts off is named", "[check][bounds]") {
     wide.bounds.depth = 100;
     wide.bounds.messages = 100;
     CHECK(explore(1, wide, settings).result.bounds_hit == std::vector<std::string>{"epoch"});
+}
+
+TEST_CASE("bounds: of equal messages so many are kept, and a further one adds nothing",
+          "[check][bounds]") {
+    SpaceSettings settings;
+    settings.budget.duplicates = 3;
+    settings.bounds.copies = 2;
+    settings.bounds.depth = 6;
+    settings.always.push_back({"at most two of a kind", [](const Space& space, World world) {
+                                   std::map<std::uint32_t, int> count;
+                                   for (const std::uint32_t item : space.items(world)) {
+                                       if (++count[space.message_of(item)] > 2) {
+                                           return false;
+                                       }
+                                   }
+                                   return true;
+                               }});
+    const auto with = explore(1, settings).result;
+    CHECK(with.violations.empty());
+    CHECK(std::count(with.bounds_hit.begin(), with.bounds_hit.end(), "copies") == 1);
+    settings.bounds.copies = std::nullopt;
+    CHECK(explore(1, settings).result.violations.size() == 1);
+}
+
+TEST_CASE("time: equal time-outs split the votes for ever; clocks that differ do not",
+          "[check][time]") {
+    // The model's time-out is 1 ms, of ten ticks; a message takes two or three.
+    SearchSettings search_settings;
+    search_settings.sometimes = {{"a leader", [](const Space& space, World world) {
+                                      return space.node(world, 1).view.leads() ||
+                                             space.node(world, 2).view.leads() ||
+                                             space.node(world, 3).view.leads();
+                                  }}};
+    SpaceSettings settings;
+    settings.timing = Timing{us(100), {us(200), us(300)}, 0};
+    for (const Epoch terms : {1, 2}) {
+        CAPTURE(terms);
+        const auto same = explore(terms, settings, search_settings).result;
+        CHECK(same.exhausted);
+        CHECK_FALSE(same.witnesses[0].path);  // all stand at one instant, each time
+    }
+    settings.timing->drift = 0.3;
+    const auto result = explore(1, settings, search_settings).result;
+    CHECK(result.violations.empty());
+    REQUIRE(result.witnesses[0].path);
+    std::int64_t ticks = 0;
+    for (const Step& step : result.witnesses[0].path->steps) {
+        ticks += step.kind == StepKind::tick;
+    }
+    CHECK(ticks >= 7 + 2 * 2);  // 10 / 1.3, then a request and a reply
 }
 
 TEST_CASE("searches: the caller may end one, and has what was found", "[check]") {
