@@ -59,7 +59,8 @@ class BoundReport {
 public:
     BoundReport(const py::object& protocol, std::int64_t nodes, const py::dict& options,
                 const py::dict& request, const std::vector<Named>& always,
-                const std::vector<Named>& sometimes, const std::optional<py::function>& progress) {
+                const std::vector<Named>& sometimes, const std::optional<py::function>& progress,
+                const std::optional<Named>& eventually) {
         if (nodes < 1 || nodes > 64) {
             invalid("nodes", std::to_string(nodes), "the checker takes 1 to 64 nodes");
         }
@@ -100,13 +101,18 @@ public:
         };
         auto rules = make(read.rules);
         report_ = std::make_unique<check::Report>(std::move(rules), std::move(read));
+        std::optional<check::Predicate> goal;
+        if (eventually) {
+            goal = {eventually->first, predicate(eventually->second)};
+        }
+        const auto explore = [&] { goal ? report_->run_eventually(*goal) : report_->run(); };
         if (in_python_) {
-            report_->run();
+            explore();
         } else {
             const py::gil_scoped_release release;
-            report_->run();
+            explore();
         }
-        if (const auto& failure = report_->result().failure) {
+        if (const auto& failure = goal ? report_->liveness().failure : report_->result().failure) {
             try {
                 std::rethrow_exception(failure);
             } catch (py::error_already_set& error) {
@@ -117,17 +123,21 @@ public:
         }
     }
 
-    [[nodiscard]] py::object result() const {
-        py::dict all = to_python(report_->to_value()).cast<py::dict>();
+    [[nodiscard]] py::object result(bool liveness) const {
+        py::dict all = to_python(liveness ? report_->liveness_value() : report_->to_value()).cast<py::dict>();
         all["failure"] = failure_;
         all["by_signal"] = by_signal_;
         return all;
     }
-    /// The states along the steps of a violation (or of a witness), the start first.
-    [[nodiscard]] py::list states(std::size_t number, bool witness) {
+    /// The states along the steps of a violation (or of a witness, or of a lasso's two parts), the
+    /// start first.
+    [[nodiscard]] py::list states(std::size_t number, const std::string& of) {
         const auto& found = report_->result();
-        const check::Path& path = witness ? found.witnesses.at(number).path.value()
-                                          : found.violations.at(number).path;
+        const auto& lasso = report_->liveness().counterexample;
+        const check::Path& path = of == "witness"  ? found.witnesses.at(number).path.value()
+                                  : of == "prefix" ? lasso.value().prefix
+                                  : of == "cycle"  ? lasso.value().cycle
+                                                   : found.violations.at(number).path;
         py::list list;
         for (const auto& world : path.worlds) {
             list.append(worlds_->object(report_->space(), world));
@@ -161,14 +171,17 @@ void bind_check(py::module_& m) {
     py::class_<BoundReport>(m, "CheckReport", "A check that has ended; see electionlab.check.")
         .def(py::init<const py::object&, std::int64_t, const py::dict&, const py::dict&,
                       const std::vector<Named>&, const std::vector<Named>&,
-                      const std::optional<py::function>&>(),
+                      const std::optional<py::function>&, const std::optional<Named>&>(),
              py::arg("protocol"), py::arg("nodes"), py::arg("options"), py::arg("request"),
              py::arg("always"), py::arg("sometimes"), py::arg("progress"),
+             py::arg("eventually") = py::none(),
              "Explores.\n\nRaises:\n    ValueError: An argument is unknown or out of range; the "
              "message names it.")
-        .def_property_readonly("result", &BoundReport::result, "All figures, as a dictionary.")
-        .def("states", &BoundReport::states, py::arg("number"), py::arg("witness") = false,
-             "The states along a counterexample (or a witness), as (nodes, messages, partition).");
+        .def("result", &BoundReport::result, py::arg("liveness") = false,
+             "All figures, as a dictionary.")
+        .def("states", &BoundReport::states, py::arg("number"), py::arg("of") = "violation",
+             "The states along a run, as (nodes, messages, partition); of a 'violation', a 'witness', "
+             "or a lasso's 'prefix' or 'cycle'.");
 }
 
 }  // namespace electionlab::bindings

@@ -23,9 +23,11 @@ from electionlab.checker import (
     CheckedState,
     CheckError,
     CheckResult,
+    EventualResult,
     Run,
     Timing,
     check,
+    check_eventually,
 )
 from electionlab.cluster import Cluster, Leader, Metrics, Node, NoLeader
 from electionlab.comparison import Comparison, compare
@@ -93,6 +95,7 @@ __all__ = [
     "Delay",
     "DetectorCurve",
     "Event",
+    "EventualResult",
     "Leader",
     "Link",
     "Machine",
@@ -120,6 +123,7 @@ __all__ = [
     "at_random",
     "cases",
     "check",
+    "check_eventually",
     "clock",
     "command",
     "comparable",

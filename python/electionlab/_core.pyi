@@ -12,21 +12,20 @@ class CheckReport:
     """
     A check that has ended; see electionlab.check.
     """
-    def __init__(self, protocol: typing.Any, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], request: dict[str, typing.Any], always: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], sometimes: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], progress: collections.abc.Callable[..., typing.Any] | None) -> None:
+    def __init__(self, protocol: typing.Any, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], request: dict[str, typing.Any], always: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], sometimes: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], progress: collections.abc.Callable[..., typing.Any] | None, eventually: tuple[str, collections.abc.Callable[..., typing.Any]] | None = None) -> None:
         """
         Explores.
 
         Raises:
             ValueError: An argument is unknown or out of range; the message names it.
         """
-    def states(self, number: typing.SupportsInt | typing.SupportsIndex, witness: bool = False) -> list[typing.Any]:
-        """
-        The states along a counterexample (or a witness), as (nodes, messages, partition).
-        """
-    @property
-    def result(self) -> typing.Any:
+    def result(self, liveness: bool = False) -> typing.Any:
         """
         All figures, as a dictionary.
+        """
+    def states(self, number: typing.SupportsInt | typing.SupportsIndex, of: str = 'violation') -> list[typing.Any]:
+        """
+        The states along a run, as (nodes, messages, partition); of a 'violation', a 'witness', or a lasso's 'prefix' or 'cycle'.
         """
 class Trace:
     """

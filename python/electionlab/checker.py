@@ -131,7 +131,7 @@ class CheckError(RuntimeError):
         result: What was found before.
     """
 
-    def __init__(self, message: str, result: CheckResult) -> None:
+    def __init__(self, message: str, result: CheckResult | EventualResult) -> None:
         super().__init__(message)
         self.result = result
 
@@ -372,7 +372,7 @@ class CheckResult:
     def __init__(
         self, protocol: Protocol | UserProtocol, report: _core.CheckReport, request: dict[str, Any]
     ) -> None:
-        result = report.result
+        result = report.result()
         self.protocol = protocol
         self.invariants: list[str] = result["invariants"]
         self.states: int = result["states"]
@@ -389,21 +389,19 @@ class CheckResult:
         self.omission_probability: float = result["omission_probability"]
         self.nondeterminism: str = result["nondeterminism"]
 
-        def run(name: str, steps: list[dict[str, Any]], number: int, witness: bool) -> Run:
-            states = [CheckedState(*state) for state in report.states(number, witness)]
-            leader = request["initial_leader"] or None
-            tick = None if request["timing"] is None else float(request["timing"]["tick_ms"])
-            return Run(name, protocol, steps, states, request["network"], leader, tick)
+        def run(name: str, steps: list[dict[str, Any]], number: int, of: str) -> Run:
+            states = [CheckedState(*state) for state in report.states(number, of)]
+            return _run(name, protocol, steps, states, request)
 
         self.counterexamples = [
-            run(violation["invariant"], violation["steps"], number, False)
+            run(violation["invariant"], violation["steps"], number, "violation")
             for number, violation in enumerate(result["violations"])
         ]
         self.witnesses: dict[str, Run | None] = {
             witness["name"]: (
                 None
                 if witness["steps"] is None
-                else run(witness["name"], witness["steps"], number, True)
+                else run(witness["name"], witness["steps"], number, "witness")
             )
             for number, witness in enumerate(result["witnesses"])
         }
@@ -485,6 +483,80 @@ def truth_of(predicate: Predicate, state: CheckedState) -> bool:
     return truth(f"{getattr(predicate, '__name__', 'predicate')}(state)", said)
 
 
+def _run(
+    name: str,
+    protocol: Protocol | UserProtocol,
+    steps: list[dict[str, Any]],
+    states: list[CheckedState],
+    request: Mapping[str, Any],
+) -> Run:
+    leader = request["initial_leader"] or None
+    tick = None if request["timing"] is None else float(request["timing"]["tick_ms"])
+    return Run(name, protocol, steps, states, request["network"], leader, tick)
+
+
+def _request(
+    protocol: Any,
+    faults: Budget | None,
+    bounds: Bounds | None,
+    timing: Timing | None,
+    network: str,
+    commands: Iterable[Action],
+    initial_leader: int | None,
+) -> dict[str, Any]:
+    """What every kind of check is asked."""
+    if not isinstance(protocol, (Protocol, UserProtocol)):
+        raise ValueError(f"protocol={protocol!r}: must be a protocol such as electionlab.Raft(3)")
+    for name, value, kind in (
+        ("faults", faults, Budget),
+        ("bounds", bounds, Bounds),
+        ("timing", timing, Timing),
+    ):
+        if value is not None and not isinstance(value, kind):
+            raise ValueError(f"{name}={value!r}: must be an electionlab.{kind.__name__}")
+    budget = dataclasses.asdict(faults or Budget())
+    if budget["partition_family"] is not None:
+        budget["partition_family"] = [
+            [sorted(group) for group in partition] for partition in budget["partition_family"]
+        ]
+    return {
+        "network": network,
+        "faults": budget,
+        "bounds": dataclasses.asdict(bounds or Bounds()),
+        "timing": None if timing is None else dataclasses.asdict(timing),
+        "initial_leader": initial_leader or 0,
+        "commands": _commands(commands),
+    }
+
+
+def _explore(
+    protocol: Protocol | UserProtocol,
+    request: dict[str, Any],
+    always: list[tuple[str, Predicate]],
+    sometimes: list[tuple[str, Predicate]],
+    progress: Callable[[dict[str, Any]], bool | None] | None,
+    eventually: tuple[str, Predicate] | None = None,
+) -> _core.CheckReport:
+    in_engine = isinstance(protocol, Protocol)
+    return _core.CheckReport(
+        protocol.name if in_engine else protocol,
+        protocol.nodes,
+        protocol.options if isinstance(protocol, Protocol) else {},
+        request,
+        always,
+        sometimes,
+        None if progress is None else lambda p: progress(p) is not False,
+        eventually,
+    )
+
+
+def _raise(failure: Any, result: CheckResult | EventualResult) -> None:
+    if failure is not None and not isinstance(failure, KeyboardInterrupt):
+        raise CheckError(f"{type(failure).__name__}: {failure}", result) from (
+            failure if isinstance(failure, BaseException) else None
+        )
+
+
 def _commands(commands: Iterable[Action]) -> list[dict[str, Any]]:
     given = []
     for command in commands:
@@ -552,57 +624,147 @@ def check(
         ValueError: An argument is unknown or out of range; the message names it.
         CheckError: A handler or a predicate raised; its ``result`` has what was found before.
     """
-    if not isinstance(protocol, (Protocol, UserProtocol)):
-        raise ValueError(f"protocol={protocol!r}: must be a protocol such as electionlab.Raft(3)")
-    for name, value, kind in (
-        ("faults", faults, Budget),
-        ("bounds", bounds, Bounds),
-        ("timing", timing, Timing),
-    ):
-        if value is not None and not isinstance(value, kind):
-            raise ValueError(f"{name}={value!r}: must be an electionlab.{kind.__name__}")
     if isinstance(invariants, str) or callable(invariants):
         invariants = [invariants]
     names = None if invariants is None else [i for i in invariants if isinstance(i, str)]
     functions = [i for i in invariants or () if not isinstance(i, str)]
-    budget = dataclasses.asdict(faults or Budget())
-    if budget["partition_family"] is not None:
-        budget["partition_family"] = [
-            [sorted(group) for group in partition] for partition in budget["partition_family"]
-        ]
     cores = os.cpu_count() or 1
-    request = {
-        "network": network,
-        "faults": budget,
-        "bounds": dataclasses.asdict(bounds or Bounds()),
-        "timing": None if timing is None else dataclasses.asdict(timing),
+    request = _request(protocol, faults, bounds, timing, network, commands, initial_leader)
+    request |= {
         "symmetry": truth("symmetry", symmetry),
-        "initial_leader": initial_leader or 0,
         "twice": truth("debug", debug),
-        "commands": _commands(commands),
         "strategy": "breadth_first",
         "threads": cores if threads is None else whole_number("threads", threads, 1, 256),
         "stop_at_first": truth("stop_at_first", stop_at_first),
         "invariants": names,
     }
-    in_engine = isinstance(protocol, Protocol)
-    report = _core.CheckReport(
-        protocol.name if in_engine else protocol,
-        protocol.nodes,
-        protocol.options if isinstance(protocol, Protocol) else {},
-        request,
-        _named("invariants", functions),
-        _named("sometimes", sometimes),
-        None if progress is None else lambda p: progress(p) is not False,
+    report = _explore(
+        protocol, request, _named("invariants", functions), _named("sometimes", sometimes), progress
     )
     result = CheckResult(protocol, report, request)
-    failure = report.result["failure"]
-    if failure is not None:
-        if isinstance(failure, KeyboardInterrupt):
-            return result
-        raise CheckError(f"{type(failure).__name__}: {failure}", result) from (
-            failure if isinstance(failure, BaseException) else None
-        )
+    _raise(report.result()["failure"], result)
+    return result
+
+
+class EventualResult:
+    """Whether something happens in the end, in every fair run.
+
+    Attributes:
+        protocol: What was checked.
+        goal: What should happen.
+        states: Different states seen before it has happened.
+        transitions: Steps that could be taken in them.
+        exhausted: All of them were seen.
+        interrupted: It was told to stop.
+        bounds_hit: Which bounds cut something off.
+        prefix: The steps to a circle, or to a state in which nothing must happen any more; None:
+            no such run was found.
+        cycle: A circle of steps, which may go on for ever without the goal; of no steps when the
+            run ends after `prefix`; None: no such run was found.
+        seconds: What the search took.
+    """
+
+    def __init__(
+        self,
+        protocol: Protocol | UserProtocol,
+        goal: str,
+        report: _core.CheckReport,
+        request: dict[str, Any],
+    ) -> None:
+        result = report.result(liveness=True)
+        self.protocol = protocol
+        self.goal = goal
+        self.states: int = result["states"]
+        self.transitions: int = result["transitions"]
+        self.exhausted: bool = result["exhausted"]
+        self.interrupted: bool = result["interrupted"]
+        self.bounds_hit: list[str] = result["bounds_hit"]
+        self.seconds: float = result["seconds"]
+        self.prefix: Run | None = None
+        self.cycle: list[dict[str, Any]] | None = result["cycle"]
+        if self.cycle is not None:
+            states = [CheckedState(*state) for state in report.states(0, "prefix")]
+            name = f"never {goal}"
+            self.prefix = _run(name, protocol, result["prefix"], states, request)
+
+    @property
+    def violated(self) -> bool:
+        """Whether a fair run without the goal was found."""
+        return self.cycle is not None
+
+    @property
+    def proved(self) -> bool:
+        """Whether every fair run reaches the goal; never with a bound hit."""
+        return self.exhausted and not self.bounds_hit and not self.violated
+
+    def __repr__(self) -> str:
+        return f"<EventualResult {self._verdict()}, {self.states} states>"
+
+    def _verdict(self) -> str:
+        if self.prefix is not None and self.cycle:
+            return (
+                f"{self.goal} may never happen: {_steps(len(self.prefix))}, and then "
+                f"{_steps(len(self.cycle))} for ever"
+            )
+        if self.prefix is not None:
+            return f"{self.goal} may never happen: after {_steps(len(self.prefix))} nothing must"
+        if self.proved:
+            return f"{self.goal} happens in every fair run"
+        if self.interrupted:
+            return "no run without it so far: it was stopped"
+        return f"no run without it within the bounds: {', '.join(self.bounds_hit)}"
+
+    def __str__(self) -> str:
+        lines = [f"{self.protocol!r}: {self._verdict()}"]
+        if self.prefix is not None and self.cycle is not None:
+            lines.append(str(self.prefix))
+            if self.cycle:
+                lines.append("and again and again:")
+                lines += [f"{number:>4}  {in_words(s)}" for number, s in enumerate(self.cycle, 1)]
+        return "\n".join(lines)
+
+
+def check_eventually(
+    protocol: Protocol | UserProtocol,
+    goal: Predicate,
+    *,
+    faults: Budget | None = None,
+    bounds: Bounds | None = None,
+    timing: Timing | None = None,
+    network: str = "multiset",
+    commands: Iterable[Action] = (),
+    initial_leader: int | None = None,
+    progress: Callable[[dict[str, Any]], bool | None] | None = None,
+) -> EventualResult:
+    """Asks whether something happens in the end, in every fair run from the start.
+
+    A run is fair if nothing that can happen from some moment on for ever waits for ever: a message
+    that may arrive, an armed timer that may fire, time that may pass, a pause or a cut that may
+    end. Faults, restarts and commands need not happen.
+
+    Args:
+        protocol: `Raft(nodes=3)`, or a `UserProtocol`.
+        goal: A function of a `CheckedState`: what should happen.
+        faults: As for `check`, as are all others.
+        bounds: Where a bound cuts steps off, a run may go on anywhere: none is reported that could.
+        timing: How long messages take.
+        network: How messages in flight are kept.
+        commands: What clients may ask.
+        initial_leader: A warm start.
+        progress: Called now and then.
+
+    Raises:
+        ValueError: An argument is unknown or out of range; the message names it.
+        CheckError: A handler or the goal raised.
+    """
+    if not callable(goal):
+        raise ValueError(f"goal={goal!r}: must be a function of a CheckedState")
+    request = _request(protocol, faults, bounds, timing, network, commands, initial_leader)
+    request["invariants"] = []
+    name = getattr(goal, "__name__", "the goal")
+    report = _explore(protocol, request, [], [], progress, (name, _of_state(goal)))
+    result = EventualResult(protocol, name, report, request)
+    _raise(report.result(liveness=True)["failure"], result)
     return result
 
 
@@ -612,7 +774,9 @@ __all__: Sequence[str] = [
     "CheckError",
     "CheckResult",
     "CheckedState",
+    "EventualResult",
     "Run",
     "Timing",
     "check",
+    "check_eventually",
 ]

@@ -366,3 +366,111 @@ def test_bad_input_is_refused_by_name(arguments: dict[str, Any], says: str) -> N
     protocol = arguments.pop("protocol")
     with pytest.raises(ValueError, match=says):
         el.check(protocol, **{"bounds": el.Bounds(depth=1), **arguments})
+
+
+# --- what happens in the end ----------------------------------------------------------------------
+
+
+class Token(el.UserProtocol):
+    """A token goes round for ever; node 1's timer, if it has one, ends it."""
+
+    messages = ("Token",)
+    timers = ("end",)
+
+    def __init__(self, nodes: int, *, ends: bool) -> None:
+        super().__init__(nodes)
+        self.ends = ends
+
+    def memory(self, node: int) -> dict[str, bool]:
+        return {"ended": False}
+
+    def on_start(self, ctx: Any) -> None:
+        if ctx.node == 1:
+            ctx.send(2, "Token")
+            if self.ends:
+                ctx.set_timer("end", 1)
+
+    def on_timer(self, ctx: Any, timer: str) -> None:
+        ctx.memory["ended"] = True
+
+    def on_message(self, ctx: Any, sender: int, message: Any) -> None:
+        ctx.send(ctx.node % ctx.members + 1, "Token")
+
+    def view(self, ctx: Any) -> tuple[str, int, int]:
+        return ("leader" if ctx.memory["ended"] else "follower"), 0, 0
+
+
+def ended(state: el.CheckedState) -> bool:
+    return state.leaders == [1]
+
+
+def agreed(state: el.CheckedState) -> bool:
+    return state.nodes[0]["leader"] > 0 and len({n["leader"] for n in state.nodes}) == 1
+
+
+def test_a_circle_is_a_counterexample() -> None:
+    result = el.check_eventually(Token(4, ends=False), ended)
+    assert result.violated
+    assert not result.proved
+    assert result.prefix is not None and len(result.prefix) == 0
+    assert result.cycle is not None
+    assert [(step["step"], step["node"]) for step in result.cycle] == [
+        ("deliver", 2), ("deliver", 3), ("deliver", 4), ("deliver", 1),
+    ]  # fmt: skip
+    assert "4 steps for ever" in str(result)
+    assert result.states == 4
+
+
+def test_fairness_rules_a_circle_out_in_which_a_timer_never_fires() -> None:
+    result = el.check_eventually(Token(4, ends=True), ended)
+    assert result.proved
+    assert result.cycle is None
+    assert result.states == 4
+
+
+def test_a_run_that_ends_is_a_counterexample() -> None:
+    assert el.check_eventually(el.LeLann(3), agreed).proved
+    result = el.check_eventually(el.LeLann(3), agreed, faults=el.Budget(losses=1))
+    assert result.violated
+    assert result.cycle == []
+    assert result.prefix is not None
+    assert [step["step"] for step in result.prefix.steps].count("lose") == 1
+    for last, state in enumerate(result.prefix.states):
+        _same(result.prefix.cluster(last), state)
+    assert not result.prefix.states[-1].messages
+
+
+@pytest.mark.parametrize("name", ["chang_roberts", "franklin", "peterson", "flood_max"])
+def test_rings_elect_in_every_fair_run_without_faults(name: str) -> None:
+    protocol = el.make_protocol(name, 3)
+    result = el.check_eventually(protocol, agreed, network="fifo")
+    assert result.proved, str(result)
+    assert result.states > 10
+
+
+def test_pauses_end_and_cuts_heal_in_fair_runs() -> None:
+    assert el.check_eventually(Token(2, ends=True), ended, faults=el.Budget(pauses=1)).proved
+    # A crash need not end: node 1 stays down.
+    result = el.check_eventually(Token(2, ends=True), ended, faults=el.Budget(crashes=1))
+    assert result.violated
+
+
+def test_where_a_bound_cuts_off_nothing_is_claimed() -> None:
+    result = el.check_eventually(el.Raft(3), agreed, bounds=el.Bounds(epoch=1, copies=1))
+    assert not result.violated
+    assert not result.proved
+    assert "epoch" in result.bounds_hit
+    few = el.check_eventually(el.Raft(3), agreed, bounds=el.Bounds(states=50, copies=1))
+    assert "states" in few.bounds_hit
+    assert not few.proved
+
+
+def test_a_goal_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="goal=3: must be a function"):
+        el.check_eventually(el.Raft(3), 3)  # type: ignore[arg-type]
+
+    def fails(state: el.CheckedState) -> bool:
+        raise KeyError("no")
+
+    with pytest.raises(el.CheckError, match="KeyError"):
+        el.check_eventually(el.LeLann(3), fails)

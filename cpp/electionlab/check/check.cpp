@@ -325,6 +325,32 @@ void Report::run() {
     }
 }
 
+void Report::run_eventually(const Predicate& goal) {
+    if (request_.space.symmetry) {
+        invalid("symmetry", "true", "cannot be had when asking for what happens in the end");
+    }
+    liveness_ = search_lasso(*space_, goal, request_.search.progress);
+    if (rules_->reads_clock()) {
+        liveness_.bounds_hit.emplace_back("clock");
+    }
+}
+
+Value Report::liveness_value() const {
+    Value::List bounds_hit;
+    for (const std::string& name : liveness_.bounds_hit) {
+        bounds_hit.emplace_back(name);
+    }
+    const auto& lasso = liveness_.counterexample;
+    return Value::Dict{{"states", liveness_.states},
+                       {"transitions", liveness_.transitions},
+                       {"exhausted", liveness_.exhausted},
+                       {"interrupted", liveness_.interrupted},
+                       {"bounds_hit", std::move(bounds_hit)},
+                       {"prefix", lasso ? path_value(lasso->prefix) : Value()},
+                       {"cycle", lasso ? path_value(lasso->cycle) : Value()},
+                       {"seconds", liveness_.seconds}};
+}
+
 Value Report::step_value(const Step& step) const {
     Value::Dict dict{{"step", enum_name(step.kind)}};
     if (step.node != no_node) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "electionlab/check/liveness.h"
 #include "electionlab/check/search.h"
 #include "electionlab/check/space.h"
 #include "electionlab/core/value.h"
@@ -31,10 +32,14 @@ class Report {
 public:
     Report(std::unique_ptr<Rules> rules, Request request);
 
+    /// Looks for a fair run in which `goal` never holds, instead.
+    void run_eventually(const Predicate& goal);
     /// Explores; what handlers and predicates throw is kept in the result, with what was found.
     void run();
 
     [[nodiscard]] const SearchResult& result() const { return result_; }
+    [[nodiscard]] const LivenessResult& liveness() const { return liveness_; }
+    [[nodiscard]] Value liveness_value() const;
     [[nodiscard]] Space& space() const { return *space_; }
     [[nodiscard]] const Request& request() const { return request_; }
     /// A step by field, for people and for replaying it: {"step": "deliver", "node": 2, ...}.
@@ -47,6 +52,7 @@ private:
     Request request_;
     std::unique_ptr<Space> space_;
     SearchResult result_;
+    LivenessResult liveness_;
 };
 
 }  // namespace electionlab::check
