@@ -68,7 +68,6 @@ int main(int argc, char** argv) {
         options.amnesia = variant == "amnesia";
     }
 
-    const std::int64_t before = peak_bytes();
     ProtocolRules<Model> rules(std::make_shared<const reference::ModelOptions>(options), 3,
                                describe<Model>(), RulesRequest{});
     Space space(rules, what);
@@ -82,7 +81,7 @@ int main(int argc, char** argv) {
                 result.seconds, used);
     std::printf(" peak_bytes %lld states_a_second %.0f bytes_a_state %.1f", number(bytes),
                 static_cast<double>(result.states) / result.seconds,
-                static_cast<double>(bytes - before) / static_cast<double>(result.states));
+                static_cast<double>(bytes) / static_cast<double>(result.states));
     if (!result.violations.empty()) {
         std::printf(" steps %zu", result.violations[0].path.steps.size());
     }
