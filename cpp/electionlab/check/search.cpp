@@ -9,6 +9,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <span>
 #include <thread>
 
 #include "electionlab/check/visited.h"
@@ -31,15 +32,20 @@ bool leads(const Space& space, World world) {
 // Worlds that wait to be looked at: number, length and words, in as few bytes as each needs.
 class Frontier {
 public:
-    void add(StateId id, World world) {
+    /// `world` as `pack` wrote it.
+    void add(StateId id, std::span<const std::uint8_t> world) {
         if (count_++ % chunk == 0) {
             const std::size_t usual = chunks_.empty() ? 0 : chunks_.back().size();
             chunks_.emplace_back().reserve(usual + usual / 8);
         }
-        put(id);
-        put(static_cast<std::uint32_t>(world.size()));
+        std::vector<std::uint8_t>& out = chunks_.back();
+        put(id, out);
+        out.insert(out.end(), world.begin(), world.end());
+    }
+    static void pack(World world, std::vector<std::uint8_t>& out) {
+        put(static_cast<std::uint32_t>(world.size()), out);
         for (const std::uint32_t word : world) {
-            put(word);
+            put(word, out);
         }
     }
     [[nodiscard]] std::size_t size() const { return count_; }
@@ -76,8 +82,7 @@ public:
 
 private:
     // Seven bits a byte, the low ones first; the highest bit says that more follow.
-    void put(std::uint32_t word) {
-        std::vector<std::uint8_t>& out = chunks_.back();
+    static void put(std::uint32_t word, std::vector<std::uint8_t>& out) {
         for (; word >= 0x80; word >>= 7) {
             out.push_back(static_cast<std::uint8_t>(word | 0x80));
         }
@@ -204,11 +209,12 @@ struct Findings {
     struct Candidate {
         std::uint64_t fingerprint;
         StateId parent;
-        std::size_t at;              // in words
+        std::uint32_t at;            // in `packed`
         std::uint32_t length;
+        bool leads;                  // somebody does
     };
     std::vector<Candidate> candidates[Visited::parts];
-    std::vector<std::uint32_t> words;
+    std::vector<std::uint8_t> packed;
     std::vector<Find> finds;
     std::int64_t transitions = 0;
     std::int64_t terminal = 0;
@@ -218,7 +224,7 @@ struct Findings {
         for (auto& list : candidates) {
             list.clear();
         }
-        words.clear();
+        packed.clear();
         finds.clear();
         transitions = terminal = 0;
         std::fill(std::begin(with_leader), std::end(with_leader), 0);
@@ -232,6 +238,7 @@ public:
         workers_.resize(static_cast<std::size_t>(settings.threads));
         transitions_.resize(workers_.size());
         worlds_.resize(workers_.size());
+        built_.resize(workers_.size());
         looks_at_states_ = space.settings().properties != 0 || space.settings().at_a_time ||
                            !space.settings().always.empty() || !settings.sometimes.empty();
         all_wanted_ = settings.sometimes.size() == 64
@@ -287,7 +294,9 @@ private:
         const auto part = static_cast<std::uint32_t>(fingerprint % Visited::parts);
         const StateId id = visited_.next_id(part);
         visited_.at(part).add(fingerprint, id, no_state);
-        frontier_[part].add(id, start);
+        std::vector<std::uint8_t> packed;
+        Frontier::pack(start, packed);
+        frontier_[part].add(id, packed);
         result_.levels.push_back(1);
         result_.with_leader += leads(space_, start);
         Find find{no_state, fingerprint, space_.broken(start), wanted_in(start)};
@@ -330,6 +339,7 @@ private:
         f.clear();
         Space::Worker& worker = workers_[static_cast<std::size_t>(thread)];
         std::vector<Transition>& transitions = transitions_[static_cast<std::size_t>(thread)];
+        std::vector<std::uint32_t>& built = built_[static_cast<std::size_t>(thread)];
         const auto look = [&](StateId id, World world) {
             transitions.clear();
             space_.expand(world, worker, transitions);
@@ -345,17 +355,20 @@ private:
                 if (visited_.contains(t.fingerprint)) {
                     continue;
                 }
-                const std::size_t at = f.words.size();
-                space_.build(world, t, f.words);
-                const World next(&f.words[at], f.words.size() - at);
+                built.clear();
+                space_.build(world, t, built);
+                const World next(built);
                 if (looks_at_states_) {
                     const Find find{id, t.fingerprint, space_.broken(next), wanted_in(next)};
                     if (find.bits != 0 || find.wanted != 0) {
                         f.finds.push_back(find);
                     }
                 }
+                const std::size_t at = f.packed.size();
+                Frontier::pack(next, f.packed);
                 f.candidates[t.fingerprint % Visited::parts].push_back(
-                    {t.fingerprint, id, at, static_cast<std::uint32_t>(next.size())});
+                    {t.fingerprint, id, static_cast<std::uint32_t>(at),
+                     static_cast<std::uint32_t>(f.packed.size() - at), leads(space_, next)});
             }
         };
         const auto [part, chunk] = pieces_[piece];
@@ -377,9 +390,8 @@ private:
                 }
                 const StateId id = visited_.next_id(part);
                 table.add(c.fingerprint, id, c.parent);
-                const World world(&f.words[c.at], c.length);
-                f.with_leader[part] += leads(space_, world);
-                next_[part].add(id, world);
+                f.with_leader[part] += c.leads;
+                next_[part].add(id, {&f.packed[c.at], c.length});
             }
         }
     }
@@ -493,7 +505,7 @@ private:
             sum += frontier_[part].bytes() + next_[part].bytes();
         }
         for (const Findings& f : findings_) {
-            sum += f.words.capacity() * 4;
+            sum += f.packed.capacity();
         }
         return static_cast<std::int64_t>(sum);
     }
@@ -568,7 +580,8 @@ private:
     Clock::time_point start_;
     std::vector<Space::Worker> workers_;
     std::vector<std::vector<Transition>> transitions_;
-    std::vector<std::vector<std::uint32_t>> worlds_;
+    std::vector<std::vector<std::uint32_t>> worlds_;  // of each thread
+    std::vector<std::vector<std::uint32_t>> built_;
     bool looks_at_states_;
     std::uint64_t all_wanted_;
     Visited visited_;

@@ -219,11 +219,12 @@ const Space::Known& Space::known(LocalId local, Input input, Worker& worker, std
         Worker::Entry& entry = worker.memo[i];
         if (entry.key == key) {
             number = entry.reaction;
-            return reactions_[number];
+            return *entry.known;
         }
         if (entry.key == ~std::uint64_t{0}) {
             number = work_out(local, input);
-            entry = {key, number};
+            const Known& found = reactions_[number];
+            entry = {key, &found, number};
             if (++worker.known * 2 > worker.memo.size()) {
                 std::vector<Worker::Entry> larger(worker.memo.size() * 2);
                 for (const Worker::Entry& old : worker.memo) {
@@ -237,7 +238,7 @@ const Space::Known& Space::known(LocalId local, Input input, Worker& worker, std
                 }
                 worker.memo = std::move(larger);
             }
-            return reactions_[number];
+            return found;
         }
     }
 }
@@ -280,6 +281,7 @@ std::uint32_t Space::work_out(LocalId local, Input input) {
             k.delta[i] += message_hashes(m)[i];
         }
     }
+    k.plain_delta = k.delta[0];
     for (std::size_t i = 0; i < promise_bits_.size(); ++i) {
         if ((r.broken >> i & 1) != 0 && promise_bits_[i] != not_asked) {
             k.broken |= std::uint64_t{1} << promise_bits_[i];
@@ -463,7 +465,7 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             }
         }
         if (plain && !claims && !merges) {
-            t.fingerprint = shifted(k.delta.data(), takes ? item_hashes(taken) : nullptr,
+            t.fingerprint = shifted(renamings == 1 ? &k.plain_delta : k.delta.data(), takes ? item_hashes(taken) : nullptr,
                                     counter_hash(then_used) - used_hash);
         } else {
             slowly(t);

@@ -73,6 +73,16 @@ class Space {
 public:
     Space(Rules& rules, SpaceSettings settings);
 
+private:
+    struct Known {  // a reaction, and what it adds to the sums
+        Reaction reaction;
+        std::uint64_t plain_delta = 0;     // without renamings
+        std::vector<std::uint64_t> delta;  // a word for each renaming; what is sent included
+        std::uint64_t broken = 0;
+        bool too_far = false;              // beyond the bound on epochs
+    };
+
+public:
     /// What one thread needs for itself.
     class Worker {
     public:
@@ -82,6 +92,7 @@ public:
         friend class Space;
         struct Entry {
             std::uint64_t key = ~std::uint64_t{0};
+            const Known* known = nullptr;
             std::uint32_t reaction = 0;
         };
         std::vector<Entry> memo = std::vector<Entry>(1024);
@@ -131,12 +142,6 @@ public:
     [[nodiscard]] std::size_t bytes() const;
 
 private:
-    struct Known {  // a reaction, and what it adds to the sums
-        Reaction reaction;
-        std::vector<std::uint64_t> delta;  // a word for each renaming; what is sent included
-        std::uint64_t broken = 0;
-        bool too_far = false;              // beyond the bound on epochs
-    };
     struct Partition {
         std::vector<std::vector<NodeId>> groups;
         bool one_way = false;
