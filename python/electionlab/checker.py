@@ -233,8 +233,10 @@ class Run:
 
     @property
     def trace(self) -> Trace:
-        """The whole run as a trace."""
-        return self.cluster().trace
+        """The whole run as a trace, and a moment more to see how it ends."""
+        cluster = self.cluster()
+        cluster.run_for(_STEP_MS if self._tick_ms is None else self._tick_ms)
+        return cluster.trace
 
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """The space-time diagram of the run; options as for `Trace.plot`."""
