@@ -412,7 +412,8 @@ def test_a_circle_is_a_counterexample() -> None:
     result = el.check_eventually(Token(4, ends=False), ended)
     assert result.violated
     assert not result.proved
-    assert result.prefix is not None and len(result.prefix) == 0
+    assert result.prefix is not None
+    assert len(result.prefix) == 0
     assert result.cycle is not None
     assert [(step["step"], step["node"]) for step in result.cycle] == [
         ("deliver", 2), ("deliver", 3), ("deliver", 4), ("deliver", 1),
