@@ -635,7 +635,6 @@ def check(
     request |= {
         "symmetry": truth("symmetry", symmetry),
         "twice": truth("debug", debug),
-        "strategy": "breadth_first",
         "threads": cores if threads is None else whole_number("threads", threads, 1, 256),
         "stop_at_first": truth("stop_at_first", stop_at_first),
         "invariants": names,

@@ -244,12 +244,8 @@ Request Request::from_value(const Value& value, const Description& protocol, Nod
     request.rules.twice = in.boolean("twice", false);
     request.rules.commands = read_commands(in.take("commands"), protocol, actors);
     request.space.commands = request.rules.commands;
-    request.search.strategy = one_of(in, "strategy", Strategy::breadth_first);
     request.search.threads = static_cast<int>(in.integer("threads", 1, 1, 256));
     request.search.stop_at_first = in.boolean("stop_at_first", true);
-    request.search.seed = static_cast<std::uint64_t>(in.integer("seed", 0, 0, INT64_MAX));
-    request.search.walks = in.integer("walks", 10'000, 1, INT64_MAX);
-    request.search.walk_depth = in.integer("walk_depth", 100, 1, 1'000'000);
 
     const auto place = [](const std::vector<std::string>& names, std::string_view name) {
         return std::find(names.begin(), names.end(), name) - names.begin();

@@ -571,7 +571,7 @@ private:
         }
         result_.seconds = seconds();
         const auto n = static_cast<double>(result_.states);
-        result_.omission_probability = settings_.exact ? 0 : n * n / 0x1p65;
+        result_.omission_probability = n * n / 0x1p65;
     }
 
     Space& space_;

@@ -1,4 +1,4 @@
-// The searches: every order of events to a bound, the shortest first; or one after the other.
+// The search: every order of events to a bound, the shortest first.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +14,6 @@
 
 namespace electionlab::check {
 
-enum class Strategy : std::uint8_t {
-    breadth_first,  ///< all states by their distance: a counterexample is a shortest one
-    depth_first,    ///< all states, one run after the other; little memory for the waiting ones
-    random_walk,    ///< runs at random from a seed; proves nothing
-    swarm,          ///< walks at random, at first short ones, then longer
-};
-
-constexpr std::string_view enum_name(Strategy strategy) {
-    constexpr std::string_view names[] = {"breadth_first", "depth_first", "random_walk", "swarm"};
-    return static_cast<std::size_t>(strategy) < 4 ? names[static_cast<std::size_t>(strategy)] : "";
-}
-
 struct Progress {
     std::int64_t states = 0;
     std::int64_t transitions = 0;
@@ -36,13 +24,8 @@ struct Progress {
 };
 
 struct SearchSettings {
-    Strategy strategy = Strategy::breadth_first;
     int threads = 1;
-    bool exact = false;             ///< compare whole states, not fingerprints
     bool stop_at_first = true;      ///< the first violation ends the search
-    std::uint64_t seed = 0;         ///< of walks
-    std::int64_t walks = 10'000;
-    std::int64_t walk_depth = 100;
     std::vector<Predicate> sometimes{};
     /// Called now and then; false: stop, and return what is known.
     std::function<bool(const Progress&)> progress{};
@@ -59,7 +42,7 @@ struct Violation {
     Path path;
 };
 
-/// That something can happen: the shortest run to it, if the search was breadth first.
+/// That something can happen: the shortest run to it.
 struct Witness {
     std::string name;
     std::optional<Path> path;
