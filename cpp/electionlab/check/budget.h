@@ -32,7 +32,6 @@ struct Budget {
     std::vector<std::vector<std::vector<NodeId>>> partition_family{};
     bool one_way = false;               ///< also cuts from one group to the other only
 
-    [[nodiscard]] Value to_value() const;
     static Budget from_value(const Value& value, NodeId actors);
 };
 
@@ -56,7 +55,6 @@ struct Timing {
     DurationRange delay{ms(10), ms(10)};
     double drift = 0;
 
-    [[nodiscard]] Value to_value() const;
     static Timing from_value(const Value& value);
 };
 
@@ -72,7 +70,6 @@ struct Bounds {
     std::optional<double> seconds{};
     std::optional<std::int64_t> memory_bytes{};
 
-    [[nodiscard]] Value to_value() const;
     static Bounds from_value(const Value& value);
 };
 

@@ -148,17 +148,6 @@ Budget Budget::from_value(const Value& value, NodeId actors) {
     return budget;
 }
 
-Value Budget::to_value() const {
-    const auto times_value = [](std::uint8_t times) {
-        return times == unlimited ? Value("unlimited") : Value(std::int64_t{times});
-    };
-    return Value::Dict{{"crashes", times_value(crashes)},       {"restarts", times_value(restarts)},
-                       {"reboots", times_value(reboots)},       {"lost_disks", times_value(lost_disks)},
-                       {"losses", times_value(losses)},         {"duplicates", times_value(duplicates)},
-                       {"pauses", times_value(pauses)},         {"partitions", times_value(partitions)},
-                       {"one_way", one_way}};
-}
-
 Timing Timing::from_value(const Value& value) {
     Reader in(value, "timing");
     Timing timing;
@@ -174,12 +163,6 @@ Timing Timing::from_value(const Value& value) {
     timing.drift = in.number("clock_drift", 0, 0, 0.9);
     in.finish();
     return timing;
-}
-
-Value Timing::to_value() const {
-    return Value::Dict{{"tick_ms", tick.to_ms()},
-                       {"one_way_delay_ms", Value::List{delay.min.to_ms(), delay.max.to_ms()}},
-                       {"clock_drift", drift}};
 }
 
 Bounds Bounds::from_value(const Value& value) {
@@ -207,23 +190,6 @@ Bounds Bounds::from_value(const Value& value) {
     }
     in.finish();
     return bounds;
-}
-
-Value Bounds::to_value() const {
-    Value::Dict dict;
-    const auto add = [&](const char* name, const auto& bound) {
-        if (bound) {
-            dict.emplace_back(name, Value(*bound));
-        }
-    };
-    add("epoch", epoch);
-    add("depth", depth);
-    add("messages", messages);
-    add("copies", copies);
-    add("states", states);
-    add("seconds", seconds);
-    add("memory_bytes", memory_bytes);
-    return dict;
 }
 
 Request Request::from_value(const Value& value, const Description& protocol, NodeId members,

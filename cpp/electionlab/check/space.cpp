@@ -753,11 +753,4 @@ Value Space::world_value(World world) const {
                        {"partition", partition_text(world)}};
 }
 
-std::size_t Space::bytes() const {
-    const std::size_t renaming = names_.size() * 8;
-    return reactions_.size() * (sizeof(Known) + 64 + renaming) +
-           rules_.local_count() * (sizeof(LocalInfo) + 256 + renaming) +
-           rules_.message_count() * (sizeof(MessageInfo) + 64 + renaming);
-}
-
 }  // namespace electionlab::check

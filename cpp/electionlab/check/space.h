@@ -113,7 +113,6 @@ public:
 
     /// Names of all invariants asked, in the order of their bits.
     [[nodiscard]] const std::vector<std::string>& invariants() const { return invariants_; }
-    /// Whether every state must be looked at, or only steps break anything.
     [[nodiscard]] const SpaceSettings& settings() const { return settings_; }
     [[nodiscard]] Rules& rules() const { return rules_; }
     [[nodiscard]] NodeId actors() const { return actors_; }
@@ -138,8 +137,6 @@ public:
     [[nodiscard]] bool partition_one_way(std::uint32_t p) const { return partitions_[p].one_way; }
     /// By field, for people.
     [[nodiscard]] Value world_value(World world) const;
-    /// Names of what is asked of single steps and of all nodes; for errors.
-    [[nodiscard]] std::size_t bytes() const;
 
 private:
     struct Partition {

@@ -74,8 +74,6 @@ public:
         return 0;
     }
     [[nodiscard]] std::size_t bytes() const { return size_ * 12 + parents_.size() * block * 4; }
-    /// Bytes while it grew last: the old table and the new one.
-    [[nodiscard]] std::size_t peak_bytes() const { return peak_; }
 
 private:
     static constexpr std::size_t block = 4096;
@@ -93,7 +91,6 @@ private:
         ids_[i] = id;
     }
     void resize(std::size_t size) {
-        const std::size_t before = bytes();
         const auto old = std::move(fingerprints_);
         const auto old_ids = std::move(ids_);
         const std::size_t old_size = size_;
@@ -105,12 +102,10 @@ private:
                 insert(old[i], old_ids[i]);
             }
         }
-        peak_ = before + bytes();
     }
 
     std::size_t size_ = 0;
     std::size_t count_ = 0;
-    std::size_t peak_ = 0;
     std::unique_ptr<std::uint64_t[]> fingerprints_;  // 0: free
     std::unique_ptr<StateId[]> ids_;
     std::vector<std::unique_ptr<StateId[]>> parents_;
