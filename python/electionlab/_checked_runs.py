@@ -1,0 +1,253 @@
+"""Runs that the checker found: told in words, repeated in the simulator, drawn and saved."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from electionlab._values import whole_number
+from electionlab.cluster import Cluster
+from electionlab.protocols import Protocol
+from electionlab.settings import Machine, Network
+from electionlab.user_protocol import UserProtocol
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from electionlab.trace import Trace
+
+#: In a replay nothing comes by itself: messages and timers take this long, ms.
+_NEVER_MS = 4e8
+#: Between two steps of a replay, ms; the checker knows an order, not times.
+_STEP_MS = 10.0
+
+
+class CheckedState(NamedTuple):
+    """A state as a predicate sees it; it must not change anything in it.
+
+    Attributes:
+        nodes: Of each actor, node 1 first, a dict: node, role, leader, epoch, disk, durable,
+            memory, timers (the armed ones). The memory of a node that is down is empty; None in
+            protocols written in Python.
+        messages: In flight, each a dict: from, to, kind, fields.
+        partition: What is cut: ``"1 2 | 3"``; empty when nothing is.
+    """
+
+    nodes: tuple[dict[str, Any], ...]
+    messages: tuple[dict[str, Any], ...]
+    partition: str
+
+    @property
+    def leaders(self) -> list[int]:
+        """The nodes that act as leader."""
+        return [node["node"] for node in self.nodes if node["role"] == "leader"]
+
+
+class Run:
+    """A run that the checker found: its steps, its states, and a cluster anywhere in it.
+
+    Attributes:
+        name: The invariant that its last step breaks, or what its last state shows.
+        steps: Each a dict: step ("deliver", "fire", "crash", ...), node, and what it is about.
+        states: After each step, the start first: one more than steps.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        protocol: Protocol | UserProtocol,
+        steps: list[dict[str, Any]],
+        states: list[CheckedState],
+        network: str,
+        initial_leader: int | None,
+        tick_ms: float | None,
+    ) -> None:
+        self.name = name
+        self.steps = steps
+        self.states = states
+        self._protocol = protocol
+        self._network = network
+        self._initial_leader = initial_leader
+        self._tick_ms = tick_ms
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def __repr__(self) -> str:
+        return f"<Run to {self.name} in {in_steps(len(self))}>"
+
+    def __str__(self) -> str:
+        lines = [f"{self.name}, {in_steps(len(self))}:"]
+        for number, reasons in enumerate(self._told(), 1):
+            lines.append(f"{number:>4}  " + ("\n" + " " * 10).join(reasons))
+        return "\n".join(lines)
+
+    def _told(self) -> list[list[str]]:
+        """Of each step what happens, and why the node did what it did."""
+        cluster, events = self._replay(len(self.steps))
+        trace = cluster.trace
+        frame = trace.to_frame()
+        told: list[list[str]] = []
+        begin, ticks = events[0], 0
+        for step, end in zip(self.steps, events[1:], strict=True):
+            if step["step"] == "tick" and self._tick_ms is not None:
+                ticks += 1
+                told.append([f"it is {ticks * self._tick_ms:g} ms"])
+                continue
+            rows = frame[(frame["step"] > begin) & (frame["step"] <= end)]
+            notes = [str(text) for text in rows.loc[rows["kind"] == "note", "text"]]
+            told.append([in_words(step), *notes])
+            begin = end
+        return told
+
+    def _replay(self, last: int) -> tuple[Cluster, list[int]]:
+        """A cluster after `last` steps, and the event that ends each step, the start first."""
+        cluster = Cluster(
+            self._protocol,
+            network=Network(one_way_delay_ms=_NEVER_MS),
+            machine=Machine(timer_lateness_ms=_NEVER_MS),
+            initial_leader=self._initial_leader,
+            one_leader_at_a_time=self.name == "one_leader_at_a_time",
+            seed=0,
+        )
+        for _ in range(cluster.actors):
+            cluster.step()
+        events = [cluster.events]
+        now_ms = 0.0
+        for step in self.steps[:last]:
+            if self._tick_ms is None:
+                now_ms += _STEP_MS
+            elif step["step"] == "tick":
+                now_ms += self._tick_ms
+            cluster.run(until=now_ms)
+            if step["step"] != "tick":
+                take(cluster, step, self._network)
+            events.append(cluster.events)
+        return cluster, events
+
+    def cluster(self, step: int | None = None) -> Cluster:
+        """A simulated cluster after so many steps (None: all), to look at, undo and go on with.
+
+        Nothing comes by itself in it: messages are delivered and timers fired by hand. Without
+        `Timing` steps are 10 ms apart, for pictures; the checker then knows an order only.
+        """
+        most = len(self.steps)
+        last = most if step is None else whole_number("step", step, 0, most)
+        return self._replay(last)[0]
+
+    @property
+    def trace(self) -> Trace:
+        """The whole run as a trace, and a moment more to see how it ends."""
+        cluster = self.cluster()
+        cluster.run_for(_STEP_MS if self._tick_ms is None else self._tick_ms)
+        return cluster.trace
+
+    def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """The space-time diagram of the run; options as for `Trace.plot`."""
+        return self.trace.plot(ax=ax, **options)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the run as a trace file, which `electionlab replay` repeats."""
+        self.trace.save(path)
+
+
+def _words(fields: Mapping[str, Any]) -> str:
+    return ", ".join(
+        f"{name} ({_words(value)})" if isinstance(value, Mapping) else f"{name} {value}"
+        for name, value in fields.items()
+    )
+
+
+def in_steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
+
+
+def in_words(step: Mapping[str, Any]) -> str:
+    """A step of a `Run` as a line of text."""
+    kind = step["step"]
+    if "message" in step:
+        m = step["message"]
+        what = m["kind"] + (f"({_words(m['fields'])})" if m["fields"] else "")
+        return {
+            "deliver": f"node {m['to']} receives {what} from node {m['from']}",
+            "arrive_in_vain": f"{what} from node {m['from']} does not reach node {m['to']}",
+            "lose": f"{what} from node {m['from']} to node {m['to']} is lost",
+            "duplicate": f"{what} from node {m['from']} to node {m['to']} is copied",
+        }[kind]
+    node: Any = step.get("node")
+    if kind == "fire":
+        about = f" about node {step['about']}" if "about" in step else ""
+        return f"node {node}: timer {step['timer']}{about} fires"
+    if kind == "partition":
+        sign = " -/-> " if step["one_way"] else " | "
+        return "the network is cut: " + sign.join(
+            " ".join(str(n) for n in group) for group in step["groups"]
+        )
+    if kind == "command":
+        return f"node {node} is asked: {step['command']}({_words(step['fields'])})"
+    return {
+        "heal": "the network heals",
+        "crash": f"node {node} crashes",
+        "restart": f"node {node} restarts",
+        "restart_empty": f"node {node} restarts with an empty disk",
+        "reboot": f"node {node} crashes and restarts at once",
+        "pause": f"node {node} stands still",
+        "resume": f"node {node} goes on",
+    }[kind]
+
+
+def take(cluster: Cluster, step: Mapping[str, Any], network: str = "multiset") -> None:
+    """Takes a step of a `Run` in a cluster that stands where it was taken.
+
+    Raises:
+        ValueError: It cannot be taken there.
+    """
+    kind = step["step"]
+    node: Any = step.get("node")
+    if "message" in step:
+        m = step["message"]
+        for pending in cluster.pending:
+            if (
+                pending.kind == "message"
+                and (pending.peer, pending.node) == (m["from"], m["to"])
+                and pending.message_kind == m["kind"]
+                and pending.fields == m["fields"]
+            ):
+                break
+        else:
+            raise ValueError(f"step={in_words(step)!r}: there is no such message in flight")
+        if kind == "lose":
+            cluster.drop(pending)
+        elif kind == "duplicate":
+            cluster.duplicate(pending)
+        else:
+            if network == "duplicating":  # the one that arrives is not taken out
+                cluster.duplicate(pending)
+            cluster.deliver(pending)
+    elif kind == "fire":
+        cluster.fire(node, step["timer"], about=step.get("about"))
+    elif kind == "crash":
+        cluster.crash(node)
+    elif kind == "restart":
+        cluster.restart(node)
+    elif kind == "restart_empty":
+        cluster.restart(node, lose_disk=True)
+    elif kind == "reboot":
+        cluster.crash(node)
+        cluster.restart(node)
+    elif kind == "pause":
+        cluster.pause(node)
+    elif kind == "resume":
+        cluster.resume(node)
+    elif kind == "partition" and step["one_way"]:
+        cluster.cut(step["groups"][0], step["groups"][1])
+    elif kind == "partition":
+        cluster.partition(*step["groups"])
+    elif kind == "heal":
+        cluster.heal()
+    else:
+        cluster.command(node, step["command"], **step["fields"])
+
+
+__all__: Sequence[str] = ["CheckedState", "Run", "in_steps", "in_words", "take"]
