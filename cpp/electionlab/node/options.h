@@ -31,10 +31,10 @@ namespace electionlab {
 /// One option as documentation and Python see it.
 struct OptionInfo {
     std::string name;                  ///< with its unit: election_timeout_ms
-    std::string type;                  ///< range_ms, ms, integer, number, boolean, choice, list, quorum
+    std::string type;                  ///< range_ms, ms, integer, number, boolean, choice, list, quorum, mutations
     Value default_value;
     std::string doc;
-    std::vector<std::string> choices;  ///< of a choice
+    std::vector<std::string> choices;  ///< of a choice, or of mutations
 };
 
 namespace detail {
@@ -209,6 +209,8 @@ std::vector<OptionInfo> option_infos() {
                         std::string(doc), {}};
         if constexpr (NamedEnum<T>) {
             info.choices = field_info<T>("").names;
+        } else if constexpr (requires { typename T::Choice; }) {
+            info.choices = field_info<typename T::Choice>("").names;
         }
         infos.push_back(std::move(info));
     });

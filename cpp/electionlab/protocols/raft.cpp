@@ -136,12 +136,13 @@ bool Raft<MaxNodes>::grants_vote(State& s, const Context& ctx, NodeId from, cons
     if (m.term < s.disk.current_term) {
         effects.note("refuses: the request's term {} is old, this node is in term {}", m.term,
                      s.disk.current_term);
-    } else if (s.disk.voted_for != no_node && s.disk.voted_for != from) {
+    } else if (s.disk.voted_for != no_node && s.disk.voted_for != from &&
+               !ctx.options.mutations.has(RaftMutation::double_vote)) {
         effects.note("refuses: its vote of term {} went to node {}", m.term, s.disk.voted_for);
     } else if (!at_least_as_up_to_date(m.last_log, s.disk.last_log)) {
         effects.note("refuses: the candidate's log is behind its own");
     } else {
-        if (s.disk.voted_for == no_node) {
+        if (s.disk.voted_for != from) {
             s.disk.voted_for = from;
             effects.persist();  // the vote is on the disk before the answer leaves
         }

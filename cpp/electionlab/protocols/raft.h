@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "electionlab/core/inlining.h"
+#include "electionlab/node/mutations.h"
 #include "electionlab/node/protocol.h"
 #include "electionlab/protocols/raft_variants.h"
 
@@ -42,6 +43,15 @@ constexpr bool at_least_as_up_to_date(const LogEnd& a, const LogEnd& b) {
     return a.term != b.term ? a.term > b.term : a.index >= b.index;
 }
 
+/// Documented bugs, for the museum; see docs/museum.md.
+enum class RaftMutation : std::uint8_t {
+    double_vote,  ///< a voter does not look whom it voted for
+};
+constexpr std::string_view enum_name(RaftMutation mutation) {
+    constexpr std::string_view names[] = {"double_vote"};
+    return static_cast<std::size_t>(mutation) < 1 ? names[static_cast<std::size_t>(mutation)] : "";
+}
+
 struct RaftOptions {
     DurationRange election_timeout{ms(150), ms(300)};
     Duration heartbeat_interval = ms(50);
@@ -50,6 +60,7 @@ struct RaftOptions {
     Duration retry_interval{};
     std::vector<LogEnd> logs;
     RaftVariants variants;
+    Mutations<RaftMutation> mutations;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -67,6 +78,7 @@ struct RaftOptions {
         option("logs", self.logs,
                "End of each node's log as (last term, last index), node 1 first; empty: all equal.");
         RaftVariants::describe(self.variants, option);
+        option("mutations", self.mutations, "Bugs to be put in, by name; see docs/museum.md.");
     }
     /// Throws `InvalidArgument` naming the option.
     void validate(NodeId nodes) const;
