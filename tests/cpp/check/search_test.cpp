@@ -161,16 +161,43 @@ TEST_CASE("searches: any number of threads gives the same result, to the last st
 
 TEST_CASE("searches: a fingerprint from differences is that of the whole world",
           "[check][fingerprint]") {
-    for (const auto& [symmetry, copies] : {std::pair{false, 0}, {true, 0}, {false, 1}, {true, 2}}) {
-        CAPTURE(symmetry, copies);
+    struct Case {
+        bool symmetry = false;
+        std::int64_t copies = 0;
+        bool drop_stale = false;
+        NetworkKind network = NetworkKind::multiset;
+        std::uint8_t restarts = unlimited;
+        std::uint8_t partitions = 0;
+    };
+    const Case cases[] = {
+        {},
+        {.symmetry = true},
+        {.copies = 1},
+        {.symmetry = true, .copies = 2},
+        {.drop_stale = true},
+        {.symmetry = true, .copies = 1, .drop_stale = true},
+        {.network = NetworkKind::duplicating},
+        {.symmetry = true, .drop_stale = true, .network = NetworkKind::duplicating},
+        {.network = NetworkKind::fifo},
+        {.restarts = 0},
+        {.drop_stale = true, .network = NetworkKind::duplicating, .restarts = 0},
+        {.copies = 1, .drop_stale = true, .restarts = 1, .partitions = 1},
+    };
+    for (const Case& each : cases) {
+        CAPTURE(each.symmetry, each.copies, each.drop_stale, enum_name(each.network), each.restarts,
+                each.partitions);
         SpaceSettings settings = variant("loss");
-        if (copies != 0) {
-            settings.bounds.copies = copies;
+        if (each.copies != 0) {
+            settings.bounds.copies = each.copies;
         }
+        settings.drop_stale = each.drop_stale;
+        settings.network = each.network;
         settings.budget.crashes = 1;
-        settings.budget.duplicates = 1;
+        settings.budget.restarts = each.restarts;
+        settings.budget.partitions = each.partitions;
+        settings.budget.duplicates = each.network == NetworkKind::multiset;
         settings.budget.pauses = 1;
-        settings.symmetry = symmetry;
+        settings.symmetry = each.symmetry;
         settings.per_epoch = true;
         settings.bounds.depth = 2;  // of the search; the walk below goes on
         const auto [result, rules, space] = explore(1, settings, {}, false);
@@ -178,7 +205,7 @@ TEST_CASE("searches: a fingerprint from differences is that of the whole world",
         std::vector<std::uint32_t> world = space->initial(worker);
         std::vector<Transition> transitions;
         std::size_t compared = 0;
-        for (std::int64_t step = 0; step < story::seeds(3000); ++step) {
+        for (std::int64_t step = 0; step < story::seeds(1000); ++step) {
             transitions.clear();
             space->expand(world, worker, transitions);
             if (transitions.empty()) {
@@ -195,8 +222,49 @@ TEST_CASE("searches: a fingerprint from differences is that of the whole world",
             space->build(world, transitions[mix64(static_cast<std::uint64_t>(step)) % transitions.size()], next);
             world = next;
         }
-        CHECK(compared > 3 * static_cast<std::size_t>(story::seeds(3000)));
+        CHECK(compared > 3 * static_cast<std::size_t>(story::seeds(1000)));
     }
+}
+
+TEST_CASE("searches: without stale messages the nodes reach the same states", "[check][stale]") {
+    for (const char* name : {"base", "loss", "dup", "restart"}) {
+        CAPTURE(name);
+        std::map<std::string, std::size_t> reached[2];  // by the states of all nodes
+        std::int64_t states[2];
+        for (const bool drop : {false, true}) {
+            SpaceSettings settings = variant(name);
+            settings.drop_stale = drop;
+            settings.always.push_back({"seen", [&](const Space& space, World world) {
+                std::string text;
+                for (NodeId node = 1; node <= space.actors(); ++node) {
+                    text += space.rules().local_value(world[node - 1]).to_json() + "\n";
+                }
+                ++reached[drop][text];
+                return true;
+            }});
+            const Checked checked = explore(1, settings);
+            states[drop] = checked.result.states;
+            CHECK(checked.result.exhausted);
+            CHECK(checked.space->wrongly_stale().empty());
+        }
+        CHECK(states[1] < states[0]);
+        REQUIRE(reached[0].size() == reached[1].size());
+        for (auto a = reached[0].begin(), b = reached[1].begin(); a != reached[0].end(); ++a, ++b) {
+            CHECK(a->first == b->first);
+        }
+    }
+}
+
+TEST_CASE("searches: a wrong word about stale messages is noticed", "[check][stale]") {
+    reference::ModelOptions options;
+    options.wrongly_stale = true;
+    ProtocolRules<Model> rules(std::make_shared<const reference::ModelOptions>(options), 3,
+                               describe<Model>(), RulesRequest{});
+    SpaceSettings settings;
+    settings.bounds.epoch = 1;
+    Space space(rules, settings);
+    search(space, {});
+    CHECK(space.wrongly_stale().find("VoteRequest") != std::string::npos);
 }
 
 TEST_CASE("bounds: what each cuts off is named", "[check][bounds]") {
