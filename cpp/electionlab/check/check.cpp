@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <stdexcept>
 #include <utility>
 
 #include "electionlab/core/errors.h"
@@ -212,6 +213,14 @@ Request Request::from_value(const Value& value, const Description& protocol, Nod
     request.space.commands = request.rules.commands;
     request.search.threads = static_cast<int>(in.integer("threads", 1, 1, 256));
     request.search.stop_at_first = in.boolean("stop_at_first", true);
+    request.search.order = one_of(in, "search", Order::breadth);
+    request.search.exact = in.boolean("exact", false);
+    request.search.seed = static_cast<std::uint64_t>(in.integer("seed", 0, 0, std::int64_t{1} << 62));
+    request.search.runs = in.integer("runs", 1000, 1, std::int64_t{1} << 40);
+    request.space.drop_stale = in.boolean("drop_stale", false);
+    if (request.search.exact && (request.search.order != Order::breadth || request.space.symmetry)) {
+        invalid("exact", "true", "can be had with search='breadth' only, and not with symmetry");
+    }
 
     const auto place = [](const std::vector<std::string>& names, std::string_view name) {
         return std::find(names.begin(), names.end(), name) - names.begin();
@@ -274,6 +283,9 @@ Report::Report(std::unique_ptr<Rules> rules, Request request)
             invalid("symmetry", "true", "takes at most 6 nodes");
         }
     }
+    if (request_.space.drop_stale && !rules_->knows_stale()) {
+        invalid("drop_stale", "true", "this protocol does not tell which messages are stale");
+    }
     if (rules_->actors() > 64) {
         invalid("nodes", std::to_string(rules_->members()), "the checker takes at most 64 actors");
     }
@@ -282,6 +294,11 @@ Report::Report(std::unique_ptr<Rules> rules, Request request)
 
 void Report::run() {
     result_ = search(*space_, request_.search);
+    if (request_.rules.twice && request_.space.drop_stale && !result_.failure) {
+        if (const std::string wrong = space_->wrongly_stale(); !wrong.empty()) {
+            result_.failure = std::make_exception_ptr(std::runtime_error(wrong));
+        }
+    }
     if (rules_->reads_clock()) {
         result_.bounds_hit.emplace_back("clock");
     }
@@ -399,6 +416,8 @@ Value Report::to_value() const {
                        {"peak_bytes", result_.peak_bytes},
                        {"seconds", result_.seconds},
                        {"omission_probability", result_.omission_probability},
+                       {"collisions", result_.collisions},
+                       {"shortest", result_.shortest},
                        {"nondeterminism", rules_->nondeterminism()}};
 }
 

@@ -405,3 +405,95 @@ TEST_CASE("networks: on FIFO links a later message never comes first", "[check][
     CHECK(ordered.terminal == 13);
     CHECK(ordered.levels == Levels{1, 3, 9, 22, 39, 69, 83, 96, 96, 79, 60, 42, 26, 15, 6, 1});
 }
+
+TEST_CASE("searches: depth first and exactly, the same states as breadth first", "[check][orders]") {
+    for (const char* name : {"base", "loss", "dup", "restart", "amnesia"}) {
+        CAPTURE(name);
+        const bool amnesia = std::string(name) == "amnesia";
+        SearchSettings breadth, depth, exact;
+        breadth.stop_at_first = depth.stop_at_first = exact.stop_at_first = false;
+        depth.order = Order::depth;
+        exact.exact = true;
+        const SearchResult all = explore(1, variant(name), breadth, amnesia).result;
+        const SearchResult deep = explore(1, variant(name), depth, amnesia).result;
+        const SearchResult sure = explore(1, variant(name), exact, amnesia).result;
+        for (const SearchResult& other : {deep, sure}) {
+            CHECK(other.states == all.states);
+            CHECK(other.transitions == all.transitions);
+            CHECK(other.terminal == all.terminal);
+            CHECK(other.with_leader == all.with_leader);
+            CHECK(other.exhausted);
+            CHECK(other.violations.size() == all.violations.size());
+        }
+        CHECK(sure.levels == all.levels);
+        CHECK(sure.collisions == 0);
+        CHECK(sure.omission_probability == 0);
+        CHECK(sure.shortest);
+        CHECK_FALSE(deep.shortest);
+        if (amnesia) {
+            CHECK(sure.violations[0].path.steps.size() == 7);
+            CHECK(deep.violations[0].path.steps.size() >= 7);
+        }
+    }
+}
+
+TEST_CASE("searches: depth first to a bound sees all that lies within", "[check][orders]") {
+    for (const std::int64_t depth : {0, 1, 5, 9}) {
+        CAPTURE(depth);
+        SpaceSettings settings = variant("restart");
+        settings.bounds.depth = depth;
+        SearchSettings breadth, deep;
+        deep.order = Order::depth;
+        const SearchResult all = explore(1, settings, breadth).result;
+        const SearchResult other = explore(1, settings, deep).result;
+        CHECK(other.states == all.states);
+        CHECK(other.depth == all.depth);
+        CHECK_FALSE(other.exhausted);
+        CHECK(std::count(other.bounds_hit.begin(), other.bounds_hit.end(), "depth") == 1);
+    }
+}
+
+TEST_CASE("searches: walks and swarms find what there is, the same for any number of threads",
+          "[check][orders][threads]") {
+    for (const Order order : {Order::walks, Order::swarm}) {
+        CAPTURE(enum_name(order));
+        std::string first;
+        for (const int threads : {1, 3}) {
+            SearchSettings how;
+            how.order = order;
+            how.threads = threads;
+            how.seed = 7;
+            how.runs = 5000;
+            const Checked checked = explore(1, variant("amnesia"), how, true);
+            REQUIRE(checked.result.violations.size() == 1);
+            const Path& path = checked.result.violations[0].path;
+            CHECK(checked.space->broken(path.worlds.back()) != 0);
+            CHECK_FALSE(checked.result.exhausted);
+            const std::string words = in_words(checked) + std::to_string(checked.result.states);
+            first = first.empty() ? words : first;
+            CHECK(words == first);
+
+            how.seed = 8;
+            const Checked other = explore(1, variant("amnesia"), how, true);
+            CHECK(in_words(other) + std::to_string(other.result.states) != first);
+        }
+        SearchSettings nothing;
+        nothing.order = order;
+        nothing.runs = 40;
+        const SearchResult result = explore(1, variant("base"), nothing).result;
+        CHECK(result.violations.empty());
+        // Some member of the swarm was large enough; walks never know.
+        CHECK(result.exhausted == (order == Order::swarm));
+    }
+}
+
+TEST_CASE("searches: a swarm ends when its caller says so", "[check][orders]") {
+    SearchSettings how;
+    how.order = Order::swarm;
+    how.runs = 1000;
+    int calls = 0;
+    how.progress = [&](const Progress&) { return ++calls < 3; };
+    const SearchResult result = explore(2, variant("base"), how).result;
+    CHECK(calls == 3);
+    CHECK_FALSE(result.exhausted);
+}
