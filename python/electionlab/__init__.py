@@ -77,6 +77,7 @@ from electionlab.settings import (
     slow,
     when,
 )
+from electionlab.shrinking import ShrunkRun, shrink
 from electionlab.trace import Trace
 from electionlab.user_protocol import Message, NodeContext, UserProtocol
 
@@ -112,6 +113,7 @@ __all__ = [
     "Requirements",
     "Resource",
     "Run",
+    "ShrunkRun",
     "Timing",
     "Trace",
     "TraceError",
@@ -155,6 +157,7 @@ __all__ = [
     "requirements",
     "restart",
     "resume",
+    "shrink",
     "slow",
     "when",
 ]
