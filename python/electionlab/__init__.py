@@ -78,6 +78,7 @@ from electionlab.settings import (
     when,
 )
 from electionlab.shrinking import ShrunkRun, shrink
+from electionlab.state_graph import StateGraph, state_graph
 from electionlab.trace import Trace
 from electionlab.user_protocol import Message, NodeContext, UserProtocol
 
@@ -114,6 +115,7 @@ __all__ = [
     "Resource",
     "Run",
     "ShrunkRun",
+    "StateGraph",
     "Timing",
     "Trace",
     "TraceError",
@@ -159,6 +161,7 @@ __all__ = [
     "resume",
     "shrink",
     "slow",
+    "state_graph",
     "when",
 ]
 __all__ += protocols.__all__

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from electionlab import _core
 from electionlab._checked_runs import CheckedState, Run, in_steps, in_words
@@ -20,6 +20,9 @@ from electionlab._values import truth, whole_number
 from electionlab.protocols import Protocol
 from electionlab.settings import Action
 from electionlab.user_protocol import UserProtocol
+
+if TYPE_CHECKING:
+    from electionlab.state_graph import StateGraph
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -175,6 +178,31 @@ class CheckResult:
             for number, witness in enumerate(result["witnesses"])
         }
         self._asked = request
+        self._report: _core.CheckReport | None = report
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_report": None}  # the engine's part does not travel
+
+    def graph(self, limit: int = 60) -> StateGraph:
+        """The states nearest to the start and the steps between them, to be drawn.
+
+        Args:
+            limit: At most so many states, 1 to 100,000.
+
+        Raises:
+            ValueError: ``limit`` is out of range, or the result was pickled.
+            CheckError: A handler or a predicate raised.
+        """
+        from electionlab.state_graph import StateGraph
+
+        most = whole_number("limit", limit, 1, 100_000)
+        if self._report is None:
+            raise ValueError("result: was pickled, and has its figures and runs only")
+        try:
+            found = self._report.graph(most)
+        except Exception as failure:
+            raise CheckError(f"{type(failure).__name__}: {failure}", self) from failure
+        return StateGraph(self, found)
 
     @property
     def violated(self) -> bool:
