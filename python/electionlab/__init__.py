@@ -77,6 +77,8 @@ from electionlab.settings import (
     slow,
     when,
 )
+from electionlab.shrinking import ShrunkRun, shrink
+from electionlab.state_graph import StateGraph, state_graph
 from electionlab.trace import Trace
 from electionlab.user_protocol import Message, NodeContext, UserProtocol
 
@@ -112,6 +114,8 @@ __all__ = [
     "Requirements",
     "Resource",
     "Run",
+    "ShrunkRun",
+    "StateGraph",
     "Timing",
     "Trace",
     "TraceError",
@@ -155,7 +159,9 @@ __all__ = [
     "requirements",
     "restart",
     "resume",
+    "shrink",
     "slow",
+    "state_graph",
     "when",
 ]
 __all__ += protocols.__all__

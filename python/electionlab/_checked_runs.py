@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from electionlab._core import PendingEvent
 from electionlab._values import whole_number
 from electionlab.cluster import Cluster
 from electionlab.protocols import Protocol
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from electionlab.trace import Trace
 
 #: In a replay nothing comes by itself: messages and timers take this long, ms.
-_NEVER_MS = 4e8
+NEVER_MS = 4e8
 #: Between two steps of a replay, ms; the checker knows an order, not times.
-_STEP_MS = 10.0
+STEP_MS = 10.0
 
 
 class CheckedState(NamedTuple):
@@ -44,32 +45,23 @@ class CheckedState(NamedTuple):
         return [node["node"] for node in self.nodes if node["role"] == "leader"]
 
 
-class Run:
-    """A run that the checker found: its steps, its states, and a cluster anywhere in it.
+class ReplayedRun:
+    """Steps that are taken by hand in a cluster in which nothing comes by itself."""
 
-    Attributes:
-        name: The invariant that its last step breaks, or what its last state shows.
-        steps: Each a dict: step ("deliver", "fire", "crash", ...), node, and what it is about.
-        states: After each step, the start first: one more than steps.
-    """
+    _network = "multiset"
+    _tick_ms: float | None = None
 
-    def __init__(
-        self,
-        name: str,
-        protocol: Protocol | UserProtocol,
-        steps: list[dict[str, Any]],
-        states: list[CheckedState],
-        network: str,
-        initial_leader: int | None,
-        tick_ms: float | None,
-    ) -> None:
+    def __init__(self, name: str, steps: list[dict[str, Any]]) -> None:
         self.name = name
         self.steps = steps
-        self.states = states
-        self._protocol = protocol
-        self._network = network
-        self._initial_leader = initial_leader
-        self._tick_ms = tick_ms
+
+    def _start(self) -> Cluster:
+        """A cluster in which every actor has just started."""
+        raise NotImplementedError
+
+    def _time_of(self, number: int) -> float:
+        """When a step is taken, ms."""
+        raise NotImplementedError
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -103,24 +95,10 @@ class Run:
 
     def _replay(self, last: int) -> tuple[Cluster, list[int]]:
         """A cluster after `last` steps, and the event that ends each step, the start first."""
-        cluster = Cluster(
-            self._protocol,
-            network=Network(one_way_delay_ms=_NEVER_MS),
-            machine=Machine(timer_lateness_ms=_NEVER_MS),
-            initial_leader=self._initial_leader,
-            one_leader_at_a_time=self.name == "one_leader_at_a_time",
-            seed=0,
-        )
-        for _ in range(cluster.actors):
-            cluster.step()
+        cluster = self._start()
         events = [cluster.events]
-        now_ms = 0.0
-        for step in self.steps[:last]:
-            if self._tick_ms is None:
-                now_ms += _STEP_MS
-            elif step["step"] == "tick":
-                now_ms += self._tick_ms
-            cluster.run(until=now_ms)
+        for number, step in enumerate(self.steps[:last]):
+            cluster.run(until=self._time_of(number))
             if step["step"] != "tick":
                 take(cluster, step, self._network)
             events.append(cluster.events)
@@ -129,8 +107,9 @@ class Run:
     def cluster(self, step: int | None = None) -> Cluster:
         """A simulated cluster after so many steps (None: all), to look at, undo and go on with.
 
-        Nothing comes by itself in it: messages are delivered and timers fired by hand. Without
-        `Timing` steps are 10 ms apart, for pictures; the checker then knows an order only.
+        Nothing comes by itself in it: messages are delivered and timers fired by hand. In a run of
+        the checker without `Timing` steps are 10 ms apart, for pictures; it then knows an order
+        only.
         """
         most = len(self.steps)
         last = most if step is None else whole_number("step", step, 0, most)
@@ -140,7 +119,7 @@ class Run:
     def trace(self) -> Trace:
         """The whole run as a trace, and a moment more to see how it ends."""
         cluster = self.cluster()
-        cluster.run_for(_STEP_MS if self._tick_ms is None else self._tick_ms)
+        cluster.run_for(STEP_MS if self._tick_ms is None else self._tick_ms)
         return cluster.trace
 
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
@@ -152,9 +131,56 @@ class Run:
         self.trace.save(path)
 
 
-def _words(fields: Mapping[str, Any]) -> str:
+class Run(ReplayedRun):
+    """A run that the checker found: its steps, its states, and a cluster anywhere in it.
+
+    Attributes:
+        name: The invariant that its last step breaks, or what its last state shows.
+        steps: Each a dict: step ("deliver", "fire", "crash", ...), node, and what it is about.
+        states: After each step, the start first: one more than steps.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        protocol: Protocol | UserProtocol,
+        steps: list[dict[str, Any]],
+        states: list[CheckedState],
+        network: str,
+        initial_leader: int | None,
+        tick_ms: float | None,
+    ) -> None:
+        super().__init__(name, steps)
+        self.states = states
+        self._protocol = protocol
+        self._network = network
+        self._initial_leader = initial_leader
+        self._tick_ms = tick_ms
+
+    def _start(self) -> Cluster:
+        cluster = Cluster(
+            self._protocol,
+            network=Network(one_way_delay_ms=NEVER_MS),
+            machine=Machine(timer_lateness_ms=NEVER_MS),
+            initial_leader=self._initial_leader,
+            one_leader_at_a_time=self.name == "one_leader_at_a_time",
+            seed=0,
+        )
+        for _ in range(cluster.actors):
+            cluster.step()
+        return cluster
+
+    def _time_of(self, number: int) -> float:
+        if self._tick_ms is None:
+            return STEP_MS * (number + 1)
+        passed = [step["step"] for step in self.steps[: number + 1]].count("tick")
+        return self._tick_ms * passed
+
+
+def words(fields: Mapping[str, Any]) -> str:
+    """Fields and their values as the traces write them."""
     return ", ".join(
-        f"{name} ({_words(value)})" if isinstance(value, Mapping) else f"{name} {value}"
+        f"{name} ({words(value)})" if isinstance(value, Mapping) else f"{name} {value}"
         for name, value in fields.items()
     )
 
@@ -168,7 +194,7 @@ def in_words(step: Mapping[str, Any]) -> str:
     kind = step["step"]
     if "message" in step:
         m = step["message"]
-        what = m["kind"] + (f"({_words(m['fields'])})" if m["fields"] else "")
+        what = m["kind"] + (f"({words(m['fields'])})" if m["fields"] else "")
         return {
             "deliver": f"node {m['to']} receives {what} from node {m['from']}",
             "arrive_in_vain": f"{what} from node {m['from']} does not reach node {m['to']}",
@@ -184,8 +210,12 @@ def in_words(step: Mapping[str, Any]) -> str:
         return "the network is cut: " + sign.join(
             " ".join(str(n) for n in group) for group in step["groups"]
         )
+    if kind == "clock":
+        told = {"offset_ms": "{:g} ms ahead", "drift_ppm": "{:g} ppm too fast"}
+        says = ", ".join(text.format(step[name]) for name, text in told.items() if name in step)
+        return f"the clock of node {node} is set: {says}"
     if kind == "command":
-        return f"node {node} is asked: {step['command']}({_words(step['fields'])})"
+        return f"node {node} is asked: {step['command']}({words(step['fields'])})"
     return {
         "heal": "the network heals",
         "crash": f"node {node} crashes",
@@ -197,26 +227,47 @@ def in_words(step: Mapping[str, Any]) -> str:
     }[kind]
 
 
-def take(cluster: Cluster, step: Mapping[str, Any], network: str = "multiset") -> None:
+def _in_flight(cluster: Cluster, message: Mapping[str, Any], *, alike: bool) -> PendingEvent | None:
+    """Such a message; with `alike` one of other contents, the oldest, if there is none."""
+    found = [
+        pending
+        for pending in cluster.pending
+        if pending.kind == "message"
+        and pending.node == message["to"]
+        and pending.peer == message["from"]
+        and pending.message_kind == message["kind"]
+    ]
+    for pending in found:
+        if pending.fields == message["fields"]:
+            return pending
+    return min(found, key=lambda pending: pending.message) if found and alike else None
+
+
+def take(
+    cluster: Cluster, step: Mapping[str, Any], network: str = "multiset", *, alike: bool = False
+) -> dict[str, Any]:
     """Takes a step of a `Run` in a cluster that stands where it was taken.
+
+    Args:
+        cluster: Where.
+        step: What.
+        network: How messages in flight are kept.
+        alike: Take a message of the same kind on the same link for one that is not in flight.
+
+    Returns:
+        The step that was taken.
 
     Raises:
         ValueError: It cannot be taken there.
     """
     kind = step["step"]
     node: Any = step.get("node")
+    taken = dict(step)
     if "message" in step:
-        m = step["message"]
-        for pending in cluster.pending:
-            if (
-                pending.kind == "message"
-                and (pending.peer, pending.node) == (m["from"], m["to"])
-                and pending.message_kind == m["kind"]
-                and pending.fields == m["fields"]
-            ):
-                break
-        else:
+        pending = _in_flight(cluster, step["message"], alike=alike)
+        if pending is None:
             raise ValueError(f"step={in_words(step)!r}: there is no such message in flight")
+        taken["message"] = dict(step["message"], fields=pending.fields)
         if kind == "lose":
             cluster.drop(pending)
         elif kind == "duplicate":
@@ -246,8 +297,23 @@ def take(cluster: Cluster, step: Mapping[str, Any], network: str = "multiset") -
         cluster.partition(*step["groups"])
     elif kind == "heal":
         cluster.heal()
+    elif kind == "clock":
+        cluster.set_clock(
+            node, offset_ms=step.get("offset_ms"), drift_ppm=step.get("drift_ppm")
+        )
     else:
         cluster.command(node, step["command"], **step["fields"])
+    return taken
 
 
-__all__: Sequence[str] = ["CheckedState", "Run", "in_steps", "in_words", "take"]
+__all__: Sequence[str] = [
+    "NEVER_MS",
+    "STEP_MS",
+    "CheckedState",
+    "ReplayedRun",
+    "Run",
+    "in_steps",
+    "in_words",
+    "take",
+    "words",
+]

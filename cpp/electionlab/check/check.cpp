@@ -274,7 +274,8 @@ Report::Report(std::unique_ptr<Rules> rules, Request request)
                     "this protocol, with these options, does not treat all nodes alike");
         }
         if (request_.space.timing || request_.space.budget.partitions != 0 || !request_.space.commands.empty() ||
-            !request_.space.always.empty() || !request_.search.sometimes.empty()) {
+            !request_.space.always.empty() || !request_.space.between.empty() ||
+            !request_.search.sometimes.empty()) {
             invalid("symmetry", "true",
                     "cannot be had with time, and not with partitions, commands or predicates, which "
                     "name nodes");
@@ -370,6 +371,30 @@ Value Report::step_value(const Step& step) const {
         default: break;
     }
     return dict;
+}
+
+Value Report::graph_value(const StateGraph& graph) const {
+    const auto names = [&](std::uint64_t broken) {
+        Value::List list;
+        for (std::size_t i = 0; i < space_->invariants().size(); ++i) {
+            if ((broken >> i & 1) != 0) {
+                list.emplace_back(space_->invariants()[i]);
+            }
+        }
+        return list;
+    };
+    Value::List nodes, edges;
+    for (const StateGraph::Node& node : graph.nodes) {
+        nodes.push_back(Value::Dict{
+            {"depth", node.depth}, {"broken", names(node.broken)}, {"open", node.open}});
+    }
+    for (const StateGraph::Edge& edge : graph.edges) {
+        edges.push_back(Value::Dict{{"from", static_cast<std::int64_t>(edge.from)},
+                                    {"to", static_cast<std::int64_t>(edge.to)},
+                                    {"step", step_value(edge.step)},
+                                    {"broken", names(edge.broken)}});
+    }
+    return Value::Dict{{"nodes", std::move(nodes)}, {"edges", std::move(edges)}};
 }
 
 Value Report::path_value(const Path& path) const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "electionlab/check/graph.h"
 #include "electionlab/check/liveness.h"
 #include "electionlab/check/search.h"
 #include "electionlab/check/space.h"
@@ -44,6 +45,8 @@ public:
     [[nodiscard]] const Request& request() const { return request_; }
     /// A step by field, for people and for replaying it: {"step": "deliver", "node": 2, ...}.
     [[nodiscard]] Value step_value(const Step& step) const;
+    /// Depths, names of broken invariants and steps; not the states themselves.
+    [[nodiscard]] Value graph_value(const StateGraph& graph) const;
     [[nodiscard]] Value path_value(const Path& path) const;
     [[nodiscard]] Value to_value() const;
 

@@ -59,6 +59,9 @@ Space::Space(Rules& rules, SpaceSettings settings)
     for (const Predicate& predicate : settings_.always) {
         invariants_.push_back(predicate.name);
     }
+    for (const BetweenPredicate& predicate : settings_.between) {
+        invariants_.push_back(predicate.name);
+    }
     if (invariants_.size() > 64) {
         invalid("invariants", std::to_string(invariants_.size()), "must be at most 64");
     }
@@ -391,7 +394,21 @@ bool Space::is_copy_too_many(World in_flight, std::uint32_t message) const {
     return std::count(in_flight.begin(), in_flight.end(), message) >= *settings_.bounds.copies;
 }
 
+void Space::judge_steps(World world, std::vector<Transition>& steps, std::size_t first) {
+    const std::size_t bit = invariants_.size() - settings_.between.size();
+    std::vector<std::uint32_t> after;
+    for (std::size_t i = first; i < steps.size(); ++i) {
+        after.clear();
+        build(world, steps[i], after);
+        for (std::size_t k = 0; k < settings_.between.size(); ++k) {
+            const bool holds = settings_.between[k].holds(*this, world, after);
+            steps[i].broken |= std::uint64_t{!holds} << (bit + k);
+        }
+    }
+}
+
 void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
+    const std::size_t first_out = out.size();
     const Budget& budget = settings_.budget;
     const std::uint64_t used = counters(world);
     const auto in_flight = items(world);
@@ -639,6 +656,9 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             simple({StepKind::partition, no_node, p},
                    with(count(used, partitions, budget.partitions), cut, p + 1));
         }
+    }
+    if (!settings_.between.empty()) {
+        judge_steps(world, out, first_out);
     }
 }
 

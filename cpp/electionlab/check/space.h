@@ -40,6 +40,12 @@ struct Predicate {
     std::function<bool(const Space&, World)> holds{};
 };
 
+/// Something that is asked of a step: of the state before it, and the one after it.
+struct BetweenPredicate {
+    std::string name{};
+    std::function<bool(const Space&, World before, World after)> holds{};
+};
+
 struct SpaceSettings {
     NetworkKind network = NetworkKind::multiset;
     Budget budget{};
@@ -54,6 +60,7 @@ struct SpaceSettings {
     std::uint64_t promises = 0;  ///< which of the protocol's promises and properties are asked
     std::uint64_t properties = 0;
     std::vector<Predicate> always{};
+    std::vector<BetweenPredicate> between{};
     std::vector<GivenCommand> commands{};  ///< each at most once
 };
 
@@ -229,6 +236,8 @@ private:
     }
     std::pair<std::uint32_t, bool> claim(std::uint32_t history, Epoch epoch, NodeId node);
     void make_partitions();
+    /// Asks the predicates about steps; marks those that break one.
+    void judge_steps(World world, std::vector<Transition>& steps, std::size_t first);
 
     Rules& rules_;
     SpaceSettings settings_;
