@@ -117,6 +117,18 @@ def check(
     symmetry: Annotated[
         bool, typer.Option("--symmetry", help="Take states that differ by names only for one.")
     ] = False,
+    drop_stale: Annotated[
+        bool,
+        typer.Option("--drop-stale", help="Take messages out of flight that can do nothing more."),
+    ] = False,
+    search: Annotated[
+        str, typer.Option(help="Order of the search: breadth, depth, walks or swarm.")
+    ] = "breadth",
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Compare whole states instead of fingerprints.")
+    ] = False,
+    runs: Annotated[int | None, typer.Option(help="Of walks and swarms: how many.")] = None,
+    seed: Annotated[int, typer.Option(help="Of walks and swarms.")] = 0,
     every: Annotated[
         bool, typer.Option("--all", help="Go on after a violation: a run for each invariant.")
     ] = False,
@@ -164,6 +176,11 @@ def check(
         network=network,
         initial_leader=initial_leader,
         symmetry=symmetry,
+        drop_stale=drop_stale,
+        search=search,
+        exact=exact,
+        runs=runs,
+        seed=seed,
         stop_at_first=not every,
         threads=threads or None,
         progress=not quiet and sys.stderr.isatty(),
@@ -191,7 +208,7 @@ def _document(result: CheckResult) -> dict[str, Any]:
     fields = (
         "invariants", "violated", "proved", "exhausted", "bounds_hit", "interrupted", "states",
         "transitions", "terminal", "with_leader", "depth", "levels", "seconds", "peak_bytes",
-        "omission_probability",
+        "omission_probability", "shortest",
     )  # fmt: skip
     return {
         "protocol": result.protocol.name,

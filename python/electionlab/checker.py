@@ -119,7 +119,8 @@ class CheckResult:
     Attributes:
         protocol: What was checked.
         invariants: Names of all that was asked to hold always.
-        states: Different states seen, the start included; with symmetry, of each orbit one.
+        states: Different states seen, the start included; with symmetry, of each orbit one. Of
+            walks and swarms: states looked at, again if seen again.
         transitions: Steps that could be taken in them.
         terminal: States in which none could.
         with_leader: States in which a node acts as leader.
@@ -127,7 +128,7 @@ class CheckResult:
         levels: New states by their distance from the start.
         exhausted: Every state within the bounds was seen.
         bounds_hit: Which bounds cut something off: "epoch", "depth", "messages", "copies",
-            "states", "seconds", "memory"; and "clock" when a handler does something else at
+            "states", "seconds", "memory", "runs"; and "clock" when a handler does something else at
             another time: here all clocks stand at 0.
         interrupted: It was told to stop.
         by_signal: By Ctrl-C.
@@ -137,7 +138,9 @@ class CheckResult:
         seconds: What the search took.
         peak_bytes: Memory of the states.
         omission_probability: That two different states had one fingerprint and one of them was
-            passed over, at most.
+            passed over, at most; 0 when exact.
+        collisions: When exact: fingerprints that belonged to several states.
+        shortest: No run found is longer than need be.
     """
 
     def __init__(
@@ -159,6 +162,8 @@ class CheckResult:
         self.seconds: float = result["seconds"]
         self.peak_bytes: int = result["peak_bytes"]
         self.omission_probability: float = result["omission_probability"]
+        self.collisions: int = result["collisions"]
+        self.shortest: bool = result["shortest"]
         self.nondeterminism: str = result["nondeterminism"]
 
         def run(name: str, steps: list[dict[str, Any]], number: int, of: str) -> Run:
@@ -227,7 +232,8 @@ class CheckResult:
         """What was found, in a line."""
         if self.counterexamples:
             run = self.counterexamples[0]
-            return f"{run.name} is violated in {in_steps(len(run))}"
+            more = "" if self.shortest else ", perhaps in fewer"
+            return f"{run.name} is violated in {in_steps(len(run))}{more}"
         if self.proved:
             return "nothing is violated: every reachable state was seen"
         if self.exhausted:
@@ -244,12 +250,16 @@ class CheckResult:
         return "nothing is violated so far: bound hit: " + ", ".join(self.bounds_hit)
 
     def __str__(self) -> str:
+        passed_over = ""
+        if self.omission_probability:
+            passed_over = (
+                f"; a state was passed over with probability below {self.omission_probability:.1g}"
+            )
         lines = [
             f"{self.protocol!r}: {self.verdict}",
             f"  asked: {', '.join(self.invariants) or 'nothing'}",
             f"  {self.states:,} states, {self.transitions:,} steps between them, to depth "
-            f"{self.depth}; {self.seconds:.2f} s, {self.peak_bytes / 1e6:.1f} MB; a state was "
-            f"passed over with probability below {self.omission_probability:.1g}",
+            f"{self.depth}; {self.seconds:.2f} s, {self.peak_bytes / 1e6:.1f} MB{passed_over}",
         ]
         for name, witness in self.witnesses.items():
             found = "not found" if witness is None else f"in {in_steps(len(witness))}"
@@ -384,12 +394,17 @@ def check(
     commands: Iterable[Action] = (),
     initial_leader: int | None = None,
     symmetry: bool = False,
+    drop_stale: bool = False,
+    search: str = "breadth",
+    exact: bool = False,
+    runs: int | None = None,
+    seed: int = 0,
     stop_at_first: bool = True,
     threads: int | None = None,
     debug: bool = False,
     progress: bool | Told | None = None,
 ) -> CheckResult:
-    """Explores every order of events of a protocol, to a bound, breadth first.
+    """Explores every order of events of a protocol, to a bound.
 
     The code that is explored is that of the simulator. Time is left out: a message may arrive, and
     an armed timer fire, at any moment. So what holds here holds for any delays and time-outs; and a
@@ -417,8 +432,19 @@ def check(
         initial_leader: A warm start: everybody has just heard from this leader.
         symmetry: Take states that differ by the names of the nodes only for one. For protocols that
             declare that they treat all nodes alike.
-        stop_at_first: Stop at the first violation; else go on, and give a shortest run for each
-            invariant.
+        drop_stale: Take messages out of flight that can do nothing any more: far fewer states, and
+            the same states of nodes. For protocols that tell which they are; with `debug` what they
+            tell is checked.
+        search: "breadth": by distance from the start, so that the run found is a shortest one;
+            "depth": one run to its end, then back; "walks": `runs` random runs, of at most
+            ``bounds.depth`` steps (None: 200); "swarm": `runs` small depth-first searches in random
+            order, 16 at a time, each time twice as deep and as large (Holzmann, Joshi and Groce
+            2011).
+        exact: Keep and compare whole states instead of 64-bit fingerprints: slower, and none is
+            passed over. For "breadth", without `symmetry`; one thread.
+        runs: Of walks and swarms; None: 1000 walks, 128 searches of a swarm.
+        seed: Of walks and swarms, a whole number from 0 to 2^62.
+        stop_at_first: Stop at the first violation; else go on, and give a run for each invariant.
         threads: None: all cores. The result does not depend on it. Protocols and predicates in
             Python use one.
         debug: Run each handler twice, and tell when it is not deterministic.
@@ -441,6 +467,11 @@ def check(
     request = _request(protocol, faults, bounds, timing, network, commands, initial_leader)
     request |= {
         "symmetry": truth("symmetry", symmetry),
+        "drop_stale": truth("drop_stale", drop_stale),
+        "search": search,
+        "exact": truth("exact", exact),
+        "runs": (1000 if search == "walks" else 128) if runs is None else runs,
+        "seed": seed,
         "twice": truth("debug", debug),
         "threads": cores if threads is None else whole_number("threads", threads, 1, 256),
         "stop_at_first": truth("stop_at_first", stop_at_first),

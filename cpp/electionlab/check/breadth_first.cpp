@@ -1,16 +1,11 @@
 #include "electionlab/check/search.h"
 
 #include <algorithm>
-#include <atomic>
-#include <bit>
-#include <chrono>
-#include <condition_variable>
-#include <exception>
-#include <map>
-#include <mutex>
-#include <set>
+#include <cstddef>
+#include <cstdint>
 #include <span>
-#include <thread>
+#include <utility>
+#include <vector>
 
 #include "electionlab/check/collector.h"
 #include "electionlab/check/crew.h"
