@@ -75,7 +75,10 @@ void Bully::on_message(State& s, const Context& ctx, NodeId from, const Message&
 
 void Bully::on(State& s, const Context& ctx, NodeId from, const Election& m, Effects& effects) {
     effects.send(from, Ok{});
-    if (s.memory.phase != Phase::idle) {
+    if (ctx.options.mutations.has(BullyMutation::no_dedupe)) {
+        effects.note("answers node {}, and starts an election", from);
+        hold_election(s, ctx, m.missed, effects);
+    } else if (s.memory.phase != Phase::idle) {
         effects.note("answers node {}, and holds an election already", from);
     } else if (s.memory.leader == ctx.self) {
         effects.note("answers node {}, and tells it who leads", from);
@@ -94,10 +97,16 @@ void Bully::on(State& s, const Context& ctx, NodeId from, const Ok&, Effects& ef
     if (s.memory.phase != Phase::awaits_answer) {
         return;
     }
+    effects.cancel_timer(Timer::answer);
+    if (ctx.options.mutations.has(BullyMutation::asks_lower_nodes)) {
+        effects.note("is answered by node {}, which is lower: it leads", from);
+        return become_leader(s, ctx, effects);
+    }
     effects.note("hears that node {} is higher and alive: it will not lead", from);
     s.memory.phase = Phase::awaits_coordinator;
-    effects.cancel_timer(Timer::answer);
-    effects.set_timer(Timer::coordinator, TimerSpec::fixed(ctx.options.coordinator_timeout));
+    if (!ctx.options.mutations.has(BullyMutation::no_second_timeout)) {
+        effects.set_timer(Timer::coordinator, TimerSpec::fixed(ctx.options.coordinator_timeout));
+    }
 }
 
 void Bully::on(State& s, const Context& ctx, NodeId from, const Coordinator&, Effects& effects) {
@@ -125,6 +134,11 @@ void Bully::on(State& s, const Context& ctx, NodeId from, const Heartbeat&, Effe
     }
 }
 
+bool Bully::asks(const Context& ctx, NodeId other) {
+    return ctx.options.mutations.has(BullyMutation::asks_lower_nodes) ? other < ctx.self
+                                                                      : other > ctx.self;
+}
+
 void Bully::hold_election(State& s, const Context& ctx, NodeId missed, Effects& effects) {
     effects.cancel_timer(Timer::leader);
     effects.cancel_timer(Timer::heartbeat);
@@ -136,8 +150,10 @@ void Bully::hold_election(State& s, const Context& ctx, NodeId missed, Effects& 
         return become_leader(s, ctx, effects);
     }
     s.memory.phase = Phase::awaits_answer;
-    for (NodeId higher = ctx.self + 1; higher <= ctx.members; ++higher) {
-        effects.send(higher, Election{missed});
+    for (NodeId other = 1; other <= ctx.members; ++other) {
+        if (asks(ctx, other)) {
+            effects.send(other, Election{missed});
+        }
     }
     effects.set_timer(Timer::answer, TimerSpec::fixed(ctx.options.answer_timeout));
 }

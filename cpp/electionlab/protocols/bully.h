@@ -25,15 +25,28 @@
 #include <variant>
 #include <vector>
 
+#include "electionlab/node/mutations.h"
 #include "electionlab/node/protocol.h"
 
 namespace electionlab {
+
+/// Documented bugs, for the museum; see docs/museum.md.
+enum class BullyMutation : std::uint8_t {
+    asks_lower_nodes,   ///< ELECTION goes to lower nodes, and an answer wins
+    no_second_timeout,  ///< after an OK it waits for COORDINATOR for ever
+    no_dedupe,          ///< each ELECTION starts an election, also while one is held
+};
+constexpr std::string_view enum_name(BullyMutation mutation) {
+    constexpr std::string_view names[] = {"asks_lower_nodes", "no_second_timeout", "no_dedupe"};
+    return static_cast<std::size_t>(mutation) < 3 ? names[static_cast<std::size_t>(mutation)] : "";
+}
 
 struct BullyOptions {
     Duration answer_timeout = ms(50);
     Duration coordinator_timeout = ms(150);
     Duration heartbeat_interval = ms(50);
     Duration leader_timeout = ms(200);
+    Mutations<BullyMutation> mutations;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -47,6 +60,7 @@ struct BullyOptions {
         option("leader_timeout_ms", self.leader_timeout,
                "Silence after which a node takes its leader for dead; above the heartbeat interval "
                "and the spread of the delay.");
+        option("mutations", self.mutations, "Bugs to be put in, by name; see docs/museum.md.");
     }
     void validate(NodeId nodes) const;
     [[nodiscard]] std::vector<std::string> warnings() const {
@@ -122,6 +136,7 @@ private:
     static void on(State& s, const Context& ctx, NodeId from, const Coordinator&, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const Heartbeat&, Effects& effects);
 
+    static bool asks(const Context& ctx, NodeId other);
     static void hold_election(State& s, const Context& ctx, NodeId missed, Effects& effects);
     static void become_leader(State& s, const Context& ctx, Effects& effects);
     static void follow(State& s, const Context& ctx, NodeId leader, Effects& effects);
