@@ -124,8 +124,7 @@ void Paxos::on(State& s, const Context& ctx, NodeId from, const Promise& m, Effe
         return;
     }
     s.memory.promises.insert(from);
-    const bool last_binds = ctx.options.mutations.has(PaxosMutation::last_report_binds);
-    if (m.accepted.ballot > s.memory.reported.ballot || (last_binds && m.accepted.made())) {
+    if (m.accepted.ballot > s.memory.reported.ballot) {
         s.memory.reported = m.accepted;
     }
     if (ctx.options.prepare_quorum.is_met(s.memory.promises, ctx.members)) {

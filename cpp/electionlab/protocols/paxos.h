@@ -44,11 +44,10 @@ enum class PaxosMutation : std::uint8_t {
     promise_not_persisted,    ///< an acceptor's promise is gone after a crash
     proposes_own_value,       ///< a proposer sends its own value, whatever was accepted
     promise_reports_nothing,  ///< a promise does not tell what was accepted
-    last_report_binds,        ///< the last proposal reported binds, and not the highest
 };
 constexpr std::string_view enum_name(PaxosMutation mutation) {
-    constexpr std::string_view names[] = {"promise_not_persisted", "proposes_own_value", "promise_reports_nothing", "last_report_binds"};
-    return static_cast<std::size_t>(mutation) < 4 ? names[static_cast<std::size_t>(mutation)] : "";
+    constexpr std::string_view names[] = {"promise_not_persisted", "proposes_own_value", "promise_reports_nothing"};
+    return static_cast<std::size_t>(mutation) < 3 ? names[static_cast<std::size_t>(mutation)] : "";
 }
 
 struct PaxosOptions {
