@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -176,10 +177,20 @@ class Run:
         """As many of its steps, from the first on, as a cluster of another protocol can take.
 
         Where a message is not in flight there, one of its kind from the same node to the same node
-        stands for it. A timer can fire whenever it is armed.
+        stands for it. A timer can fire whenever it is armed; with `Timing` it fires when it is due:
+        no sooner, and no time passes before, unless it does here.
         """
         taken = self._like(protocol, [])
-        for step in self.steps:
+        for number, step in enumerate(self.steps):
+            if self._tick_ms is not None and step["step"] in ("fire", "tick"):
+                here, there = _due_ms(self.cluster(number)), _due_ms(taken.cluster())
+                due = {timer for timer, at_ms in there.items() if at_ms <= taken._now_ms()}
+                if step["step"] == "fire":
+                    timer = (step["node"], _timer_name(step))
+                    if timer not in due and there.get(timer, 0.0) > here[timer]:
+                        break
+                elif any(here.get(timer, math.inf) > taken._now_ms() for timer in due):
+                    break
             try:
                 next_run = taken.and_then([step])
             except ValueError:
@@ -189,6 +200,10 @@ class Run:
                 next_run = taken.and_then([alike])
             taken = next_run
         return taken
+
+    def _now_ms(self) -> float:
+        ticks = sum(step["step"] == "tick" for step in self.steps)
+        return ticks * (self._tick_ms or 0.0)
 
     def _like(self, protocol: Protocol | UserProtocol, steps: list[dict[str, Any]]) -> Run:
         run = copy.copy(self)
@@ -260,6 +275,21 @@ def in_words(step: Mapping[str, Any]) -> str:
         "pause": f"node {node} stands still",
         "resume": f"node {node} goes on",
     }[kind]
+
+
+def _timer_name(step: Mapping[str, Any]) -> str:
+    return step["timer"] + (f" about {step['about']}" if "about" in step else "")
+
+
+def _due_ms(cluster: Cluster) -> dict[tuple[int, str], float]:
+    """When each armed timer of the nodes that run is due, in a replay."""
+    nodes = [cluster.node(n) for n in range(1, cluster.actors + 1)]
+    return {
+        (node.node, timer): due_ms - _NEVER_MS
+        for node in nodes
+        if node.role not in ("down", "paused")
+        for timer, due_ms in node.timers_due_ms.items()
+    }
 
 
 def _one_alike(state: CheckedState, step: Mapping[str, Any]) -> dict[str, Any] | None:
