@@ -199,7 +199,7 @@ _BULLY = (
         eventually=True,
         faults=Budget(crashes=2, restarts=0),
         timing=_IN_TIME,
-        length=(1, 0),
+        length=(20, 0),
     ),
 )
 
@@ -261,7 +261,7 @@ _RINGS = (
         eventually=True,
         faults=Budget(crashes=1, restarts=0),
         timing=_IN_TIME,
-        length=(1, 1),
+        length=(9, 23),
     ),
     Exhibit(
         name="ring-orphan-message",
@@ -281,7 +281,7 @@ _RINGS = (
         breaks=a_list_goes_round_once,
         faults=Budget(crashes=1, restarts=0),
         timing=_IN_TIME,
-        length=14,
+        length=12,
     ),
 )
 
@@ -312,8 +312,8 @@ _PAXOS = (
         story=(
             "As told: with a majority of promises the proposer sends its value, or even a commit. "
             "It may send its own value only if no promise reports another: else accept(n, v) "
-            "carries the value of the highest-numbered proposal among those reported, because "
-            "that one may be chosen already. Here it was, and then a second value is."
+            "carries the value of the proposal with the highest number among those reported, "
+            "because that one may be chosen already. Here it was, and then a second value is."
         ),
         sources=(f"{_LAMPORT}, section 2.2",),
         flag="proposes_own_value",
@@ -329,7 +329,7 @@ _PAXOS = (
         group="textbook",
         story=(
             "As told, an acceptor answers prepare with a promise, and no more. A promise has two "
-            "halves: to accept nothing lower any more, and the highest-numbered proposal that was "
+            "halves: to accept nothing lower any more, and which proposal of the highest number was "
             "accepted so far. Without the second a proposer cannot know what may be chosen "
             "already, and proposes its own value over it."
         ),
