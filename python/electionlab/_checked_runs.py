@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -147,38 +148,6 @@ class ReplayedRun:
         last = most if step is None else whole_number("step", step, 0, most)
         return self._replay(last)[0]
 
-    def and_then(self, steps: Sequence[dict[str, Any]]) -> Run:
-        """The run that goes on with more steps."""
-        return self._like(self._protocol, [*self.steps, *steps])
-
-    def taken_by(self, protocol: Protocol | UserProtocol) -> Run:
-        """As many of its steps, from the first on, as a cluster of another protocol can take.
-
-        Where a message is not in flight there, one of its kind from the same node to the same node
-        stands for it. A timer can fire whenever it is armed.
-        """
-        taken = self._like(protocol, [])
-        for step in self.steps:
-            try:
-                next_run = taken.and_then([step])
-            except ValueError:
-                alike = _one_alike(taken.states[-1], step)
-                if alike is None:
-                    break
-                next_run = taken.and_then([alike])
-            taken = next_run
-        return taken
-
-    def _like(self, protocol: Protocol | UserProtocol, steps: list[dict[str, Any]]) -> Run:
-        run = copy.copy(self)
-        run._protocol, run.steps = protocol, steps
-        cluster, events = run._replay(len(steps))
-        run.states = []
-        for event in events:
-            cluster.seek(event)
-            run.states.append(state_of(cluster))
-        return run
-
     @property
     def trace(self) -> Trace:
         """The whole run as a trace, and a moment more to see how it ends."""
@@ -240,6 +209,50 @@ class Run(ReplayedRun):
         passed = [step["step"] for step in self.steps[: number + 1]].count("tick")
         return self._tick_ms * passed
 
+    def and_then(self, steps: Sequence[dict[str, Any]]) -> Run:
+        """The run that goes on with more steps."""
+        return self._like(self._protocol, [*self.steps, *steps])
+
+    def taken_by(self, protocol: Protocol | UserProtocol) -> Run:
+        """As many of its steps, from the first on, as a cluster of another protocol can take.
+
+        Where a message is not in flight there, one of its kind from the same node to the same node
+        stands for it. A timer can fire whenever it is armed; with `Timing` it fires when it is due:
+        no sooner, and no time passes before, unless it does here.
+        """
+        taken = self._like(protocol, [])
+        for number, step in enumerate(self.steps):
+            if self._tick_ms is not None and step["step"] in ("fire", "tick"):
+                here, there = _due_ms(self.cluster(number)), _due_ms(taken.cluster())
+                due = {timer for timer, at_ms in there.items() if at_ms <= taken._now_ms()}
+                if step["step"] == "fire":
+                    timer = (step["node"], _timer_name(step))
+                    if timer not in due and there.get(timer, 0.0) > here[timer]:
+                        break
+                elif any(here.get(timer, math.inf) > taken._now_ms() for timer in due):
+                    break
+            if step["step"] != "tick":
+                try:
+                    step = take(taken.cluster(), step, self._network, alike=True)
+                except ValueError:
+                    break
+            taken = taken.and_then([step])
+        return taken
+
+    def _now_ms(self) -> float:
+        ticks = sum(step["step"] == "tick" for step in self.steps)
+        return ticks * (self._tick_ms or 0.0)
+
+    def _like(self, protocol: Protocol | UserProtocol, steps: list[dict[str, Any]]) -> Run:
+        run = copy.copy(self)
+        run._protocol, run.steps = protocol, steps
+        cluster, events = run._replay(len(steps))
+        run.states = []
+        for event in events:
+            cluster.seek(event)
+            run.states.append(state_of(cluster))
+        return run
+
 
 def words(fields: Mapping[str, Any]) -> str:
     """Fields and their values as the traces write them."""
@@ -281,6 +294,7 @@ def in_words(step: Mapping[str, Any]) -> str:
     if kind == "command":
         return f"node {node} is asked: {step['command']}({words(step['fields'])})"
     return {
+        "tick": "time passes: a tick",
         "heal": "the network heals",
         "crash": f"node {node} crashes",
         "restart": f"node {node} restarts",
@@ -289,6 +303,21 @@ def in_words(step: Mapping[str, Any]) -> str:
         "pause": f"node {node} stands still",
         "resume": f"node {node} goes on",
     }[kind]
+
+
+def _timer_name(step: Mapping[str, Any]) -> str:
+    return step["timer"] + (f" about {step['about']}" if "about" in step else "")
+
+
+def _due_ms(cluster: Cluster) -> dict[tuple[int, str], float]:
+    """When each armed timer of the nodes that run is due, in a replay."""
+    nodes = [cluster.node(n) for n in range(1, cluster.actors + 1)]
+    return {
+        (node.node, timer): due_ms - NEVER_MS
+        for node in nodes
+        if node.role not in ("down", "paused")
+        for timer, due_ms in node.timers_due_ms.items()
+    }
 
 
 def _in_flight(cluster: Cluster, message: Mapping[str, Any], *, alike: bool) -> PendingEvent | None:

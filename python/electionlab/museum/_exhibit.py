@@ -134,15 +134,24 @@ class Beside:
     def __str__(self) -> str:
         if self.parts is None:
             return "The repaired protocol does the same."
-        lines = [f"The repaired protocol does something else at step {self.parts}:"]
+        lines = []
+        if self.notes[0] != self.notes[1]:
+            lines.append(f"The repaired protocol does something else at step {self.parts}:")
+        elif self.parts <= len(self.run):
+            lines.append(f"The repaired protocol is in another state from step {self.parts} on.")
         for title, notes in zip(("broken", "repaired"), self.notes, strict=True):
+            if self.notes[0] == self.notes[1]:
+                break
             said = "; ".join(notes) or "says nothing"
             lines += textwrap.wrap(
                 f"{title}: {said}", _WIDTH, initial_indent="  ", subsequent_indent="      "
             )
         if self.refused is not None:
             number = len(self.run) + 1
-            lines.append(f"and step {number} cannot be taken there: {in_words(self.refused)}")
+            lines.append(
+                f"{'and step' if lines else 'Step'} {number} cannot be taken by the "
+                f"repaired protocol: {in_words(self.refused)}"
+            )
         return "\n".join(lines)
 
 
@@ -179,10 +188,15 @@ class Shown:
         other = run.taken_by(self.exhibit.repaired)
         both = zip(run.states, other.states, strict=False)
         differ = (step for step, (here, there) in enumerate(both) if here != there)
-        parts = next(differ, len(other) + 1 if len(other) < len(run) else None)
+        parts = next(differ, None)
+        told = [(tuple(h), tuple(t)) for h, t in zip(run.notes(), other.notes(), strict=False)]
+        if parts == 0:  # a protocol with something more to remember: where it acts on it
+            parts = next((step for step, (h, t) in enumerate(told, 1) if h != t), None)
+        if parts is None and len(other) < len(run):
+            parts = len(other) + 1
         notes: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-        if parts is not None and 0 < parts <= len(other):
-            notes = (tuple(run.notes()[parts - 1]), tuple(other.notes()[parts - 1]))
+        if parts is not None and parts <= len(other):
+            notes = told[parts - 1]
         refused = run.steps[len(other)] if len(other) < len(run) else None
         return Beside(run=other, parts=parts, refused=refused, notes=notes)
 
