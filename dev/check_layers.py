@@ -38,6 +38,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     "protocols": {"_presets", "outcomes", "protocols", "settings", "user_protocol"},
     "cluster": {"_acknowledged", "cluster", "interventions", "scenario", "trace"},
     "check": {"_checked_runs", "checker"},
+    "museum": {"museum"},
     "sweep": {
         "_comparable", "_costs", "_faults", "_figures", "_once", "_requirements", "comparison",
         "detectors", "fig16",

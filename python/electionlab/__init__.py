@@ -8,6 +8,7 @@
 2
 """
 
+from electionlab import museum as museum
 from electionlab import protocols
 from electionlab import settings as settings
 from electionlab._acknowledged import acknowledged, acknowledged_share
@@ -162,4 +163,4 @@ __all__ += protocols.__all__
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "protocols", "settings"])
+    return sorted([*__all__, "museum", "protocols", "settings"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -44,6 +45,33 @@ class CheckedState(NamedTuple):
         return [node["node"] for node in self.nodes if node["role"] == "leader"]
 
 
+def state_of(cluster: Cluster) -> CheckedState:
+    """A cluster as the checker's predicates see one."""
+    actors = range(1, cluster.actors + 1)
+    nodes = []
+    for number in actors:
+        node = cluster.node(number)
+        nodes.append(
+            {
+                "node": number,
+                "role": node.role,
+                "leader": node.leader or 0,
+                "epoch": node.epoch,
+                "disk": node.disk,
+                "durable": node.durable,
+                "memory": node.memory,
+                "timers": sorted(node.timers_due_ms),
+            }
+        )
+    messages = [
+        {"from": p.peer, "to": p.node, "kind": p.message_kind, "fields": p.fields}
+        for p in cluster.pending
+        if p.kind == "message"
+    ]
+    cuts = [f"{a} -/-> {b}" for a in actors for b in actors if a != b and cluster.is_cut(a, b)]
+    return CheckedState(tuple(nodes), tuple(sorted(messages, key=repr)), ", ".join(cuts))
+
+
 class Run:
     """A run that the checker found: its steps, its states, and a cluster anywhere in it.
 
@@ -82,6 +110,10 @@ class Run:
         for number, reasons in enumerate(self._told(), 1):
             lines.append(f"{number:>4}  " + ("\n" + " " * 10).join(reasons))
         return "\n".join(lines)
+
+    def notes(self) -> list[list[str]]:
+        """Of each step why the nodes did what they did."""
+        return [reasons[1:] for reasons in self._told()]
 
     def _told(self) -> list[list[str]]:
         """Of each step what happens, and why the node did what it did."""
@@ -135,6 +167,38 @@ class Run:
         most = len(self.steps)
         last = most if step is None else whole_number("step", step, 0, most)
         return self._replay(last)[0]
+
+    def and_then(self, steps: Sequence[dict[str, Any]]) -> Run:
+        """The run that goes on with more steps."""
+        return self._like(self._protocol, [*self.steps, *steps])
+
+    def taken_by(self, protocol: Protocol | UserProtocol) -> Run:
+        """As many of its steps, from the first on, as a cluster of another protocol can take.
+
+        Where a message is not in flight there, one of its kind from the same node to the same node
+        stands for it. A timer can fire whenever it is armed.
+        """
+        taken = self._like(protocol, [])
+        for step in self.steps:
+            try:
+                next_run = taken.and_then([step])
+            except ValueError:
+                alike = _one_alike(taken.states[-1], step)
+                if alike is None:
+                    break
+                next_run = taken.and_then([alike])
+            taken = next_run
+        return taken
+
+    def _like(self, protocol: Protocol | UserProtocol, steps: list[dict[str, Any]]) -> Run:
+        run = copy.copy(self)
+        run._protocol, run.steps = protocol, steps
+        cluster, events = run._replay(len(steps))
+        run.states = []
+        for event in events:
+            cluster.seek(event)
+            run.states.append(state_of(cluster))
+        return run
 
     @property
     def trace(self) -> Trace:
@@ -197,6 +261,17 @@ def in_words(step: Mapping[str, Any]) -> str:
     }[kind]
 
 
+def _one_alike(state: CheckedState, step: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The same step with a message of the same kind between the same nodes; None: there is none."""
+    if "message" not in step:
+        return None
+    wanted = step["message"]
+    for message in state.messages:
+        if all(message[part] == wanted[part] for part in ("from", "to", "kind")):
+            return {**step, "message": message}
+    return None
+
+
 def take(cluster: Cluster, step: Mapping[str, Any], network: str = "multiset") -> None:
     """Takes a step of a `Run` in a cluster that stands where it was taken.
 
@@ -250,4 +325,4 @@ def take(cluster: Cluster, step: Mapping[str, Any], network: str = "multiset") -
         cluster.command(node, step["command"], **step["fields"])
 
 
-__all__: Sequence[str] = ["CheckedState", "Run", "in_steps", "in_words", "take"]
+__all__: Sequence[str] = ["CheckedState", "Run", "in_steps", "in_words", "state_of", "take"]

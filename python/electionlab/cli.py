@@ -1,4 +1,4 @@
-"""The command line: run, replay, scenario, list, fig16, detectors, compare, report, case, demo."""
+"""The command line: one function for each command, in the order of the help."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import typer
 from electionlab import comparison
 from electionlab import detectors as detection
 from electionlab import fig16 as figure16
+from electionlab import museum as halls
 from electionlab._cli_arguments import (
     actions_of,
     delay_like,
@@ -670,6 +671,64 @@ def _list_cases(as_json: bool) -> None:
         for one in cases.values():
             if one.kind == kind:
                 typer.echo(f"  {one.name:<{wide}}  {one.title}")
+
+
+@app.command(epilog="Exit codes: 0 done; 2 wrong use.")
+@reports_errors
+def museum(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Which; without one all are listed.")
+    ] = None,
+    as_json: AsJson = False,
+    plot: PlotFile = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", metavar="TRACE", help="Save the run for `replay`.")
+    ] = None,
+) -> None:
+    """Show a documented bug of an election: the shortest run in which it does harm, or list them.
+
+    \b
+    Examples:
+      electionlab museum
+      electionlab museum double-vote
+      electionlab museum double-vote --plot double_vote.png --save double_vote.jsonl
+    """  # noqa: D301
+    if name is None:
+        for option, file in (("plot", plot), ("save", save)):
+            if file is not None:
+                raise ValueError(f"--{option} {str(file)!r}: needs the name of an exhibit")
+        _list_exhibits(as_json)
+        return
+    exhibit = halls.EXHIBITS[name]
+    check_targets(plot=plot, save=save)
+    shown = exhibit.run()
+    if plot is not None:
+        save_picture(lambda: shown.plot()[0], plot)
+    if save is not None:
+        write_file("save", save, shown.save)
+    if as_json:
+        print_json(_exhibit_fields(exhibit) | {"run": shown.run.steps})
+    else:
+        typer.echo(str(shown))
+
+
+def _exhibit_fields(exhibit: halls.Exhibit) -> dict[str, Any]:
+    fields = ("name", "group", "title", "story", "sources", "flag", "invariant", "length", "hides")
+    return {field: getattr(exhibit, field) for field in fields}
+
+
+def _list_exhibits(as_json: bool) -> None:
+    every = halls.EXHIBITS.values()
+    if as_json:
+        print_json([_exhibit_fields(one) for one in every])
+        return
+    table = [("exhibit", "breaks", "steps", "source")]
+    for one in every:
+        steps = one.length if isinstance(one.length, int) else sum(one.length)
+        table.append((one.name, one.invariant, str(steps), one.sources[0]))
+    wide = [max(len(row[column]) for row in table) for column in range(3)]
+    for name, breaks, length, source in table:
+        typer.echo(f"{name:<{wide[0]}}  {breaks:<{wide[1]}}  {length:>{wide[2]}}  {source}")
 
 
 @app.command(
