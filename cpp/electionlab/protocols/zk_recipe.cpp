@@ -332,7 +332,8 @@ void ZkRecipe::on_listing(State& s, const Context& ctx, const std::vector<std::s
                         node_of(*smallest) == ctx.self;
     if (*smallest == m.own || claims) {
         if (!acted) {
-            work.notes.push_back({"leads: its number {} is the smallest", number_of(m.own)});
+            work.notes.push_back(
+                {"leads: its number {} is the smallest", number_of(*smallest)});
         }
         m.acts = true;
         m.leader = ctx.self;
