@@ -77,6 +77,7 @@ from electionlab.settings import (
     slow,
     when,
 )
+from electionlab.matrix import Matrix, matrix
 from electionlab.shrinking import ShrunkRun, shrink
 from electionlab.state_graph import StateGraph, state_graph
 from electionlab.trace import Trace
@@ -102,6 +103,7 @@ __all__ = [
     "Link",
     "Machine",
     "Message",
+    "Matrix",
     "Metrics",
     "Network",
     "NfdQuality",
@@ -147,6 +149,7 @@ __all__ = [
     "hyperexponential",
     "link",
     "lognormal",
+    "matrix",
     "mend",
     "nfd_s_quality",
     "normal",
