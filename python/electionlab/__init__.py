@@ -42,6 +42,7 @@ from electionlab.detectors import (
 )
 from electionlab.errors import TraceError
 from electionlab.gallery import Case, CaseResult, cases
+from electionlab.matrix import Matrix, matrix
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.settings import (
     Action,
@@ -102,6 +103,7 @@ __all__ = [
     "Leader",
     "Link",
     "Machine",
+    "Matrix",
     "Message",
     "Metrics",
     "Network",
@@ -148,6 +150,7 @@ __all__ = [
     "hyperexponential",
     "link",
     "lognormal",
+    "matrix",
     "mend",
     "nfd_s_quality",
     "normal",

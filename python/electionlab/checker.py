@@ -210,6 +210,11 @@ class CheckResult:
         return StateGraph(self, found)
 
     @property
+    def bounds(self) -> Bounds:
+        """What was asked as bounds."""
+        return Bounds(**self._asked["bounds"])
+
+    @property
     def violated(self) -> bool:
         """Whether an invariant was found broken."""
         return bool(self.counterexamples)

@@ -107,7 +107,6 @@ def _draw_steps(
     together: dict[tuple[int, int], list[Any]] = {}
     for step in graph.steps:
         together.setdefault((step.source, step.target), []).append(step)
-    # The label stands nearer to the end of its arrow the more arrows leave a state: not all cross.
     leaving: dict[int, int] = {}
     for (source, target), steps in sorted(together.items()):
         if source == target:
@@ -127,7 +126,7 @@ def _draw_steps(
             continue
         turn = leaving.get(source, 0)
         leaving[source] = turn + 1
-        share = (0.5, 0.62, 0.4)[turn % 3]
+        share = (0.36, 0.36, 0.6)[turn % 3]
         text = steps[0].label + (f" (+{len(steps) - 1})" if len(steps) > 1 else "")
         x, y = x0 + share * (x1 - x0), y0 + share * (y1 - y0)
         if bend:
