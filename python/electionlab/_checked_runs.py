@@ -172,23 +172,43 @@ class Run:
         """The run that goes on with more steps."""
         return self._like(self._protocol, [*self.steps, *steps])
 
-    def taken_by(self, protocol: Protocol | UserProtocol) -> Run:
+    def taken_by(self, protocol: Protocol | UserProtocol) -> tuple[Run, list[int]]:
         """As many of its steps, from the first on, as a cluster of another protocol can take.
 
         Where a message is not in flight there, one of its kind from the same node to the same node
-        stands for it. A timer can fire whenever it is armed.
+        stands for it. A timer can fire whenever it is armed; with time, one that is armed only
+        there fires when it is due.
+
+        Returns:
+            The other's run, and how many steps of it come to no step, one step, ... of this one.
         """
         taken = self._like(protocol, [])
-        for step in self.steps:
+        ends = [0]
+        for step, here in zip(self.steps, self.states[1:], strict=True):
             try:
-                next_run = taken.and_then([step])
+                longer = taken.and_then([step])
             except ValueError:
                 alike = _one_alike(taken.states[-1], step)
                 if alike is None:
                     break
-                next_run = taken.and_then([alike])
-            taken = next_run
-        return taken
+                longer = taken.and_then([alike])
+            while step["step"] == "tick":
+                due = longer._due_only_there(here)
+                if due is None:
+                    break
+                longer = longer.and_then([due])
+            taken = longer
+            ends.append(len(taken))
+        return taken, ends
+
+    def _due_only_there(self, here: CheckedState) -> dict[str, Any] | None:
+        """A timer whose time has come at the end, and that is not armed in the other's state."""
+        cluster = self.cluster()
+        for node, other in zip(cluster.nodes, here.nodes, strict=False):
+            for timer, due_ms in node.timers_due_ms.items():
+                if due_ms - _NEVER_MS <= cluster.now and timer not in other["timers"]:
+                    return {"step": "fire", "node": node.node, "timer": timer}
+        return None
 
     def _like(self, protocol: Protocol | UserProtocol, steps: list[dict[str, Any]]) -> Run:
         run = copy.copy(self)
@@ -258,6 +278,7 @@ def in_words(step: Mapping[str, Any]) -> str:
         "reboot": f"node {node} crashes and restarts at once",
         "pause": f"node {node} stands still",
         "resume": f"node {node} goes on",
+        "tick": "time passes",
     }[kind]
 
 

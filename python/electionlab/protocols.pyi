@@ -71,6 +71,7 @@ class Raft(Protocol):
         tick_ms: Length of a tick for the policies with ticks; above 0. Default 1.
         retry_interval_ms: A candidate repeats its request to nodes that have not answered; 0: never. Default 0.
         logs: End of each node's log as (last term, last index), node 1 first; empty: all equal. Default ().
+        terms: Term that each node's disk has at first, node 1 first; empty: all 0. Default ().
         pre_vote: A node asks who would vote for it before it raises its term; who hears a leader would not (thesis, 9.6). Default False.
         check_quorum: A leader steps down when no quorum has answered its heartbeats for a quorum timeout (6.2). Default False.
         quorum_timeout_ms: How often a leader with check_quorum looks who has answered, and how long it tries to hand over; 0: the minimum of election_timeout_ms. Default 0.
@@ -81,7 +82,7 @@ class Raft(Protocol):
         non_voters: Nodes that follow but neither vote nor stand (learners). Default ().
         witnesses: Nodes that vote but never stand. Default ().
         quorum: Whose votes elect a leader; any two must share a voter, unless 'unsafe'. Default 'majority'.
-        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'double_vote'. Default ().
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'double_vote', 'vote_not_persisted', 'candidacy_not_persisted', 'vote_cleared_by_leader', 'vote_cleared_on_step_down', 'no_log_check', 'length_only_log_check', 'longer_and_later_log_check', 'answers_counted', 'stale_grants_counted', 'two_term_variables', 'removed_server_campaigns', 'prevote_ignores_lower_term', 'precandidate_keeps_leader', 'transfer_keeps_lease'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -99,6 +100,7 @@ class Raft(Protocol):
         tick_ms: float = 1.0,
         retry_interval_ms: float = 0.0,
         logs: Sequence[Any] = (),
+        terms: Sequence[Any] = (),
         pre_vote: bool = False,
         check_quorum: bool = False,
         quorum_timeout_ms: float = 0.0,
