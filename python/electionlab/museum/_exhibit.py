@@ -216,11 +216,13 @@ class Shown:
     def __str__(self) -> str:
         exhibit = self.exhibit
         lines = [f"{exhibit.title} ({exhibit.name})", ""]
-        lines += [*textwrap.wrap(exhibit.story, _WIDTH), ""]
+        lines += [*textwrap.wrap(exhibit.story, _WIDTH, break_on_hyphens=False), ""]
         for source in exhibit.sources:
-            lines += textwrap.wrap(f"Source: {source}", _WIDTH, break_long_words=False)
+            lines += textwrap.wrap(
+                f"Source: {source}", _WIDTH, break_long_words=False, break_on_hyphens=False
+            )
         if exhibit.hides:
-            lines += textwrap.wrap(f"Hides: {exhibit.hides}", _WIDTH)
+            lines += textwrap.wrap(f"Hides: {exhibit.hides}", _WIDTH, break_on_hyphens=False)
         lines += ["", f"Flag {exhibit.flag}: {_verdict(self.broken)}"]
         lines += [f"Without it: {_verdict(self.repaired)}", "", str(self.run), ""]
         return "\n".join([*lines, str(self.beside())])

@@ -311,8 +311,8 @@ _VOTES = (
         broken=Raft(3, mutations={"two_term_variables"}),
         repaired=Raft(3),
         breaks="one_leader_per_epoch",
-        bounds=Bounds(epoch=2, copies=1, depth=9),
-        length=8,
+        bounds=Bounds(epoch=2, copies=1, depth=10),
+        length=10,
     ),
 )
 
@@ -378,7 +378,7 @@ _OFFICE = (
         timing=_IN_TIME,
         initial_leader=1,
         bounds=Bounds(epoch=2),
-        length=13,
+        length=15,
     ),
     Exhibit(
         name="removed-server-campaigns",
