@@ -178,7 +178,7 @@ class Shown:
         run = self.run.taken_by(self.exhibit.broken)
         other = run.taken_by(self.exhibit.repaired)
         both = zip(run.states, other.states, strict=False)
-        differ = (step for step, (here, there) in enumerate(both) if here != there)
+        differ = (step for step, (here, there) in enumerate(both) if _did(here) != _did(there))
         parts = next(differ, len(other) + 1 if len(other) < len(run) else None)
         notes: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         if parts is not None and 0 < parts <= len(other):
@@ -217,6 +217,15 @@ class Shown:
         lines += ["", f"Flag {exhibit.flag}: {_verdict(self.broken)}"]
         lines += [f"Without it: {_verdict(self.repaired)}", "", str(self.run), ""]
         return "\n".join([*lines, str(self.beside())])
+
+
+def _did(state: CheckedState) -> CheckedState:
+    """A state without how its resource is set: that is the flag, and nothing that happened."""
+    last = state.nodes[-1]
+    if last["disk"].get("resource") is None:
+        return state
+    disk = {**last["disk"], "resource": {**last["disk"]["resource"], "fencing": ""}}
+    return state._replace(nodes=(*state.nodes[:-1], {**last, "disk": disk}))
 
 
 def _verdict(result: CheckResult | EventualResult) -> str:
