@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -301,7 +300,6 @@ def in_words(step: Mapping[str, Any]) -> str:
     if kind == "command":
         return f"node {node} is asked: {step['command']}({words(step['fields'])})"
     return {
-        "tick": "time passes",
         "heal": "the network heals",
         "crash": f"node {node} crashes",
         "restart": f"node {node} restarts",
