@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -173,37 +172,48 @@ class Run:
         """The run that goes on with more steps."""
         return self._like(self._protocol, [*self.steps, *steps])
 
-    def taken_by(self, protocol: Protocol | UserProtocol) -> Run:
+    def taken_by(self, protocol: Protocol | UserProtocol) -> tuple[Run, list[int]]:
         """As many of its steps, from the first on, as a cluster of another protocol can take.
 
         Where a message is not in flight there, one of its kind from the same node to the same node
-        stands for it. A timer can fire whenever it is armed; with `Timing` it fires when it is due:
-        no sooner, and no time passes before, unless it does here.
+        stands for it. A timer can fire whenever it is armed; with time, one that is armed only
+        there fires when it is due, and one that is due later there than here not before.
+
+        Returns:
+            The other's run, and how many steps of it come to no step, one step, ... of this one.
         """
         taken = self._like(protocol, [])
-        for number, step in enumerate(self.steps):
-            if self._tick_ms is not None and step["step"] in ("fire", "tick"):
-                here, there = _due_ms(self.cluster(number)), _due_ms(taken.cluster())
-                due = {timer for timer, at_ms in there.items() if at_ms <= taken._now_ms()}
-                if step["step"] == "fire":
-                    timer = (step["node"], _timer_name(step))
-                    if timer not in due and there.get(timer, 0.0) > here[timer]:
-                        break
-                elif any(here.get(timer, math.inf) > taken._now_ms() for timer in due):
+        ends = [0]
+        for number, (step, here) in enumerate(zip(self.steps, self.states[1:], strict=True)):
+            if self._tick_ms is not None and step["step"] == "fire":
+                cluster = taken.cluster()
+                due_ms = _due_ms(cluster, step)
+                if due_ms > max(cluster.now, _due_ms(self.cluster(number), step)):
                     break
             try:
-                next_run = taken.and_then([step])
+                longer = taken.and_then([step])
             except ValueError:
                 alike = _one_alike(taken.states[-1], step)
                 if alike is None:
                     break
-                next_run = taken.and_then([alike])
-            taken = next_run
-        return taken
+                longer = taken.and_then([alike])
+            while step["step"] == "tick":
+                due = longer._due_only_there(here)
+                if due is None:
+                    break
+                longer = longer.and_then([due])
+            taken = longer
+            ends.append(len(taken))
+        return taken, ends
 
-    def _now_ms(self) -> float:
-        ticks = sum(step["step"] == "tick" for step in self.steps)
-        return ticks * (self._tick_ms or 0.0)
+    def _due_only_there(self, here: CheckedState) -> dict[str, Any] | None:
+        """A timer whose time has come at the end, and that is not armed in the other's state."""
+        cluster = self.cluster()
+        for node, other in zip(cluster.nodes, here.nodes, strict=False):
+            for timer, due_ms in node.timers_due_ms.items():
+                if due_ms - _NEVER_MS <= cluster.now and timer not in other["timers"]:
+                    return {"step": "fire", "node": node.node, "timer": timer}
+        return None
 
     def _like(self, protocol: Protocol | UserProtocol, steps: list[dict[str, Any]]) -> Run:
         run = copy.copy(self)
@@ -266,7 +276,6 @@ def in_words(step: Mapping[str, Any]) -> str:
     if kind == "command":
         return f"node {node} is asked: {step['command']}({_words(step['fields'])})"
     return {
-        "tick": "time passes: a tick",
         "heal": "the network heals",
         "crash": f"node {node} crashes",
         "restart": f"node {node} restarts",
@@ -274,22 +283,14 @@ def in_words(step: Mapping[str, Any]) -> str:
         "reboot": f"node {node} crashes and restarts at once",
         "pause": f"node {node} stands still",
         "resume": f"node {node} goes on",
+        "tick": "time passes",
     }[kind]
 
 
-def _timer_name(step: Mapping[str, Any]) -> str:
-    return step["timer"] + (f" about {step['about']}" if "about" in step else "")
-
-
-def _due_ms(cluster: Cluster) -> dict[tuple[int, str], float]:
-    """When each armed timer of the nodes that run is due, in a replay."""
-    nodes = [cluster.node(n) for n in range(1, cluster.actors + 1)]
-    return {
-        (node.node, timer): due_ms - _NEVER_MS
-        for node in nodes
-        if node.role not in ("down", "paused")
-        for timer, due_ms in node.timers_due_ms.items()
-    }
+def _due_ms(cluster: Cluster, step: Mapping[str, Any]) -> float:
+    """When the timer of a step is due in a replay; 0 if it is not armed there."""
+    name = step["timer"] + (f" about {step['about']}" if "about" in step else "")
+    return cluster.node(step["node"]).timers_due_ms.get(name, 0.0) - _NEVER_MS
 
 
 def _one_alike(state: CheckedState, step: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -217,7 +217,7 @@ void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const Heartbe
         ctx.options.has(RaftMutation::two_term_variables)) {
         effects.note("goes back to term {}: it has followed no leader of a newer one", m.term);
         s.disk.current_term = m.term;
-        s.disk.voted_for = no_node;
+        s.disk.voted_for = from;
     }
     if (m.term < s.disk.current_term) {
         effects.note("refuses a leader of the old term {}", m.term);
