@@ -142,8 +142,6 @@ class Beside:
             )
         lines = [f"The repaired protocol does something else at step {self.parts}:"]
         for title, notes in zip(("broken", "repaired"), self.notes, strict=True):
-            if self.notes[0] == self.notes[1]:
-                break
             said = "; ".join(notes) or "says nothing"
             lines += textwrap.wrap(
                 f"{title}: {said}", _WIDTH, initial_indent="  ", subsequent_indent="      "

@@ -40,7 +40,7 @@ def plot_shown(shown: Shown, *, ax: Sequence[Axes] | None = None) -> list[Axes]:
         f"{shown.exhibit.title}: {shown.exhibit.invariant} is broken, {shown.exhibit.steps}",
         "The same steps without the flag"
         + ("" if beside.parts is None else f": another course from step {beside.parts} on")
-        + ("" if beside.refused is None else f"; step {len(beside.run) + 1} cannot be taken"),
+        + ("" if beside.refused is None else f"; step {beside.refused[0]} cannot be taken"),
     )
     end_ms = runs[0].trace.end_ms
     for run, title, one in zip(runs, titles, axes, strict=True):
