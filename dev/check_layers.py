@@ -37,7 +37,8 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     "low": {"_intervals", "_progress", "_quorums", "_threads", "_values", "errors"},
     "protocols": {"_presets", "outcomes", "protocols", "settings", "user_protocol"},
     "cluster": {"_acknowledged", "cluster", "interventions", "scenario", "trace"},
-    "check": {"_checked_runs", "checker", "matrix", "shrinking", "state_graph"},
+    "check": {"_checked_runs", "check_matrix", "checker", "shrinking",
+        "state_graphs"},
     "sweep": {
         "_comparable", "_costs", "_faults", "_figures", "_once", "_requirements", "comparison",
         "detectors", "fig16",

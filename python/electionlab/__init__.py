@@ -77,9 +77,9 @@ from electionlab.settings import (
     slow,
     when,
 )
-from electionlab.matrix import Matrix, matrix
+from electionlab.check_matrix import Matrix, matrix
 from electionlab.shrinking import ShrunkRun, shrink
-from electionlab.state_graph import StateGraph, state_graph
+from electionlab.state_graphs import StateGraph, state_graph
 from electionlab.trace import Trace
 from electionlab.user_protocol import Message, NodeContext, UserProtocol
 

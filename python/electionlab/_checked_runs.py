@@ -298,9 +298,7 @@ def take(
     elif kind == "heal":
         cluster.heal()
     elif kind == "clock":
-        cluster.set_clock(
-            node, offset_ms=step.get("offset_ms"), drift_ppm=step.get("drift_ppm")
-        )
+        cluster.set_clock(node, offset_ms=step.get("offset_ms"), drift_ppm=step.get("drift_ppm"))
     else:
         cluster.command(node, step["command"], **step["fields"])
     return taken
