@@ -17,6 +17,7 @@ from electionlab._faults import FAULTS
 from electionlab._presets import Preset, presets
 from electionlab._quorums import Quorum
 from electionlab._requirements import Requirements, requirements
+from electionlab.check_matrix import Matrix, matrix
 from electionlab.checker import (
     Bounds,
     Budget,
@@ -77,7 +78,6 @@ from electionlab.settings import (
     slow,
     when,
 )
-from electionlab.check_matrix import Matrix, matrix
 from electionlab.shrinking import ShrunkRun, shrink
 from electionlab.state_graphs import StateGraph, state_graph
 from electionlab.trace import Trace
@@ -102,8 +102,8 @@ __all__ = [
     "Leader",
     "Link",
     "Machine",
-    "Message",
     "Matrix",
+    "Message",
     "Metrics",
     "Network",
     "NfdQuality",

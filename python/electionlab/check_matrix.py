@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from electionlab import protocols as p
 from electionlab._checked_runs import Run, in_steps
@@ -37,7 +37,7 @@ class Condition:
     name: str
     title: str
     doc: str
-    faults: Budget = Budget()
+    faults: Budget = dataclasses.field(default_factory=Budget)
     late: bool = False
     drift: float = 0.0
 
