@@ -272,7 +272,7 @@ class Matrix:
         """The table as Markdown."""
         table = self.table()
         rows = [["", *table.columns], ["---"] * (len(table.columns) + 1)]
-        rows += [[str(name), *map(str, row)] for name, row in zip(table.index, table.to_numpy())]  # noqa: B905
+        rows += [[str(name), *row] for name, row in zip(table.index, table.to_numpy(), strict=True)]
         return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
     def __str__(self) -> str:
@@ -292,7 +292,8 @@ class Matrix:
                 notes.setdefault(key, []).append(CONDITIONS[c.condition].title)
         lines += ["", "breaks: n: the shortest run that does has n steps"]
         for (verdict, who, note), under in notes.items():
-            lines.append(f"{verdict}: {who}: {note} ({', '.join(under)})")
+            where = "all" if len(under) == len(titles) else ", ".join(under)
+            lines.append(f"{verdict}: {who}: {note} ({where})")
         return "\n".join(line.rstrip() for line in lines[1:])
 
     def __repr__(self) -> str:
