@@ -38,7 +38,7 @@ def told(progress: bool | Told | None) -> Iterator[Told | None]:
     form = "{n:,} states{postfix} [{elapsed}, {rate_fmt}]"
     # A terminal that does not tell how wide it is would get nothing.
     wide = shutil.get_terminal_size().columns if tqdm.__module__ != "tqdm.notebook" else None
-    with tqdm(unit=" states", bar_format=form, leave=False, ncols=wide) as bar:
+    with tqdm(unit=" states", bar_format=form, leave=False, ncols=wide, miniters=1) as bar:
 
         def draw(p: dict[str, Any]) -> bool:
             bar.set_postfix_str(

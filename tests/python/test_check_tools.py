@@ -170,7 +170,7 @@ def test_kill_leaves_nothing_behind(
 
 
 def test_progress_draws_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    el.check(el.Raft(3), bounds=el.Bounds(epoch=2, copies=1, states=50_000), progress=True)
+    el.check(el.Raft(3), bounds=el.Bounds(seconds=0.7), progress=True)
     assert re.search(r"states, depth \d+, frontier [\d,]+, [\d.]+ MB", capsys.readouterr().err)
     with pytest.raises(ValueError, match="progress=3: must be True, False or a function"):
         el.check(el.LeLann(2), progress=3)  # type: ignore[arg-type]
