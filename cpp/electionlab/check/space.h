@@ -5,10 +5,14 @@
 // these parts, so that a step changes it by what it adds and takes away; with symmetry, the least
 // sum over all renamings of the nodes.
 //
+// A protocol that draws by lot at its start begins with nodes that have not started: they do so first,
+// in the order of their numbers, each in as many ways as it may draw.
+//
 // With time, each message and each armed timer carries how many ticks it still takes, at least and at
 // most; a tick takes one off all, and cannot come before what is due now has happened.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -40,17 +44,27 @@ struct Predicate {
     std::function<bool(const Space&, World)> holds{};
 };
 
+/// Something that is asked of a step: of the state before it, and the one after it.
+struct BetweenPredicate {
+    std::string name{};
+    std::function<bool(const Space&, World before, World after)> holds{};
+};
+
 struct SpaceSettings {
     NetworkKind network = NetworkKind::multiset;
     Budget budget{};
     Bounds bounds{};
     std::optional<Timing> timing{};  ///< without, anything may happen at any moment
     bool symmetry = false;
+    /// Messages that can do nothing any more are taken out of flight: fewer states, and the same
+    /// states of nodes.
+    bool drop_stale = false;
     bool per_epoch = false;      ///< ask for one leader per epoch; states then tell who led
     bool at_a_time = false;      ///< ask for one leader at a time
     std::uint64_t promises = 0;  ///< which of the protocol's promises and properties are asked
     std::uint64_t properties = 0;
     std::vector<Predicate> always{};
+    std::vector<BetweenPredicate> between{};
     std::vector<GivenCommand> commands{};  ///< each at most once
 };
 
@@ -64,6 +78,7 @@ struct Transition {
 
 /// What a bound has cut off.
 struct CutOff {
+    bool time = false;
     bool epoch = false;
     bool messages = false;
     bool copies = false;
@@ -87,6 +102,7 @@ public:
     class Worker {
     public:
         CutOff cut_off;
+        bool ignores_epoch_bound = false;
 
     private:
         friend class Space;
@@ -97,7 +113,8 @@ public:
         };
         std::vector<Entry> memo = std::vector<Entry>(1024);
         std::size_t known = 0;
-        std::vector<std::uint64_t> sums;
+        std::vector<std::uint64_t> sums, own;
+        std::vector<const std::uint64_t*> added, dropped;
         std::vector<std::uint32_t> scratch;
     };
 
@@ -108,6 +125,16 @@ public:
     void expand(World world, Worker& worker, std::vector<Transition>& out);
     /// Where a step leads; appends the world to `out`.
     void build(World world, const Transition& transition, std::vector<std::uint32_t>& out);
+    /// The least epoch of nodes and messages that is not 0; 0: there is none.
+    [[nodiscard]] Epoch least_epoch(World world) const;
+    /// All epochs that are not 0 are greater by so much.
+    void raise(std::vector<std::uint32_t>& world, Epoch by);
+    /// Whether the step would be the same in higher epochs.
+    [[nodiscard]] bool shifts(const Transition& t) const {
+        return !is_handled(t.step) || reactions_[t.reaction].reaction.shifts;
+    }
+    /// Whether the time that is explored was over somewhere.
+    [[nodiscard]] bool time_was_over() const { return time_was_over_.load(); }
     /// A bit for each invariant that does not hold in this state.
     [[nodiscard]] std::uint64_t broken(World world) const;
 
@@ -127,6 +154,9 @@ public:
     [[nodiscard]] const LocalInfo& node(World world, NodeId node) const {
         return rules_.local(world[node - 1]);
     }
+    /// What is wrong with what the protocol says of stale messages, in the states looked at so far;
+    /// empty: nothing.
+    [[nodiscard]] std::string wrongly_stale();
     [[nodiscard]] std::size_t renamings() const { return names_.size(); }
     /// Which links are cut: "1 2 | 3"; empty when none is.
     [[nodiscard]] std::string partition_text(World world) const;
@@ -188,8 +218,23 @@ private:
     }
     [[nodiscard]] bool waits_for_paused(const Item& item, World world) const;
     void tick(std::vector<std::uint32_t>& world, std::size_t begin);
+    static bool is_handled(const Step& step) {
+        return step.node != no_node && step.kind != StepKind::drop_at_down &&
+               step.kind != StepKind::lose && step.kind != StepKind::duplicate;
+    }
+    [[nodiscard]] bool is_dead(LocalId id) const {
+        const LocalInfo& local = rules_.local(id);
+        return local.started && !local.up;
+    }
     void set_timers(const Reaction& reaction, NodeId node, bool all, std::vector<std::uint32_t>& world,
                     std::size_t begin);
+    [[nodiscard]] bool goes_out(MessageId message, NodeId node, LocalId after, World world,
+                                std::uint64_t used) const;
+    /// Whether something in flight is a message for this node, and stale there.
+    [[nodiscard]] bool is_stale(std::uint32_t item, NodeId node, LocalId local) const {
+        return is_message(item) && rules_.message(message_of(item)).to == node &&
+               rules_.is_stale(local, message_of(item));
+    }
     [[nodiscard]] const std::uint64_t* item_hashes(std::uint32_t id) const {
         return timed_ ? &items_[id].hash : message_hashes(id);
     }
@@ -215,6 +260,8 @@ private:
     }
     std::pair<std::uint32_t, bool> claim(std::uint32_t history, Epoch epoch, NodeId node);
     void make_partitions();
+    /// Asks the predicates about steps; marks those that break one.
+    void judge_steps(World world, std::vector<Transition>& steps, std::size_t first);
 
     Rules& rules_;
     SpaceSettings settings_;
@@ -222,6 +269,8 @@ private:
     std::size_t head_;
     bool dead_stay_dead_;
     bool timed_ = false;
+    bool starts_by_step_ = false;  // nodes draw when they start
+    std::atomic<bool> time_was_over_{false};
     std::int64_t delay_least_ = 0, delay_most_ = 0;  // ticks
     std::vector<std::string> invariants_;
     std::vector<std::uint32_t> promise_bits_;   // invariant of each promise; ~0: not asked

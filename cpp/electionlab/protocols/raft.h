@@ -18,6 +18,7 @@
 #include <iterator>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -241,7 +242,20 @@ struct Raft {
         return {s.memory.role, s.memory.leader, s.disk.current_term};
     }
     static About about();
+    /// Terms, but for those of logs, which are given and stay.
+    static constexpr bool is_epoch(std::string_view of, std::string_view field) {
+        return of != "LogEnd" && (field == "current_term" || field == "term" || field == "next_term");
+    }
     static std::vector<Promise<Raft>> invariants();
+
+    /// Nodes differ by their names only, unless they were given different parts.
+    static bool symmetric(const Options& options) {
+        return options.variants.all_alike() && options.logs.empty() &&
+               (options.variants.quorum.kind == Quorum::Kind::majority ||
+                options.variants.quorum.kind == Quorum::Kind::at_least);
+    }
+    /// Answers that can do nothing any more: terms never decrease, and who stands takes a new one.
+    static bool is_stale(const State& s, const Context& ctx, const Message& message);
 
     /// Why these live nodes can elect nobody; empty when they can.
     static std::string why_no_leader(const Options& options, std::span<const View> views);
