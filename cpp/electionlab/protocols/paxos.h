@@ -46,7 +46,8 @@ enum class PaxosMutation : std::uint8_t {
     promise_reports_nothing,  ///< a promise does not tell what was accepted
 };
 constexpr std::string_view enum_name(PaxosMutation mutation) {
-    constexpr std::string_view names[] = {"promise_not_persisted", "proposes_own_value", "promise_reports_nothing"};
+    constexpr std::string_view names[] = {"promise_not_persisted", "proposes_own_value",
+                                          "promise_reports_nothing"};
     return static_cast<std::size_t>(mutation) < 3 ? names[static_cast<std::size_t>(mutation)] : "";
 }
 

@@ -35,7 +35,8 @@ enum class RingMutation : std::uint8_t {
     orphans_pass,          ///< a list whose initiator died is passed on again
 };
 constexpr std::string_view enum_name(RingMutation mutation) {
-    constexpr std::string_view names[] = {"first_on_list_leads", "no_coordinator_round", "dead_not_skipped", "orphans_pass"};
+    constexpr std::string_view names[] = {"first_on_list_leads", "no_coordinator_round",
+                                          "dead_not_skipped", "orphans_pass"};
     return static_cast<std::size_t>(mutation) < 4 ? names[static_cast<std::size_t>(mutation)] : "";
 }
 

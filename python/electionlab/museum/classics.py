@@ -167,9 +167,10 @@ _BULLY = (
             "As often told, a higher node answers ELECTION with OK and starts an election of its "
             "own. The clause that is left out: unless it holds one already. Without it each "
             "ELECTION begets one to every higher node, and these do so in turn: one for each "
-            "ascending chain of nodes, so that the messages of one election grow as 2^n and not "
-            "as n^2. What breaks first is the promise behind the cost: that a node holds one "
-            "election at a time, and asks each higher node once."
+            "ascending chain of nodes. When the highest of n nodes dies and all others notice at "
+            "once, these are 2^n - n - 1 messages, where n(n - 1)/2 are enough. What breaks first "
+            "is the promise behind the cost: that a node holds one election at a time, and asks "
+            "each higher node once."
         ),
         sources=(_TANENBAUM, _GARCIA_MOLINA),
         flag="no_dedupe",
@@ -329,9 +330,9 @@ _PAXOS = (
         group="textbook",
         story=(
             "As told, an acceptor answers prepare with a promise, and no more. A promise has two "
-            "halves: to accept nothing lower any more, and which proposal of the highest number was "
-            "accepted so far. Without the second a proposer cannot know what may be chosen "
-            "already, and proposes its own value over it."
+            "halves: to accept nothing lower any more, and the proposal with the highest number "
+            "that was accepted so far. Without the second a proposer cannot know what may be "
+            "chosen already, and proposes its own value over it."
         ),
         sources=(f"{_LAMPORT}, section 2.2",),
         flag="promise_reports_nothing",

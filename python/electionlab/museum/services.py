@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from electionlab._checked_runs import CheckedState
-from electionlab.checker import Budget, Timing
+from electionlab.checker import Bounds, Budget, Timing
 from electionlab.museum._exhibit import Exhibit
-from electionlab.protocols import Bully, Protocol, ZkLock, ZkRecipe
+from electionlab.protocols import Bully, Protocol, Zab, ZkLock, ZkRecipe
 from electionlab.settings import Resource, command
 
 #: Sessions whose pings never meet their time-outs, as long as messages take 100 ms.
@@ -49,6 +49,29 @@ def somebody_leads(state: CheckedState) -> bool:
     return bool(state.leaders)
 
 
+def no_leader_goes_back_in_rounds(state: CheckedState) -> bool:
+    """Who leads is not in an earlier round than a vote of its own that is under way."""
+    at = {node["node"]: node["memory"] for node in state.nodes}
+    return not any(
+        message["kind"] == "Notification"
+        and at[message["from"]]["peer"] == "leading"
+        and message["fields"]["round"] > at[message["from"]]["round"]
+        for message in state.messages
+    )
+
+
+def who_finds_an_ensemble_joins_it(state: CheckedState) -> bool:
+    """Nobody looks on that has heard from a leader and a majority of its followers."""
+    for node in state.nodes:
+        if not node["memory"] or node["memory"]["peer"] != "looking":
+            continue
+        heard = node["memory"]["ensemble"]
+        for leader in (ballot["node"] for ballot in heard if ballot["state"] == "leading"):
+            if 2 * sum(b["vote"]["leader"] == leader for b in heard) > len(state.nodes):
+                return False
+    return True
+
+
 # --- the exhibits ---------------------------------------------------------------------------------
 
 
@@ -70,6 +93,20 @@ def _two_sites(fencing: str) -> Protocol:
         leader_timeout_ms=50,
     )
     return sites.at_work(Resource(fencing=fencing, work_ms=100, work_interval_ms=100, jobs=2))
+
+
+def _ensemble(*mutations: str) -> Protocol:
+    return Zab(
+        3,
+        tick_time_ms=80,
+        init_limit=3,
+        sync_limit=2,
+        finalize_wait_ms=80,
+        min_notification_interval_ms=120,
+        max_notification_interval_ms=120,
+        connect_retry_ms=80,
+        mutations=set(mutations),
+    )
 
 
 EXHIBITS: tuple[Exhibit, ...] = (
@@ -263,5 +300,56 @@ EXHIBITS: tuple[Exhibit, ...] = (
         commands=(command(1, "Resign"),),
         timing=_IN_TIME,
         length=(46, 10),
+    ),
+    Exhibit(
+        name="fle-backward-round",
+        title="Back to an earlier round",
+        group="B",
+        story=(
+            "A server of ZooKeeper looks for a leader in a new round of the election, and a quorum "
+            "tells it that they follow it: since an earlier round, as they have not noticed yet "
+            "that it left. It led, and set its round back to theirs. Meanwhile they came to look as "
+            "well, and to elect it in the new round; with a leader and followers of different "
+            "rounds others found no quorum that agreed, and could not join. The repair: who is "
+            "said to lead believes it only of the round that it is in. Nothing but the depth ends "
+            "this search: servers look in ever new rounds."
+        ),
+        sources=(
+            "https://issues.apache.org/jira/browse/ZOOKEEPER-1514",
+            "FLEBackwardElectionRoundTest in ZooKeeper's own tests",
+        ),
+        flag="fle_backward_round",
+        broken=Zab(3, init_limit=1, sync_limit=1, mutations={"fle_backward_round"}),
+        repaired=Zab(3, init_limit=1, sync_limit=1),
+        breaks=no_leader_goes_back_in_rounds,
+        bounds=Bounds(depth=9, copies=1),
+        initial_leader=1,
+        length=9,
+    ),
+    Exhibit(
+        name="fle-mixed-epochs",
+        title="An ensemble that tells of two epochs",
+        group="B",
+        story=(
+            "A server that starts asks the others whom they follow, and joins when a quorum says "
+            "the same. A leader told of its new epoch, and followers of the epoch in which they had "
+            "voted: the answers never agreed, and the server looked for ever, beside an ensemble "
+            "that worked. The repair: whoever is up to date tells of the new epoch. Nothing but the "
+            "depth ends this search: leaders count their ticks."
+        ),
+        sources=(
+            "https://issues.apache.org/jira/browse/ZOOKEEPER-1732",
+            "https://github.com/apache/zookeeper/pull/703",
+            "Learner.syncWithLeader and Vote.equals in ZooKeeper 3.9",
+        ),
+        flag="fle_mixed_epochs",
+        broken=_ensemble("fle_mixed_epochs"),
+        repaired=_ensemble(),
+        breaks=who_finds_an_ensemble_joins_it,
+        faults=Budget(reboots=1),
+        bounds=Bounds(depth=55, copies=1),
+        timing=Timing(tick_ms=20, one_way_delay_ms=20),
+        initial_leader=1,
+        length=55,
     ),
 )
