@@ -71,6 +71,7 @@ class Raft(Protocol):
         tick_ms: Length of a tick for the policies with ticks; above 0. Default 1.
         retry_interval_ms: A candidate repeats its request to nodes that have not answered; 0: never. Default 0.
         logs: End of each node's log as (last term, last index), node 1 first; empty: all equal. Default ().
+        terms: Term that each node's disk has at first, node 1 first; empty: all 0. Default ().
         pre_vote: A node asks who would vote for it before it raises its term; who hears a leader would not (thesis, 9.6). Default False.
         check_quorum: A leader steps down when no quorum has answered its heartbeats for a quorum timeout (6.2). Default False.
         quorum_timeout_ms: How often a leader with check_quorum looks who has answered, and how long it tries to hand over; 0: the minimum of election_timeout_ms. Default 0.
@@ -81,7 +82,7 @@ class Raft(Protocol):
         non_voters: Nodes that follow but neither vote nor stand (learners). Default ().
         witnesses: Nodes that vote but never stand. Default ().
         quorum: Whose votes elect a leader; any two must share a voter, unless 'unsafe'. Default 'majority'.
-        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'double_vote'. Default ().
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'double_vote', 'vote_not_persisted', 'candidacy_not_persisted', 'vote_cleared_by_leader', 'vote_cleared_on_step_down', 'no_log_check', 'length_only_log_check', 'longer_and_later_log_check', 'answers_counted', 'stale_grants_counted', 'two_term_variables', 'removed_server_campaigns', 'prevote_ignores_lower_term', 'precandidate_keeps_leader', 'transfer_keeps_lease'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -99,6 +100,7 @@ class Raft(Protocol):
         tick_ms: float = 1.0,
         retry_interval_ms: float = 0.0,
         logs: Sequence[Any] = (),
+        terms: Sequence[Any] = (),
         pre_vote: bool = False,
         check_quorum: bool = False,
         quorum_timeout_ms: float = 0.0,
@@ -396,6 +398,7 @@ class ZkRecipe(Protocol):
         step_down_on_disconnect: Whether a leader stops acting while it is disconnected (Curator's LeaderLatch does), or only when it learns that its session has expired. Default True.
         protected_create: Whether a member that lost the reply to its create looks for its znode, by the guid in the name, before it makes another. Default True.
         look_interval_ms: How often a member that does not lead lists the znodes to know who does; 0: only when it is woken. Default 50.
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'trusts_old_node', 'no_recheck_after_exists', 'forgets_its_node'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -414,6 +417,7 @@ class ZkRecipe(Protocol):
         step_down_on_disconnect: bool = True,
         protected_create: bool = True,
         look_interval_ms: float = 50.0,
+        mutations: Collection[str] = (),
     ) -> None: ...
 
 class ZkLock(Protocol):
@@ -472,6 +476,7 @@ class Zab(Protocol):
         connect_retry_ms: Time between attempts to reach the leader that was voted for. ZooKeeper: 100. Above 0. Default 40.
         connect_tries: After so many refusals a follower looks again. ZooKeeper: 5. At least 1. Default 5.
         histories: Each node's disk at first as (current epoch, epoch of its last zxid, counter of its last zxid), node 1 first; empty: all are new. Default ().
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'fle_backward_round', 'fle_mixed_epochs'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -492,6 +497,7 @@ class Zab(Protocol):
         connect_retry_ms: float = 40.0,
         connect_tries: int = 5,
         histories: Sequence[Any] = (),
+        mutations: Collection[str] = (),
     ) -> None: ...
 
 class GarciaMolina(Protocol):
@@ -604,6 +610,7 @@ class Kubernetes(Protocol):
         request_timeout_ms: How long a request to the API server may take; above 0. Default 5000.
         release_on_cancel: A leader that stops clears the record, so that the next need not wait. Default False.
         stable_identity: A process that restarts has the identity that it had before, as a pod's bare name is; else a new one. Default False.
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'no_stop_callback', 'wall_clock_lease', 'retry_longer_than_ttl'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -622,6 +629,7 @@ class Kubernetes(Protocol):
         request_timeout_ms: float = 5000.0,
         release_on_cancel: bool = False,
         stable_identity: bool = False,
+        mutations: Collection[str] = (),
     ) -> None: ...
 
 class Etcd(Protocol):

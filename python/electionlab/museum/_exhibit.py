@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from electionlab._checked_runs import Run, in_steps, in_words
+from electionlab._checked_runs import CheckedState, Run, in_steps, in_words
 from electionlab.checker import (
     Bounds,
     Budget,
@@ -221,11 +221,13 @@ class Shown:
 
 def _did(state: CheckedState) -> CheckedState:
     """A state without how its resource is set: that is the flag, and nothing that happened."""
-    last = state.nodes[-1]
-    if last["disk"].get("resource") is None:
-        return state
-    disk = {**last["disk"], "resource": {**last["disk"]["resource"], "fencing": ""}}
-    return state._replace(nodes=(*state.nodes[:-1], {**last, "disk": disk}))
+    *others, last = state.nodes
+    told = dict(last)
+    for part in ("disk", "durable"):
+        resource = last[part].get("resource")
+        if resource is not None:
+            told[part] = {**last[part], "resource": {**resource, "fencing": ""}}
+    return state._replace(nodes=(*others, told))
 
 
 def _verdict(result: CheckResult | EventualResult) -> str:
