@@ -66,7 +66,26 @@ def page() -> str:
     for group, title in GROUPS.items():
         parts += [f"## {title}\n"] if any(e.group == group for e in every) else []
         parts += [_section(e) for e in every if e.group == group]
-    return "\n".join(parts)
+    return "\n".join([*parts, _textbook()])
+
+
+def _textbook() -> str:
+    lines = [
+        "## What is taught, and what is right",
+        "",
+        "Claims that many notes on leader election print, as `el.museum.TEXTBOOK` has them.",
+        "",
+        "| | as told | what is right | source | see |",
+        "|---|---|---|---|---|",
+    ]
+    for number, mistake in museum.TEXTBOOK.items():
+        see = [f"[{name}](#{name})" for name in mistake.exhibits]
+        see += [f"[{page.removesuffix('.md').split('/')[-1]}]({page})" for page in mistake.pages]
+        lines.append(
+            f"| {number} | {mistake.claim} | {mistake.right} | {mistake.source} | "
+            f"{', '.join(see) or 'words only'} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def _length(exhibit: Exhibit) -> str:

@@ -127,6 +127,8 @@ class Bully(Protocol):
         coordinator_timeout_ms: Wait for COORDINATOR after an OK, then the election starts again; must exceed answer_timeout_ms and two one-way delays. Default 150.
         heartbeat_interval_ms: Time between a leader's heartbeats; above 0. Default 50.
         leader_timeout_ms: Silence after which a node takes its leader for dead; above the heartbeat interval and the spread of the delay. Default 200.
+        minimum_nodes: A node leads only while so many follow it, itself included (Elasticsearch's minimum_master_nodes); 1: whoever they are. heartbeat_interval_ms must then exceed two one-way delays. Default 1.
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'asks_lower_nodes', 'no_second_timeout', 'no_dedupe'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -142,6 +144,8 @@ class Bully(Protocol):
         coordinator_timeout_ms: float = 150.0,
         heartbeat_interval_ms: float = 50.0,
         leader_timeout_ms: float = 200.0,
+        minimum_nodes: int = 1,
+        mutations: Collection[str] = (),
     ) -> None: ...
 
 class Ring(Protocol):
@@ -157,6 +161,7 @@ class Ring(Protocol):
         round_timeout_ms: Wait for the end of an election this node takes part in, then it starts one; at least 2 n ack_timeout_ms is waited, two rounds with every other node skipped. Default 600.
         heartbeat_interval_ms: Time between a leader's heartbeats; above 0. Default 50.
         leader_timeout_ms: Silence after which a node takes its leader for dead; above the heartbeat interval and the spread of the delay. Default 200.
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'first_on_list_leads', 'no_coordinator_round', 'dead_not_skipped', 'orphans_pass'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -172,6 +177,7 @@ class Ring(Protocol):
         round_timeout_ms: float = 600.0,
         heartbeat_interval_ms: float = 50.0,
         leader_timeout_ms: float = 200.0,
+        mutations: Collection[str] = (),
     ) -> None: ...
 
 class LeLann(Protocol):
@@ -688,6 +694,7 @@ class Paxos(Protocol):
         learning: How the choice becomes known: acceptances go to the proposer and it tells all, to the proposer alone, or every acceptance goes to all nodes. One of 'told', 'proposer', 'broadcast'. Default 'told'.
         prepare_quorum: Which nodes must promise before a proposer may send its value. Default 'majority'.
         accept_quorum: Which nodes must accept a proposal for its value to be chosen. Each such quorum must share a node with each quorum that promises, unless one of the two says 'unsafe'. Default 'majority'.
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'promise_not_persisted', 'proposes_own_value', 'promise_reports_nothing'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -708,6 +715,7 @@ class Paxos(Protocol):
         learning: str = 'told',
         prepare_quorum: str | Mapping[str, Any] | Quorum = 'majority',
         accept_quorum: str | Mapping[str, Any] | Quorum = 'majority',
+        mutations: Collection[str] = (),
     ) -> None: ...
 
 class MultiPaxos(Protocol):
@@ -792,6 +800,7 @@ class Heartbeat(Protocol):
         phi_min_deviation_ms: phi: the gaps' standard deviation is taken for at least this; above 0. Default 10.
         phi_acceptable_pause_ms: phi: silence that is added to the mean gap, for pauses that are nothing unusual. Default 0.
         prefers: Which of the trusted nodes leads. One of 'lowest', 'highest'. Default 'lowest'.
+        partition_handling: What a node does that trusts no more than half of all nodes, itself included: it goes on, or has no leader until it trusts more. One of 'ignore', 'pause_minority'. Default 'ignore'.
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -814,6 +823,7 @@ class Heartbeat(Protocol):
         phi_min_deviation_ms: float = 10.0,
         phi_acceptable_pause_ms: float = 0.0,
         prefers: str = 'lowest',
+        partition_handling: str = 'ignore',
     ) -> None: ...
 
 class Swim(Protocol):

@@ -37,6 +37,12 @@ def length_of(result: el.CheckResult | el.EventualResult) -> int | tuple[int, in
     return len(result.prefix), len(result.cycle)
 
 
+def searched_through(result: el.CheckResult | el.EventualResult) -> bool:
+    """Whether every state within the bounds was seen; a bound on the depth is one as well."""
+    ends_early = {"states", "seconds", "memory"} & set(result.bounds_hit)
+    return result.exhausted or ("depth" in result.bounds_hit and not ends_early)
+
+
 def breaks(exhibit: museum.Exhibit, cluster: el.Cluster) -> bool:
     """Whether what the exhibit asks is broken where this cluster stands, or was on the way."""
     if exhibit.eventually:
@@ -57,7 +63,7 @@ def test_with_the_flag_it_breaks_in_as_many_steps_as_it_says(name: str) -> None:
 @EVERY
 def test_without_the_flag_the_same_bounds_are_exhausted_and_nothing_breaks(name: str) -> None:
     result = shown(name).repaired
-    assert result.exhausted, result
+    assert searched_through(result), result
     assert not result.violated, result
     assert result.states > 1
 
@@ -81,7 +87,7 @@ def test_where_it_hides_the_same_flag_breaks_nothing(name: str) -> None:
     assert (exhibit.hidden is None) == (exhibit.hides == "")
     if exhibit.hidden is not None:
         result = exhibit.check(exhibit.hidden)
-        assert result.exhausted, result
+        assert searched_through(result), result
         assert not result.violated, result
 
 
@@ -116,7 +122,11 @@ def test_what_is_told_of_it(name: str) -> None:
     assert exhibit.name == name
     assert exhibit.sources
     assert exhibit.group in ("A", "B", "textbook")
-    assert exhibit.flag in repr(exhibit.broken), exhibit.broken
+    if exhibit.flag.endswith("=False"):
+        assert exhibit.flag.replace("False", "True") in repr(exhibit.repaired)
+        assert exhibit.flag.split("=")[0] not in repr(exhibit.broken)
+    else:
+        assert exhibit.flag in repr(exhibit.broken)
     text = str(shown(name))
     for part in (exhibit.title, exhibit.flag, *exhibit.sources, *exhibit.story.split()):
         assert part in text

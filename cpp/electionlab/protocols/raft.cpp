@@ -217,7 +217,7 @@ void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const Heartbe
         ctx.options.has(RaftMutation::two_term_variables)) {
         effects.note("goes back to term {}: it has followed no leader of a newer one", m.term);
         s.disk.current_term = m.term;
-        s.disk.voted_for = no_node;
+        s.disk.voted_for = from;
     }
     if (m.term < s.disk.current_term) {
         effects.note("refuses a leader of the old term {}", m.term);
@@ -312,6 +312,17 @@ template <std::size_t MaxNodes>
 void Raft<MaxNodes>::repeat_vote_requests(State& s, const Context& ctx, Effects& effects) {
     ask_voters(s, ctx, false, effects);
     effects.set_timer(Timer::retry, TimerSpec::fixed(ctx.options.retry_interval));
+}
+
+template <std::size_t MaxNodes>
+bool Raft<MaxNodes>::is_stale(const State& s, const Context& ctx, const Message& message) {
+    const Term current = s.disk.current_term;
+    if (const auto* reply = std::get_if<VoteReply>(&message)) {
+        return reply->term < current ||
+               (reply->term == current && s.memory.role != Role::candidate);
+    }
+    const auto* reply = std::get_if<HeartbeatReply>(&message);
+    return reply != nullptr && reply->term <= current && !ctx.options.variants.check_quorum;
 }
 
 template <std::size_t MaxNodes>

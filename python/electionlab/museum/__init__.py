@@ -13,6 +13,7 @@ from typing import Any
 
 from electionlab.museum import classics, raft, services
 from electionlab.museum._exhibit import Beside, Exhibit, Shown
+from electionlab.museum.textbook import TEXTBOOK, Mistake
 
 _GROUPS = ("A", "B", "textbook")
 
@@ -53,4 +54,14 @@ def run(name: str) -> Shown:
     return EXHIBITS[name].run()
 
 
-__all__: Sequence[str] = ["EXHIBITS", "Beside", "Exhibit", "Exhibits", "Shown", "names", "run"]
+__all__: Sequence[str] = [
+    "EXHIBITS",
+    "TEXTBOOK",
+    "Beside",
+    "Exhibit",
+    "Exhibits",
+    "Mistake",
+    "Shown",
+    "names",
+    "run",
+]

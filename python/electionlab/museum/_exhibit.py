@@ -118,13 +118,14 @@ class Beside:
     Attributes:
         run: The steps that can be taken there.
         parts: The first step after which the two clusters differ; None: they never do.
-        refused: The step that cannot be taken there any more; None: all can.
+        refused: Number of the step that cannot be taken there any more, and the step; None: all
+            can.
         notes: What the nodes said about the step `parts`: here, and there.
     """
 
     run: Run
     parts: int | None
-    refused: dict[str, Any] | None
+    refused: tuple[int, dict[str, Any]] | None
     notes: tuple[tuple[str, ...], tuple[str, ...]]
 
     def cluster(self, step: int | None = None) -> Cluster:
@@ -134,6 +135,11 @@ class Beside:
     def __str__(self) -> str:
         if self.parts is None:
             return "The repaired protocol does the same."
+        if self.refused is not None and self.refused[0] == self.parts:
+            return (
+                f"The repaired protocol does the same up to step {self.parts}, which it cannot "
+                f"take:\n  {in_words(self.refused[1])}"
+            )
         lines = [f"The repaired protocol does something else at step {self.parts}:"]
         for title, notes in zip(("broken", "repaired"), self.notes, strict=True):
             said = "; ".join(notes) or "says nothing"
@@ -141,8 +147,8 @@ class Beside:
                 f"{title}: {said}", _WIDTH, initial_indent="  ", subsequent_indent="      "
             )
         if self.refused is not None:
-            number = len(self.run) + 1
-            lines.append(f"and step {number} cannot be taken there: {in_words(self.refused)}")
+            number, step = self.refused
+            lines.append(f"and step {number} cannot be taken there: {in_words(step)}")
         return "\n".join(lines)
 
 
@@ -175,15 +181,16 @@ class Shown:
 
     def beside(self) -> Beside:
         """The same steps with the repaired protocol, and where the two part."""
-        run = self.run.taken_by(self.exhibit.broken)
-        other = run.taken_by(self.exhibit.repaired)
-        both = zip(run.states, other.states, strict=False)
-        differ = (step for step, (here, there) in enumerate(both) if _did(here) != _did(there))
-        parts = next(differ, len(other) + 1 if len(other) < len(run) else None)
+        run = self.run.taken_by(self.exhibit.broken)[0]
+        other, ends = run.taken_by(self.exhibit.repaired)
+        both = zip(run.states, (other.states[end] for end in ends), strict=False)
+        differ = (step for step, pair in enumerate(both) if _seen(pair[0]) != _seen(pair[1]))
+        parts = next(differ, len(ends) if len(ends) <= len(run) else None)
         notes: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-        if parts is not None and 0 < parts <= len(other):
-            notes = (tuple(run.notes()[parts - 1]), tuple(other.notes()[parts - 1]))
-        refused = run.steps[len(other)] if len(other) < len(run) else None
+        if parts is not None and 0 < parts < len(ends):
+            told = other.notes()[ends[parts - 1] : ends[parts]]
+            notes = tuple(run.notes()[parts - 1]), tuple(note for notes in told for note in notes)
+        refused = (len(ends), run.steps[len(ends) - 1]) if len(ends) <= len(run) else None
         return Beside(run=other, parts=parts, refused=refused, notes=notes)
 
     def plot(self, *, ax: Sequence[Axes] | None = None) -> list[Axes]:
@@ -209,14 +216,23 @@ class Shown:
     def __str__(self) -> str:
         exhibit = self.exhibit
         lines = [f"{exhibit.title} ({exhibit.name})", ""]
-        lines += [*textwrap.wrap(exhibit.story, _WIDTH), ""]
+        lines += [*textwrap.wrap(exhibit.story, _WIDTH, break_on_hyphens=False), ""]
         for source in exhibit.sources:
-            lines += textwrap.wrap(f"Source: {source}", _WIDTH, break_long_words=False)
+            lines += textwrap.wrap(
+                f"Source: {source}", _WIDTH, break_long_words=False, break_on_hyphens=False
+            )
         if exhibit.hides:
-            lines += textwrap.wrap(f"Hides: {exhibit.hides}", _WIDTH)
+            lines += textwrap.wrap(f"Hides: {exhibit.hides}", _WIDTH, break_on_hyphens=False)
         lines += ["", f"Flag {exhibit.flag}: {_verdict(self.broken)}"]
         lines += [f"Without it: {_verdict(self.repaired)}", "", str(self.run), ""]
         return "\n".join([*lines, str(self.beside())])
+
+
+def _seen(state: CheckedState) -> Any:
+    """What can be seen of a cluster from outside: not what its nodes keep in memory."""
+    state = _did(state)
+    parts = ("role", "leader", "epoch", "disk")
+    return [[node[part] for part in parts] for node in state.nodes], state.messages
 
 
 def _did(state: CheckedState) -> CheckedState:

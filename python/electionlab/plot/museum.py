@@ -39,13 +39,16 @@ def plot_shown(shown: Shown, *, ax: Sequence[Axes] | None = None) -> list[Axes]:
     titles = (
         f"{shown.exhibit.title}: {shown.exhibit.invariant} is broken, {shown.exhibit.steps}",
         "The same steps without the flag"
-        + ("" if beside.parts is None else f": another course from step {beside.parts} on"),
+        + ("" if beside.parts is None else f": another course from step {beside.parts} on")
+        + ("" if beside.refused is None else f"; step {beside.refused[0]} cannot be taken"),
     )
     end_ms = runs[0].trace.end_ms
     for run, title, one in zip(runs, titles, axes, strict=True):
         cluster = run.cluster()
         cluster.run(until=end_ms)
         plot_space_time(cluster.trace, ax=one)
+        if run is beside.run and beside.refused is not None:  # what came next was not tried
+            one.axvspan(run.trace.end_ms, end_ms, color="white", alpha=0.85, zorder=100)
         style.write_title(one, title, pad=20.0)
     return axes
 
