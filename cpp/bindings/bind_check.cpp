@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "convert.h"
 #include "electionlab/catalog/catalog.h"
 #include "electionlab/check/check.h"
+#include "electionlab/check/draws.h"
 #include "electionlab/core/errors.h"
 #include "module.h"
 
@@ -99,6 +101,7 @@ public:
                        {"states", p.states}, {"transitions", p.transitions}, {"depth", p.depth},
                        {"frontier", p.frontier}, {"bytes", p.bytes}, {"seconds", p.seconds}}))));
         };
+        read.rules.shifts = eventually.has_value();
         auto rules = make(read.rules);
         report_ = std::make_unique<check::Report>(std::move(rules), std::move(read));
         std::optional<check::Predicate> goal;
@@ -145,6 +148,16 @@ public:
         return list;
     }
 
+    /// A lasso's prefix and so many rounds of its circle: steps and states.
+    [[nodiscard]] py::tuple unrolled(int rounds) {
+        const check::Path path = report_->unrolled(rounds);
+        py::list list;
+        for (const auto& world : path.worlds) {
+            list.append(worlds_->object(report_->space(), world));
+        }
+        return py::make_tuple(to_python(report_->path_value(path)), list);
+    }
+
 private:
     std::function<bool(const check::Space&, check::World)> predicate(const py::function& function) {
         // Made, called and let go of with the lock only.
@@ -181,7 +194,24 @@ void bind_check(py::module_& m) {
              "All figures, as a dictionary.")
         .def("states", &BoundReport::states, py::arg("number"), py::arg("of") = "violation",
              "The states along a run, as (nodes, messages, partition); of a 'violation', a 'witness', "
-             "or a lasso's 'prefix' or 'cycle'.");
+             "or a lasso's 'prefix' or 'cycle'.")
+        .def("unrolled", &BoundReport::unrolled, py::arg("rounds"),
+             "The steps and the states of a lasso's prefix and so many rounds of its circle.");
+    using Drawn = std::tuple<NodeId, std::uint32_t, std::uint64_t, std::uint32_t, std::uint32_t>;
+    m.def(
+        "seed_that_draws",
+        [](const std::vector<Drawn>& draws, std::uint64_t most) {
+            std::vector<check::Draw> wanted;
+            for (const auto& [node, life, index, choice, choices] : draws) {
+                wanted.push_back({node, life, index, choice, choices});
+            }
+            const py::gil_scoped_release release;
+            return check::seed_that_draws(wanted, most);
+        },
+        py::arg("draws"), py::arg("most"),
+        "The first seed below `most` with which a cluster draws so; None: there is none. Each draw: "
+        "node, crashes of it before, number of the draw since, which part of all words it falls in, "
+        "number of parts.");
 }
 
 }  // namespace electionlab::bindings

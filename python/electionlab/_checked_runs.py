@@ -276,6 +276,7 @@ def in_words(step: Mapping[str, Any]) -> str:
     if kind == "command":
         return f"node {node} is asked: {step['command']}({_words(step['fields'])})"
     return {
+        "tick": "time passes",
         "heal": "the network heals",
         "crash": f"node {node} crashes",
         "restart": f"node {node} restarts",

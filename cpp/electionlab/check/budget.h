@@ -31,6 +31,7 @@ struct Budget {
     /// Which partitions there may be: for each the groups; empty: every split in two.
     std::vector<std::vector<std::vector<NodeId>>> partition_family{};
     bool one_way = false;               ///< also cuts from one group to the other only
+    bool heals = true;                  ///< a cut may end
 
     static Budget from_value(const Value& value, NodeId actors);
 };
@@ -53,9 +54,12 @@ constexpr std::string_view enum_name(NetworkKind kind) {
 struct Timing {
     Duration tick = ms(10);
     DurationRange delay{ms(10), ms(10)};
-    double drift = 0;
+    double drift = 0;              ///< of timers alone; clocks that are read then count as unknown
+    std::vector<Duration> step{};  ///< how far each actor's clock, and its timers, go in a tick
+    std::optional<Duration> horizon{};  ///< see `Clocks`
+    std::optional<Duration> until{};    ///< no longer than this; clocks then show the time since 0
 
-    static Timing from_value(const Value& value);
+    static Timing from_value(const Value& value, NodeId actors);
 };
 
 /// Where the exploration ends. What a bound cuts off is not explored, and the result says so.

@@ -1,6 +1,7 @@
 #include "electionlab/check/check.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <utility>
 
@@ -122,6 +123,46 @@ std::vector<GivenCommand> read_commands(const Value& given, const Description& p
     return commands;
 }
 
+// How far each actor's clock goes in a tick: whole nanoseconds, at rates that the simulator has.
+std::vector<Duration> clock_steps(const Value& given, Duration tick, NodeId actors) {
+    constexpr std::int64_t billion = 1'000'000'000;
+    std::vector<Duration> steps(actors, tick);
+    if (given.is_null()) {
+        return steps;
+    }
+    const auto* list = given.get_if<Value::List>();
+    const auto refuse = [&](const Value& what, const std::string& why) {
+        invalid("timing.rates", show(what), why);
+    };
+    if (list == nullptr) {
+        refuse(given, "must be a list of nodes and rates");
+    }
+    std::set<std::int64_t> seen;
+    for (const Value& item : *list) {
+        const auto* pair = item.get_if<Value::List>();
+        const std::int64_t* node =
+            pair != nullptr && pair->size() == 2 ? (*pair)[0].get_if<std::int64_t>() : nullptr;
+        if (node == nullptr || *node < 1 || *node > actors || !seen.insert(*node).second) {
+            refuse(item, "nodes are from 1 to " + std::to_string(actors) + ", each once");
+        }
+        const auto* whole = (*pair)[1].get_if<std::int64_t>();
+        const auto* real = (*pair)[1].get_if<double>();
+        const double rate = whole != nullptr ? static_cast<double>(*whole) : real != nullptr ? *real : 0;
+        if (!(rate >= 0.5 && rate <= 1.5)) {
+            refuse(item, "a rate is from 0.5 to 1.5");
+        }
+        const double billionths = std::round(rate * billion);
+        const auto exact = static_cast<std::int64_t>(billionths);
+        if (std::abs(rate * billion - billionths) > 1e-4 || tick.ns > INT64_MAX / (2 * billion) ||
+            tick.ns * exact % billion != 0) {
+            refuse(item, "a tick of " + show(tick.to_ms()) +
+                             " ms must be a whole number of nanoseconds on each clock");
+        }
+        steps[static_cast<std::size_t>(*node - 1)] = {tick.ns * exact / billion};
+    }
+    return steps;
+}
+
 }  // namespace
 
 Budget Budget::from_value(const Value& value, NodeId actors) {
@@ -140,6 +181,7 @@ Budget Budget::from_value(const Value& value, NodeId actors) {
     budget.partitions = times(in, "partitions", 0, 31);
     budget.partition_family = family(in, "partition_family", actors);
     budget.one_way = in.boolean("one_way", false);
+    budget.heals = in.boolean("heals", true);
     in.finish();
     if (budget.duplicates == unlimited) {
         invalid("faults.duplicates", "'unlimited'",
@@ -148,7 +190,7 @@ Budget Budget::from_value(const Value& value, NodeId actors) {
     return budget;
 }
 
-Timing Timing::from_value(const Value& value) {
+Timing Timing::from_value(const Value& value, NodeId actors) {
     Reader in(value, "timing");
     Timing timing;
     if (const Value& tick = in.take("tick_ms"); !tick.is_null()) {
@@ -161,6 +203,13 @@ Timing Timing::from_value(const Value& value) {
         timing.delay = range_from_ms(delay, "timing.one_way_delay_ms");
     }
     timing.drift = in.number("clock_drift", 0, 0, 0.9);
+    timing.step = clock_steps(in.take("rates"), timing.tick, actors);
+    if (const Value& horizon = in.take("horizon_ms"); !horizon.is_null()) {
+        timing.horizon = duration_from_ms(horizon, "timing.horizon_ms");
+    }
+    if (const Value& until = in.take("until_ms"); !until.is_null()) {
+        timing.until = duration_from_ms(until, "timing.until_ms");
+    }
     in.finish();
     return timing;
 }
@@ -200,7 +249,16 @@ Request Request::from_value(const Value& value, const Description& protocol, Nod
     request.space.budget = Budget::from_value(in.take("faults"), actors);
     request.space.bounds = Bounds::from_value(in.take("bounds"));
     if (const Value& timing = in.take("timing"); !timing.is_null()) {
-        request.space.timing = Timing::from_value(timing);
+        const Timing read = Timing::from_value(timing, actors);
+        Clocks clocks;
+        clocks.step = read.step;
+        const Duration fastest = *std::max_element(read.step.begin(), read.step.end());
+        clocks.longest_delay = fastest * (read.delay.max.ns / read.tick.ns + 1);
+        clocks.horizon = read.horizon;
+        clocks.since_start = read.until.has_value();
+        clocks.exact = read.drift == 0;
+        request.rules.clocks = std::move(clocks);
+        request.space.timing = read;
         if (request.space.network == NetworkKind::fifo) {
             invalid("timing", "with network='fifo'", "cannot be had together");
         }
@@ -282,8 +340,19 @@ Report::Report(std::unique_ptr<Rules> rules, Request request)
 
 void Report::run() {
     result_ = search(*space_, request_.search);
+    add_bounds(result_.bounds_hit);
+}
+
+// What is not explored whatever the search.
+void Report::add_bounds(std::vector<std::string>& bounds_hit) const {
     if (rules_->reads_clock()) {
-        result_.bounds_hit.emplace_back("clock");
+        bounds_hit.emplace_back("clock");
+    }
+    if (rules_->draws_unseen()) {
+        bounds_hit.emplace_back("draws");
+    }
+    if (space_->time_was_over()) {
+        bounds_hit.emplace_back("time");
     }
 }
 
@@ -292,9 +361,11 @@ void Report::run_eventually(const Predicate& goal) {
         invalid("symmetry", "true", "cannot be had when asking for what happens in the end");
     }
     liveness_ = search_lasso(*space_, goal, request_.search.progress);
-    if (rules_->reads_clock()) {
-        liveness_.bounds_hit.emplace_back("clock");
-    }
+    add_bounds(liveness_.bounds_hit);
+}
+
+Path Report::unrolled(int rounds) {
+    return unroll(*space_, liveness_.counterexample.value(), rounds);
 }
 
 Value Report::liveness_value() const {
@@ -309,12 +380,23 @@ Value Report::liveness_value() const {
                        {"interrupted", liveness_.interrupted},
                        {"bounds_hit", std::move(bounds_hit)},
                        {"prefix", lasso ? path_value(lasso->prefix) : Value()},
-                       {"cycle", lasso ? path_value(lasso->cycle) : Value()},
+                       {"cycle", lasso ? path_value(lasso->cycle, count_ticks(lasso->prefix)) : Value()},
+                       {"shift", lasso ? lasso->shift : 0},
+                       {"clocks_show_ms", rules_->clocks_show().to_ms()},
                        {"seconds", liveness_.seconds}};
 }
 
-Value Report::step_value(const Step& step) const {
+std::int64_t Report::count_ticks(const Path& path) {
+    return std::count_if(path.steps.begin(), path.steps.end(),
+                         [](const Step& step) { return step.kind == StepKind::tick; });
+}
+
+Value Report::step_value(const Step& step, std::int64_t ticks) const {
     Value::Dict dict{{"step", enum_name(step.kind)}};
+    if (step.draw > 0) {
+        dict.emplace_back("draw", static_cast<std::int64_t>(step.draw - 1));
+        dict.emplace_back("of", static_cast<std::int64_t>(rules_->draw_choices()));
+    }
     if (step.node != no_node) {
         dict.emplace_back("node", step.node);
     }
@@ -323,7 +405,7 @@ Value Report::step_value(const Step& step) const {
         case StepKind::drop_at_down:
         case StepKind::lose:
         case StepKind::duplicate:
-            dict.emplace_back("message", rules_->message_value(space_->message_of(step.what)));
+            dict.emplace_back("message", rules_->message_value_at(space_->message_of(step.what), ticks));
             break;
         case StepKind::fire:
             dict.emplace_back("timer", rules_->timer_name(step.what));
@@ -355,10 +437,11 @@ Value Report::step_value(const Step& step) const {
     return dict;
 }
 
-Value Report::path_value(const Path& path) const {
+Value Report::path_value(const Path& path, std::int64_t ticks) const {
     Value::List steps;
     for (const Step& step : path.steps) {
-        steps.push_back(step_value(step));
+        steps.push_back(step_value(step, ticks));
+        ticks += step.kind == StepKind::tick;
     }
     return steps;
 }
@@ -399,6 +482,7 @@ Value Report::to_value() const {
                        {"peak_bytes", result_.peak_bytes},
                        {"seconds", result_.seconds},
                        {"omission_probability", result_.omission_probability},
+                       {"clocks_show_ms", rules_->clocks_show().to_ms()},
                        {"nondeterminism", rules_->nondeterminism()}};
 }
 

@@ -43,11 +43,17 @@ public:
     [[nodiscard]] Space& space() const { return *space_; }
     [[nodiscard]] const Request& request() const { return request_; }
     /// A step by field, for people and for replaying it: {"step": "deliver", "node": 2, ...}.
-    [[nodiscard]] Value step_value(const Step& step) const;
-    [[nodiscard]] Value path_value(const Path& path) const;
+    /// `ticks`: that have gone by since the start.
+    [[nodiscard]] Value step_value(const Step& step, std::int64_t ticks) const;
+    [[nodiscard]] Value path_value(const Path& path, std::int64_t ticks = 0) const;
+    /// The prefix of the lasso that was found and so many rounds of its circle.
+    [[nodiscard]] Path unrolled(int rounds);
     [[nodiscard]] Value to_value() const;
 
 private:
+    void add_bounds(std::vector<std::string>& bounds_hit) const;
+    static std::int64_t count_ticks(const Path& path);
+
     std::unique_ptr<Rules> rules_;
     Request request_;
     std::unique_ptr<Space> space_;

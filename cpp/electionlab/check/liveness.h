@@ -20,7 +20,8 @@ namespace electionlab::check {
 
 struct Lasso {
     Path prefix;
-    Path cycle;  ///< from the prefix's last state back to it; without steps: the run ends there
+    Path cycle;       ///< from the prefix's last state back to it; without steps: the run ends there
+    Epoch shift = 0;  ///< by how much the circle raises all epochs
 };
 
 struct LivenessResult {
@@ -36,7 +37,15 @@ struct LivenessResult {
 
 /// Looks for a fair run from the start in which `goal` never holds. Steps that a bound cuts off may
 /// lead anywhere: no run is reported that could go on there.
+///
+/// Where a protocol tells which of its fields are epochs, states that differ by one shift of all of
+/// them are one, with the least at 1; a bound on epochs is then one on how far they are apart. Then
+/// `goal` must not depend on their numbers. What a node does that it would not do in higher epochs is
+/// cut off; and each circle found is gone along three times, in true epochs, before it is reported.
 LivenessResult search_lasso(Space& space, const Predicate& goal,
                             const std::function<bool(const Progress&)>& progress);
+
+/// The prefix and so many rounds of the circle; `std::runtime_error` when it cannot be gone along.
+Path unroll(Space& space, const Lasso& lasso, int rounds);
 
 }  // namespace electionlab::check

@@ -13,8 +13,8 @@ namespace {
 constexpr std::uint32_t not_asked = ~std::uint32_t{0};
 
 std::uint32_t code(Input input) {
-    EL_ASSERT(input.what < (1U << 28));
-    return static_cast<std::uint32_t>(input.kind) << 28 | input.what;
+    EL_ASSERT(input.what < (1U << 24) && input.choice < 16);
+    return static_cast<std::uint32_t>(input.kind) << 28 | input.choice << 24 | input.what;
 }
 
 }  // namespace
@@ -27,7 +27,8 @@ Space::Space(Rules& rules, SpaceSettings settings)
       dead_stay_dead_(settings_.budget.restarts == 0 && settings_.budget.lost_disks == 0) {
     if (settings_.timing) {
         timed_ = true;
-        const Timing& t = *settings_.timing;
+        Timing& t = *settings_.timing;
+        t.step.resize(actors_, t.tick);
         delay_least_ = t.delay.min.ns / t.tick.ns;
         delay_most_ = (t.delay.max.ns + t.tick.ns - 1) / t.tick.ns;
     }
@@ -126,8 +127,18 @@ void Space::make_partitions() {
 std::vector<std::uint32_t> Space::initial(Worker& worker) {
     std::vector<std::uint32_t> world(head_, 0);
     for (NodeId node = 1; node <= actors_; ++node) {
+        world[node - 1] = rules_.initial(node);
         std::uint32_t number = 0;
-        const Known& start = known(rules_.initial(node), {InputKind::start, 0}, worker, number);
+        starts_by_step_ =
+            starts_by_step_ ||
+            known(world[node - 1], {InputKind::start, 0, 0}, worker, number).reaction.choices > 1;
+    }
+    if (starts_by_step_) {
+        return world;
+    }
+    for (NodeId node = 1; node <= actors_; ++node) {
+        std::uint32_t number = 0;
+        const Known& start = known(world[node - 1], {InputKind::start, 0, 0}, worker, number);
         const Reaction& r = start.reaction;
         world[node - 1] = r.after;
         for (const MessageId m : r.sends) {
@@ -343,11 +354,55 @@ bool Space::waits_for_paused(const Item& each, World world) const {
 }
 
 void Space::tick(std::vector<std::uint32_t>& world, std::size_t begin) {
+    for (std::size_t i = begin; i < begin + actors_; ++i) {
+        if (rules_.local(world[i]).ages) {
+            world[i] = rules_.aged(world[i]);
+        }
+    }
     for (std::size_t i = begin + head_; i < world.size(); ++i) {
-        const Item each = items_[world[i]];
+        Item each = items_[world[i]];
+        if (!each.timer && rules_.message(each.what).ages) {
+            each.what = rules_.aged_message(each.what);
+        }
         world[i] = item(each.timer, each.node, each.what, std::max(each.least - 1, 0),
                         std::max(each.most - 1, 0));
     }
+}
+
+Epoch Space::least_epoch(World world) const {
+    Epoch least = 0;
+    const auto note = [&](Epoch epoch) {
+        least = epoch != 0 && (least == 0 || epoch < least) ? epoch : least;
+    };
+    for (NodeId node = 1; node <= actors_; ++node) {
+        note(rules_.local(world[node - 1]).least_epoch);
+    }
+    for (const std::uint32_t id : items(world)) {
+        if (is_message(id)) {
+            note(rules_.message(message_of(id)).least_epoch);
+        }
+    }
+    return least;
+}
+
+void Space::raise(std::vector<std::uint32_t>& world, Epoch by) {
+    for (std::size_t i = 0; i < actors_; ++i) {
+        if (rules_.local(world[i]).least_epoch != 0) {
+            world[i] = rules_.raised(world[i], by);
+        }
+    }
+    for (std::size_t i = head_; i < world.size(); ++i) {
+        if (is_message(world[i]) && rules_.message(message_of(world[i])).least_epoch != 0) {
+            const MessageId raised = rules_.raised_message(message_of(world[i]), by);
+            if (timed_) {
+                const Item each = items_[world[i]];
+                world[i] = item(false, no_node, raised, each.least, each.most);
+            } else {
+                world[i] = raised;
+            }
+        }
+    }
+    sort_messages(world, head_);
 }
 
 // The timers that a node set and cancelled; `all`: those that it had are gone.
@@ -368,10 +423,14 @@ void Space::set_timers(const Reaction& reaction, NodeId node, bool all,
         forget(0, true);
     }
     const Timing& t = *settings_.timing;
-    const auto ticks = static_cast<double>(t.tick.ns);
+    const Duration step = t.step[node - 1];
+    const auto ticks = static_cast<double>(step.ns);
     for (const TimerChange& change : reaction.timers) {
         forget(change.slot, false);
-        if (change.armed) {
+        if (change.armed && t.drift == 0) {
+            world.push_back(item(true, node, change.slot, change.spec.min.ns / step.ns,
+                                 (change.spec.max.ns + step.ns - 1) / step.ns));
+        } else if (change.armed) {
             const double least = static_cast<double>(change.spec.min.ns) / (1 + t.drift) / ticks;
             const double most = static_cast<double>(change.spec.max.ns) / (1 - t.drift) / ticks;
             world.push_back(item(true, node, change.slot, static_cast<std::int64_t>(std::floor(least)),
@@ -395,6 +454,10 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
     bool all_may_hear = get(used, cut) == 0;
     for (NodeId node = 1; node <= actors_ && dead_stay_dead_; ++node) {
         all_may_hear = all_may_hear && rules_.local(world[node - 1]).up;
+    }
+    NodeId first_to_start = no_node;
+    for (NodeId node = actors_; node >= 1 && starts_by_step_; --node) {
+        first_to_start = rules_.local(world[node - 1]).started ? first_to_start : node;
     }
     // Then what a step adds and takes away is known without making the world.
     const bool plain = multiset && all_may_hear;
@@ -433,17 +496,19 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         return false;
     };
     // A step that a node handles.
-    const auto handle = [&](Step step, Input input, MessageId taken, std::uint64_t then_used) {
+    const auto handle_one = [&](Step step, Input input, MessageId taken, std::uint64_t then_used) {
         Transition t;
-        t.step = step;
         const Known& k = known(world[step.node - 1], input, worker, t.reaction);
-        if (k.too_far) {
+        const std::uint32_t choices = k.reaction.choices;
+        step.draw = choices > 1 ? input.choice + 1 : 0;
+        t.step = step;
+        if (k.too_far && !worker.ignores_epoch_bound) {
             worker.cut_off.epoch = true;
-            return;
+            return choices;
         }
         const bool takes = step.kind == StepKind::deliver;
         if (!k.reaction.sends.empty() && too_many(in_flight.size() + k.reaction.sends.size() - takes)) {
-            return;
+            return choices;
         }
         t.broken = k.broken;
         const bool claims = settings_.per_epoch && k.reaction.claims;
@@ -471,6 +536,13 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             slowly(t);
         }
         out.push_back(t);
+        return choices;
+    };
+    const auto handle = [&](Step step, Input input, MessageId taken, std::uint64_t then_used) {
+        const std::uint32_t choices = handle_one(step, input, taken, then_used);
+        for (input.choice = 1; input.choice < choices; ++input.choice) {
+            handle_one(step, input, taken, then_used);
+        }
     };
     const auto simple = [&](Step step) {
         Transition t;
@@ -479,6 +551,10 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         out.push_back(t);
     };
 
+    if (first_to_start != no_node) {
+        handle({StepKind::start, first_to_start, 0}, {InputKind::start, 0}, 0, used);
+        return;
+    }
     bool time_may_pass = timed_ && !in_flight.empty();
     for (std::size_t k = 0; k < in_flight.size(); ++k) {
         const std::uint32_t id = in_flight[k];
@@ -578,11 +654,17 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             }
         }
     }
-    if (time_may_pass) {
+    if (time_may_pass && settings_.timing->until &&
+        settings_.timing->tick * (rules_.local(world[0]).ticks + 1) > *settings_.timing->until) {
+        worker.cut_off.time = true;
+        time_was_over_ = true;
+    } else if (time_may_pass) {
         simple({StepKind::tick, no_node, 0});
     }
     if (get(used, cut) != 0) {
-        simple({StepKind::heal, no_node, 0});
+        if (budget.heals) {
+            simple({StepKind::heal, no_node, 0});
+        }
     } else if (may(used, partitions, budget.partitions)) {
         for (std::uint32_t p = 0; p < partitions_.size(); ++p) {
             simple({StepKind::partition, no_node, p});
@@ -646,16 +728,15 @@ void Space::build(World world, const Transition& transition, std::vector<std::ui
             keeps_order = false;
             break;
         case StepKind::fire:
+        case StepKind::start:
         case StepKind::resume: break;
     }
-    const bool handled = step.node != no_node && step.kind != StepKind::drop_at_down &&
-                         step.kind != StepKind::lose && step.kind != StepKind::duplicate;
-    if (handled) {
+    if (is_handled(step)) {
         const Reaction& r = reactions_[transition.reaction].reaction;
         out[begin + step.node - 1] = r.after;
         for (const MessageId m : r.sends) {
             const MessageInfo& info = rules_.message(m);
-            const bool to_the_dead = dead_stay_dead_ && !rules_.local(out[begin + info.to - 1]).up;
+            const bool to_the_dead = dead_stay_dead_ && is_dead(out[begin + info.to - 1]);
             if (!to_the_dead && !is_cut(used, info.from, info.to)) {
                 put(sent(m));
             }

@@ -5,10 +5,14 @@
 // these parts, so that a step changes it by what it adds and takes away; with symmetry, the least
 // sum over all renamings of the nodes.
 //
+// A protocol that draws by lot at its start begins with nodes that have not started: they do so first,
+// in the order of their numbers, each in as many ways as it may draw.
+//
 // With time, each message and each armed timer carries how many ticks it still takes, at least and at
 // most; a tick takes one off all, and cannot come before what is due now has happened.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -64,6 +68,7 @@ struct Transition {
 
 /// What a bound has cut off.
 struct CutOff {
+    bool time = false;
     bool epoch = false;
     bool messages = false;
     bool copies = false;
@@ -87,6 +92,7 @@ public:
     class Worker {
     public:
         CutOff cut_off;
+        bool ignores_epoch_bound = false;
 
     private:
         friend class Space;
@@ -108,6 +114,16 @@ public:
     void expand(World world, Worker& worker, std::vector<Transition>& out);
     /// Where a step leads; appends the world to `out`.
     void build(World world, const Transition& transition, std::vector<std::uint32_t>& out);
+    /// The least epoch of nodes and messages that is not 0; 0: there is none.
+    [[nodiscard]] Epoch least_epoch(World world) const;
+    /// All epochs that are not 0 are greater by so much.
+    void raise(std::vector<std::uint32_t>& world, Epoch by);
+    /// Whether the step would be the same in higher epochs.
+    [[nodiscard]] bool shifts(const Transition& t) const {
+        return !is_handled(t.step) || reactions_[t.reaction].reaction.shifts;
+    }
+    /// Whether the time that is explored was over somewhere.
+    [[nodiscard]] bool time_was_over() const { return time_was_over_.load(); }
     /// A bit for each invariant that does not hold in this state.
     [[nodiscard]] std::uint64_t broken(World world) const;
 
@@ -188,6 +204,14 @@ private:
     }
     [[nodiscard]] bool waits_for_paused(const Item& item, World world) const;
     void tick(std::vector<std::uint32_t>& world, std::size_t begin);
+    static bool is_handled(const Step& step) {
+        return step.node != no_node && step.kind != StepKind::drop_at_down &&
+               step.kind != StepKind::lose && step.kind != StepKind::duplicate;
+    }
+    [[nodiscard]] bool is_dead(LocalId id) const {
+        const LocalInfo& local = rules_.local(id);
+        return local.started && !local.up;
+    }
     void set_timers(const Reaction& reaction, NodeId node, bool all, std::vector<std::uint32_t>& world,
                     std::size_t begin);
     [[nodiscard]] const std::uint64_t* item_hashes(std::uint32_t id) const {
@@ -222,6 +246,8 @@ private:
     std::size_t head_;
     bool dead_stay_dead_;
     bool timed_ = false;
+    bool starts_by_step_ = false;  // nodes draw when they start
+    std::atomic<bool> time_was_over_{false};
     std::int64_t delay_least_ = 0, delay_most_ = 0;  // ticks
     std::vector<std::string> invariants_;
     std::vector<std::uint32_t> promise_bits_;   // invariant of each promise; ~0: not asked

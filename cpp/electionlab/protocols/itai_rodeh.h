@@ -111,6 +111,10 @@ struct ItaiRodeh {
 
     static View view(const State& s, const Context& ctx);
     static About about();
+    static std::uint64_t drawn(const State& s) { return s.memory.drawn; }
+    static std::int64_t draw_range(const Options& options, NodeId members) {
+        return options.greatest_id(members);
+    }
     static std::vector<Property<ItaiRodeh>> properties();
 
 private:

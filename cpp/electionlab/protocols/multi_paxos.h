@@ -181,6 +181,10 @@ struct MultiPaxos {
         return {s.memory.role, s.memory.leader, s.disk.promised.epoch()};
     }
     static About about();
+    /// The rounds of ballots; whose ballot it is stays.
+    static constexpr bool is_epoch(std::string_view of, std::string_view field) {
+        return (of == "Ballot" && field == "round") || field == "round_seen";
+    }
     static std::vector<electionlab::Promise<MultiPaxos>> invariants();
     static std::vector<Property<MultiPaxos>> properties();
 

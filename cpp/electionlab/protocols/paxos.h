@@ -186,6 +186,10 @@ struct Paxos {
                            Effects& effects);
     static View view(const State& s, const Context& ctx);
     static About about();
+    /// The rounds of ballots; whose ballot it is stays.
+    static constexpr bool is_epoch(std::string_view of, std::string_view field) {
+        return (of == "Ballot" && field == "round") || field == "round_seen";
+    }
     static std::vector<electionlab::Promise<Paxos>> invariants();
     static std::vector<Property<Paxos>> properties();
 

@@ -18,6 +18,7 @@
 #include <iterator>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -241,6 +242,10 @@ struct Raft {
         return {s.memory.role, s.memory.leader, s.disk.current_term};
     }
     static About about();
+    /// Terms, but for those of logs, which are given and stay.
+    static constexpr bool is_epoch(std::string_view of, std::string_view field) {
+        return of != "LogEnd" && (field == "current_term" || field == "term" || field == "next_term");
+    }
     static std::vector<Promise<Raft>> invariants();
 
     /// Why these live nodes can elect nobody; empty when they can.

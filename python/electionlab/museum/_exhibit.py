@@ -184,7 +184,9 @@ class Shown:
         run = self.run.taken_by(self.exhibit.broken)[0]
         other, ends = run.taken_by(self.exhibit.repaired)
         both = zip(run.states, (other.states[end] for end in ends), strict=False)
-        differ = (step for step, pair in enumerate(both) if _seen(pair[0]) != _seen(pair[1]))
+        differ = (
+            step for step, pair in enumerate(both) if _seen(_did(pair[0])) != _seen(_did(pair[1]))
+        )
         parts = next(differ, len(ends) if len(ends) <= len(run) else None)
         notes: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         if parts is not None and 0 < parts < len(ends):
@@ -232,6 +234,15 @@ def _seen(state: CheckedState) -> Any:
     """What can be seen of a cluster from outside: not what its nodes keep in memory."""
     parts = ("role", "leader", "epoch", "disk")
     return [[node[part] for part in parts] for node in state.nodes], state.messages
+
+
+def _did(state: CheckedState) -> CheckedState:
+    """A state without how its resource is set: that is the flag, and nothing that happened."""
+    last = state.nodes[-1]
+    if last["disk"].get("resource") is None:
+        return state
+    disk = {**last["disk"], "resource": {**last["disk"]["resource"], "fencing": ""}}
+    return state._replace(nodes=(*state.nodes[:-1], {**last, "disk": disk}))
 
 
 def _verdict(result: CheckResult | EventualResult) -> str:

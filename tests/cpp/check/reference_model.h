@@ -119,6 +119,7 @@ struct Model {
                 .majority = true};
     }
     static bool symmetric(const Options&) { return true; }
+    static constexpr bool is_epoch(std::string_view, std::string_view field) { return field == "term"; }
     static std::vector<Property<Model>> properties() {
         return {{"one_leader_per_term", [](const AllNodes<Model>& nodes) {
                      for (NodeId a = 1; a <= nodes.members(); ++a) {
