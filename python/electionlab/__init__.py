@@ -42,6 +42,7 @@ from electionlab.detectors import (
 )
 from electionlab.errors import TraceError
 from electionlab.gallery import Case, CaseResult, cases
+from electionlab.matrix import Matrix, matrix
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.settings import (
     Action,
@@ -78,6 +79,8 @@ from electionlab.settings import (
     slow,
     when,
 )
+from electionlab.shrinking import ShrunkRun, shrink
+from electionlab.state_graph import StateGraph, state_graph
 from electionlab.trace import Trace
 from electionlab.user_protocol import Message, NodeContext, UserProtocol
 
@@ -100,6 +103,7 @@ __all__ = [
     "Leader",
     "Link",
     "Machine",
+    "Matrix",
     "Message",
     "Metrics",
     "Network",
@@ -113,6 +117,8 @@ __all__ = [
     "Requirements",
     "Resource",
     "Run",
+    "ShrunkRun",
+    "StateGraph",
     "Timing",
     "Trace",
     "TraceError",
@@ -144,6 +150,7 @@ __all__ = [
     "hyperexponential",
     "link",
     "lognormal",
+    "matrix",
     "mend",
     "nfd_s_quality",
     "normal",
@@ -156,7 +163,9 @@ __all__ = [
     "requirements",
     "restart",
     "resume",
+    "shrink",
     "slow",
+    "state_graph",
     "when",
 ]
 __all__ += protocols.__all__

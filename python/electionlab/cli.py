@@ -1,15 +1,13 @@
-"""The command line: one function for each command, in the order of the help."""
+"""The command line: runs, scenarios, experiments, cases, and the checker."""
 
 from __future__ import annotations
 
 import difflib
-import functools
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,11 +22,12 @@ from electionlab._cli_arguments import (
     duration_ms,
     protocol_of,
 )
+from electionlab._cli_check import CHECK_EXITS, check
 from electionlab._cli_output import (
     check_targets,
-    forget_stdout,
     print_json,
     report_run,
+    reports_errors,
     save_picture,
     write_file,
 )
@@ -43,8 +42,6 @@ from electionlab.trace import load_cluster
 
 if TYPE_CHECKING:
     import pandas as pd
-
-P = ParamSpec("P")
 
 #: What a command's exit says.
 EXITS = (
@@ -66,30 +63,6 @@ app = typer.Typer(
 def main() -> None:
     """The console script ``electionlab``."""
     app()
-
-
-def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Turns what a user can get wrong into one line on stderr and exit code 2."""
-
-    @functools.wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-            sys.stdout.flush()
-        except BrokenPipeError:  # the reader of a pipe has seen enough
-            forget_stdout()
-            raise typer.Exit(0) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
-            raise typer.Exit(130) from None
-        except OSError as error:
-            typer.echo(f"error: {error.filename or 'output'}: {error.strerror or error}", err=True)
-            raise typer.Exit(2) from None
-        except ValueError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(2) from None
-
-    return wrapped
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -671,6 +644,9 @@ def _list_cases(as_json: bool) -> None:
         for one in cases.values():
             if one.kind == kind:
                 typer.echo(f"  {one.name:<{wide}}  {one.title}")
+
+
+app.command(epilog=CHECK_EXITS)(check)
 
 
 @app.command(epilog="Exit codes: 0 done; 2 wrong use.")

@@ -315,6 +315,17 @@ void Raft<MaxNodes>::repeat_vote_requests(State& s, const Context& ctx, Effects&
 }
 
 template <std::size_t MaxNodes>
+bool Raft<MaxNodes>::is_stale(const State& s, const Context& ctx, const Message& message) {
+    const Term current = s.disk.current_term;
+    if (const auto* reply = std::get_if<VoteReply>(&message)) {
+        return reply->term < current ||
+               (reply->term == current && s.memory.role != Role::candidate);
+    }
+    const auto* reply = std::get_if<HeartbeatReply>(&message);
+    return reply != nullptr && reply->term <= current && !ctx.options.variants.check_quorum;
+}
+
+template <std::size_t MaxNodes>
 std::vector<Promise<Raft<MaxNodes>>> Raft<MaxNodes>::invariants() {
     using Known = electionlab::Known<Raft>;
     return {

@@ -248,6 +248,15 @@ struct Raft {
     }
     static std::vector<Promise<Raft>> invariants();
 
+    /// Nodes differ by their names only, unless they were given different parts.
+    static bool symmetric(const Options& options) {
+        return options.variants.all_alike() && options.logs.empty() &&
+               (options.variants.quorum.kind == Quorum::Kind::majority ||
+                options.variants.quorum.kind == Quorum::Kind::at_least);
+    }
+    /// Answers that can do nothing any more: terms never decrease, and who stands takes a new one.
+    static bool is_stale(const State& s, const Context& ctx, const Message& message);
+
     /// Why these live nodes can elect nobody; empty when they can.
     static std::string why_no_leader(const Options& options, std::span<const View> views);
 

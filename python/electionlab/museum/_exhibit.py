@@ -135,20 +135,22 @@ class Beside:
     def __str__(self) -> str:
         if self.parts is None:
             return "The repaired protocol does the same."
-        if self.refused is not None and self.refused[0] == self.parts:
-            return (
-                f"The repaired protocol does the same up to step {self.parts}, which it cannot "
-                f"take:\n  {in_words(self.refused[1])}"
-            )
-        lines = [f"The repaired protocol does something else at step {self.parts}:"]
-        for title, notes in zip(("broken", "repaired"), self.notes, strict=True):
-            said = "; ".join(notes) or "says nothing"
-            lines += textwrap.wrap(
-                f"{title}: {said}", _WIDTH, initial_indent="  ", subsequent_indent="      "
-            )
+        lines = []
+        if self.notes[0] != self.notes[1]:
+            lines.append(f"The repaired protocol does something else at step {self.parts}:")
+            for title, notes in zip(("broken", "repaired"), self.notes, strict=True):
+                said = "; ".join(notes) or "says nothing"
+                lines += textwrap.wrap(
+                    f"{title}: {said}", _WIDTH, initial_indent="  ", subsequent_indent="      "
+                )
+        elif self.refused is None or self.parts < self.refused[0]:
+            lines.append(f"The repaired protocol is in another state from step {self.parts} on.")
         if self.refused is not None:
             number, step = self.refused
-            lines.append(f"and step {number} cannot be taken there: {in_words(step)}")
+            lines.append(
+                f"{'and step' if lines else 'Step'} {number} cannot be taken by the "
+                f"repaired protocol: {in_words(step)}"
+            )
         return "\n".join(lines)
 
 
@@ -183,16 +185,15 @@ class Shown:
         """The same steps with the repaired protocol, and where the two part."""
         run = self.run.taken_by(self.exhibit.broken)[0]
         other, ends = run.taken_by(self.exhibit.repaired)
-        both = zip(run.states, (other.states[end] for end in ends), strict=False)
-        differ = (
-            step for step, pair in enumerate(both) if _seen(_did(pair[0])) != _seen(_did(pair[1]))
-        )
-        parts = next(differ, len(ends) if len(ends) <= len(run) else None)
+        both = [(here, other.states[end]) for here, end in zip(run.states, ends, strict=False)]
+        seen = (step for step, (here, there) in enumerate(both) if _seen(here) != _seen(there))
+        kept = (step for step, (here, there) in enumerate(both) if step and here != there)
+        refused = (len(ends), run.steps[len(ends) - 1]) if len(ends) <= len(run) else None
+        parts = next(seen, None) or (refused[0] if refused else next(kept, None))
         notes: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-        if parts is not None and 0 < parts < len(ends):
+        if parts is not None and parts < len(ends):
             told = other.notes()[ends[parts - 1] : ends[parts]]
             notes = tuple(run.notes()[parts - 1]), tuple(note for notes in told for note in notes)
-        refused = (len(ends), run.steps[len(ends) - 1]) if len(ends) <= len(run) else None
         return Beside(run=other, parts=parts, refused=refused, notes=notes)
 
     def plot(self, *, ax: Sequence[Axes] | None = None) -> list[Axes]:
@@ -234,15 +235,6 @@ def _seen(state: CheckedState) -> Any:
     """What can be seen of a cluster from outside: not what its nodes keep in memory."""
     parts = ("role", "leader", "epoch", "disk")
     return [[node[part] for part in parts] for node in state.nodes], state.messages
-
-
-def _did(state: CheckedState) -> CheckedState:
-    """A state without how its resource is set: that is the flag, and nothing that happened."""
-    last = state.nodes[-1]
-    if last["disk"].get("resource") is None:
-        return state
-    disk = {**last["disk"], "resource": {**last["disk"]["resource"], "fencing": ""}}
-    return state._replace(nodes=(*state.nodes[:-1], {**last, "disk": disk}))
 
 
 def _verdict(result: CheckResult | EventualResult) -> str:
