@@ -40,7 +40,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     "check": {"_checked_runs", "checker", "matrix", "shrinking", "state_graph"},
     "museum": {"museum"},
     "sweep": {
-        "_comparable", "_costs", "_faults", "_figures", "_once", "_requirements", "comparison",
+        "_comparable", "_costs", "_experiments", "_faults", "_figures", "_once", "_requirements", "comparison",
         "detectors", "fig16",
         "gallery", "sweep",
     },

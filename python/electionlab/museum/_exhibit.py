@@ -233,8 +233,18 @@ class Shown:
 
 def _seen(state: CheckedState) -> Any:
     """What can be seen of a cluster from outside: not what its nodes keep in memory."""
+    state = _did(state)
     parts = ("role", "leader", "epoch", "disk")
     return [[node[part] for part in parts] for node in state.nodes], state.messages
+
+
+def _did(state: CheckedState) -> CheckedState:
+    """A state without how its resource is set: that is the flag, and nothing that happened."""
+    last = state.nodes[-1]
+    if last["disk"].get("resource") is None:
+        return state
+    disk = {**last["disk"], "resource": {**last["disk"]["resource"], "fencing": ""}}
+    return state._replace(nodes=(*state.nodes[:-1], {**last, "disk": disk}))
 
 
 def _verdict(result: CheckResult | EventualResult) -> str:
