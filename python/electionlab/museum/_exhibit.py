@@ -239,9 +239,17 @@ class Shown:
 
 
 def _seen(state: CheckedState) -> Any:
-    """What can be seen of a cluster from outside: not what its nodes keep in memory."""
+    """What can be seen of a cluster from outside: not what its nodes keep in memory.
+
+    How a resource is set is left out as well: that is a flag, and nothing that happened.
+    """
     parts = ("role", "leader", "epoch", "disk")
-    return [[node[part] for part in parts] for node in state.nodes], state.messages
+    nodes = [{part: node[part] for part in parts} for node in state.nodes]
+    for node in nodes:
+        resource = node["disk"].get("resource")
+        if resource is not None:
+            node["disk"] = {**node["disk"], "resource": {**resource, "fencing": ""}}
+    return nodes, state.messages
 
 
 def _verdict(result: CheckResult | EventualResult) -> str:
