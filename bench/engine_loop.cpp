@@ -117,13 +117,14 @@ int main(int argc, char** argv) {
     std::int64_t next_trial = 0;
     const std::atomic<bool> cancelled{false};
     std::atomic<std::int64_t> finished{0};
-    LeaderCrash experiment;
-    experiment.window = {Duration{0}, electionlab::ms(25)};
+    Experiment experiment = Experiment::leader_crash({Duration{0}, electionlab::ms(25)});
+    experiment.prepare({5, nullptr, nullptr, nullptr});
+    DueMoments due;
     for (int i = 0; i < rounds; ++i) {
         bare5.values.push_back(rate(ms, [&] { return bare_five.run(20'000); }));
         engine5.values.push_back(heartbeats(ms, five));
         crashes.values.push_back(rate(ms, [&] {
-            run_trials(crash, experiment, 1, next_trial, 200, table, 0, cancelled, finished);
+            run_trials(crash, experiment, 1, next_trial, 200, table, 0, cancelled, finished, due);
             next_trial += 200;
             return std::int64_t{200};
         }));

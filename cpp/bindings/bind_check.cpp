@@ -62,7 +62,7 @@ public:
     BoundReport(const py::object& protocol, std::int64_t nodes, const py::dict& options,
                 const py::dict& request, const std::vector<Named>& always,
                 const std::vector<Named>& sometimes, const std::optional<py::function>& progress,
-                const std::optional<Named>& eventually) {
+                const std::optional<Named>& eventually, const std::vector<Named>& between) {
         if (nodes < 1 || nodes > 64) {
             invalid("nodes", std::to_string(nodes), "the checker takes 1 to 64 nodes");
         }
@@ -86,7 +86,10 @@ public:
         };
         add(always, read.space.always);
         add(sometimes, read.search.sometimes);
-        if (in_python_ || !always.empty() || !sometimes.empty()) {
+        for (const auto& [title, function] : between) {
+            read.space.between.push_back({title, step_predicate(function)});
+        }
+        if (in_python_ || !always.empty() || !sometimes.empty() || !between.empty()) {
             read.search.threads = 1;  // one interpreter, one lock
         }
         read.search.progress = [this, progress](const check::Progress& p) {
@@ -148,6 +151,21 @@ public:
         return list;
     }
 
+    /// The states nearest to the start and the steps between them; each state as in `states`.
+    [[nodiscard]] py::dict graph(std::int64_t limit) {
+        if (limit < 1 || limit > 100'000) {
+            invalid("limit", std::to_string(limit), "must be a whole number from 1 to 100000");
+        }
+        const check::StateGraph found =
+            check::state_graph(report_->space(), static_cast<std::size_t>(limit));
+        auto all = to_python(report_->graph_value(found)).cast<py::dict>();
+        py::list list;
+        for (const auto& node : found.nodes) {
+            list.append(worlds_->object(report_->space(), node.world));
+        }
+        all["states"] = list;
+        return all;
+    }
     /// A lasso's prefix and so many rounds of its circle: steps and states.
     [[nodiscard]] py::tuple unrolled(int rounds) {
         const check::Path path = report_->unrolled(rounds);
@@ -159,13 +177,24 @@ public:
     }
 
 private:
-    std::function<bool(const check::Space&, check::World)> predicate(const py::function& function) {
-        // Made, called and let go of with the lock only.
-        const std::shared_ptr<py::function> held(new py::function(function), [](py::function* f) {
+    // Made, called and let go of with the lock only.
+    static std::shared_ptr<py::function> hold(const py::function& function) {
+        return {new py::function(function), [](py::function* f) {
+                    const py::gil_scoped_acquire acquire;
+                    delete f;
+                }};
+    }
+    std::function<bool(const check::Space&, check::World, check::World)> step_predicate(
+        const py::function& function) {
+        return [held = hold(function), worlds = worlds_](
+                   const check::Space& space, check::World before, check::World after) {
             const py::gil_scoped_acquire acquire;
-            delete f;
-        });
-        return [held, worlds = worlds_](const check::Space& space, check::World world) {
+            return py::cast<bool>(py::bool_(
+                (*held)(worlds->object(space, before), worlds->object(space, after))));
+        };
+    }
+    std::function<bool(const check::Space&, check::World)> predicate(const py::function& function) {
+        return [held = hold(function), worlds = worlds_](const check::Space& space, check::World world) {
             const py::gil_scoped_acquire acquire;
             return py::cast<bool>(py::bool_((*held)(worlds->object(space, world))));
         };
@@ -184,14 +213,18 @@ void bind_check(py::module_& m) {
     py::class_<BoundReport>(m, "CheckReport", "A check that has ended; see electionlab.check.")
         .def(py::init<const py::object&, std::int64_t, const py::dict&, const py::dict&,
                       const std::vector<Named>&, const std::vector<Named>&,
-                      const std::optional<py::function>&, const std::optional<Named>&>(),
+                      const std::optional<py::function>&, const std::optional<Named>&,
+                      const std::vector<Named>&>(),
              py::arg("protocol"), py::arg("nodes"), py::arg("options"), py::arg("request"),
              py::arg("always"), py::arg("sometimes"), py::arg("progress"),
-             py::arg("eventually") = py::none(),
+             py::arg("eventually") = py::none(), py::arg("between") = std::vector<Named>{},
              "Explores.\n\nRaises:\n    ValueError: An argument is unknown or out of range; the "
              "message names it.")
         .def("result", &BoundReport::result, py::arg("liveness") = false,
              "All figures, as a dictionary.")
+        .def("graph", &BoundReport::graph, py::arg("limit"),
+             "The states nearest to the start and the steps between them, breadth first, as a "
+             "dictionary.\n\nRaises:\n    ValueError: `limit` is out of range.")
         .def("states", &BoundReport::states, py::arg("number"), py::arg("of") = "violation",
              "The states along a run, as (nodes, messages, partition); of a 'violation', a 'witness', "
              "or a lasso's 'prefix' or 'cycle'.")

@@ -16,9 +16,8 @@ namespace electionlab::bindings {
 namespace {
 
 py::dict run(const std::string& protocol, std::int64_t nodes, const py::dict& options,
-             const py::dict& config, const py::object& window_ms, double horizon_ms, bool until_agreed,
-             std::int64_t first, std::int64_t trials, std::int64_t threads,
-             const std::optional<py::function>& progress) {
+             const py::dict& config, const py::dict& experiment, std::int64_t first, std::int64_t trials,
+             std::int64_t threads, const std::optional<py::function>& progress) {
     if (nodes < 1 || nodes > max_nodes) {
         invalid("nodes", std::to_string(nodes), "must be a whole number from 1 to 10000");
     }
@@ -28,13 +27,9 @@ py::dict run(const std::string& protocol, std::int64_t nodes, const py::dict& op
     if (threads < 0 || threads > 1024) {
         invalid("threads", std::to_string(threads), "must be from 0 (all cores) to 1024");
     }
-    LeaderCrash experiment;
-    experiment.window = range_from_ms(from_python(window_ms, "window_ms"), "window_ms");
-    experiment.horizon = duration_from_ms(Value(horizon_ms), "horizon_ms");
-    experiment.until_agreed = until_agreed;
     const RunnerFactory factory = find_protocol(protocol).make_trials(
         from_python(options, "options"), static_cast<NodeId>(nodes), from_python(config, "config"),
-        experiment);
+        Experiment::from_value(from_python(experiment, "experiment")));
     const auto table = std::make_shared<TrialTable>();
     {
         const py::gil_scoped_release release;
@@ -48,21 +43,9 @@ py::dict run(const std::string& protocol, std::int64_t nodes, const py::dict& op
                               });
     }
     py::dict columns;
-    const auto add = [&](const char* name, const auto& column) {
-        columns[name] = view_array(column.data(), column.size(), table);
-    };
-    add("crash_ms", table->crash_ms);
-    add("detection_ms", table->detection_ms);
-    add("elected_ms", table->elected_ms);
-    add("followed_ms", table->followed_ms);
-    add("agreed_ms", table->agreed_ms);
-    add("candidacies", table->candidacies);
-    add("rounds", table->rounds);
-    add("messages", table->messages);
-    add("events", table->events);
-    add("crashed", table->crashed);
-    add("censored", table->censored);
-    add("violated", table->violated);
+    TrialTable::for_each(*table, [&](std::string_view name, const auto& column) {
+        columns[py::str(name.data(), name.size())] = view_array(column.data(), column.size(), table);
+    });
     return columns;
 }
 
@@ -121,15 +104,18 @@ void bind_trials(py::module_& m) {
           "how fast it knows when that one has crashed. Runs on the calling thread.\n\n"
           "Returns:\n    One read-only array per measure, an entry per trial: mistakes and "
           "suspected_ms while observed, detection_ms after the crash (NaN: trusts it at the horizon).");
-    m.def("run_leader_crash", &run, py::arg("protocol"), py::arg("nodes"), py::arg("options"),
-          py::arg("config"), py::kw_only(), py::arg("window_ms"), py::arg("horizon_ms"),
-          py::arg("until_agreed") = true, py::arg("first") = 0, py::arg("trials"),
-          py::arg("threads") = 0, py::arg("progress") = py::none(),
-          "Trials in which the leader crashes at a uniformly random moment of window_ms.\n\n"
-          "Args:\n    progress: Called about ten times a second with the number of finished trials; "
+    m.def("run_trials", &run, py::arg("protocol"), py::arg("nodes"), py::arg("options"),
+          py::arg("config"), py::arg("experiment"), py::kw_only(), py::arg("first") = 0,
+          py::arg("trials"), py::arg("threads") = 0, py::arg("progress") = py::none(),
+          "Trials of one experiment: things done at moments, and how long until there is a leader "
+          "again.\n\n"
+          "Args:\n    experiment: A dictionary: moments (each at_ms, a range, and action), from (the "
+          "moment that is measured from; -1: the start), until ('agreed', 'elected' or 'horizon'), "
+          "horizon_ms, only_leaderless.\n"
+          "    progress: Called about ten times a second with the number of finished trials; "
           "returning a false value cancels.\n\nReturns:\n    One read-only array per measure, an "
-          "entry per trial; times in ms since the crash, NaN where the trial ended before. `crashed` "
-          "is 0 where the crash took no leader away: no measurement.");
+          "entry per trial; times in ms since the moment that is measured from, NaN where the trial "
+          "ended before. `measured` is 0 where a leader was to be lost and was not.");
 }
 
 }  // namespace electionlab::bindings

@@ -8,6 +8,7 @@
 2
 """
 
+from electionlab import museum as museum
 from electionlab import protocols
 from electionlab import settings as settings
 from electionlab._acknowledged import acknowledged, acknowledged_share
@@ -17,6 +18,7 @@ from electionlab._faults import FAULTS
 from electionlab._presets import Preset, presets
 from electionlab._quorums import Quorum
 from electionlab._requirements import Requirements, requirements
+from electionlab.check_matrix import Matrix, matrix
 from electionlab.checker import (
     Bounds,
     Budget,
@@ -41,6 +43,7 @@ from electionlab.detectors import (
 )
 from electionlab.errors import TraceError
 from electionlab.gallery import Case, CaseResult, cases
+from electionlab.check_matrix import Matrix, matrix
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.settings import (
     Action,
@@ -77,6 +80,8 @@ from electionlab.settings import (
     slow,
     when,
 )
+from electionlab.shrinking import ShrunkRun, shrink
+from electionlab.state_graphs import StateGraph, state_graph
 from electionlab.trace import Trace
 from electionlab.user_protocol import Message, NodeContext, UserProtocol
 
@@ -99,6 +104,7 @@ __all__ = [
     "Leader",
     "Link",
     "Machine",
+    "Matrix",
     "Message",
     "Metrics",
     "Network",
@@ -112,6 +118,8 @@ __all__ = [
     "Requirements",
     "Resource",
     "Run",
+    "ShrunkRun",
+    "StateGraph",
     "Timing",
     "Trace",
     "TraceError",
@@ -143,6 +151,7 @@ __all__ = [
     "hyperexponential",
     "link",
     "lognormal",
+    "matrix",
     "mend",
     "nfd_s_quality",
     "normal",
@@ -155,11 +164,13 @@ __all__ = [
     "requirements",
     "restart",
     "resume",
+    "shrink",
     "slow",
+    "state_graph",
     "when",
 ]
 __all__ += protocols.__all__
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "protocols", "settings"])
+    return sorted([*__all__, "museum", "protocols", "settings"])

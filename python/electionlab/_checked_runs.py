@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from electionlab._core import PendingEvent
 from electionlab._values import whole_number
 from electionlab.cluster import Cluster
 from electionlab.protocols import Protocol
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
     from electionlab.trace import Trace
 
 #: In a replay nothing comes by itself: messages and timers take this long, ms.
-_NEVER_MS = 4e8
+NEVER_MS = 4e8
 #: Between two steps of a replay, ms; the checker knows an order, not times.
-_STEP_MS = 10.0
+STEP_MS = 10.0
 
 
 class CheckedState(NamedTuple):
@@ -44,32 +46,50 @@ class CheckedState(NamedTuple):
         return [node["node"] for node in self.nodes if node["role"] == "leader"]
 
 
-class Run:
-    """A run that the checker found: its steps, its states, and a cluster anywhere in it.
+def state_of(cluster: Cluster) -> CheckedState:
+    """A cluster as the checker's predicates see one."""
+    actors = range(1, cluster.actors + 1)
+    nodes = []
+    for number in actors:
+        node = cluster.node(number)
+        nodes.append(
+            {
+                "node": number,
+                "role": node.role,
+                "leader": node.leader or 0,
+                "epoch": node.epoch,
+                "disk": node.disk,
+                "durable": node.durable,
+                "memory": node.memory,
+                "timers": sorted(node.timers_due_ms),
+            }
+        )
+    messages = [
+        {"from": p.peer, "to": p.node, "kind": p.message_kind, "fields": p.fields}
+        for p in cluster.pending
+        if p.kind == "message"
+    ]
+    cuts = [f"{a} -/-> {b}" for a in actors for b in actors if a != b and cluster.is_cut(a, b)]
+    return CheckedState(tuple(nodes), tuple(sorted(messages, key=repr)), ", ".join(cuts))
 
-    Attributes:
-        name: The invariant that its last step breaks, or what its last state shows.
-        steps: Each a dict: step ("deliver", "fire", "crash", ...), node, and what it is about.
-        states: After each step, the start first: one more than steps.
-    """
 
-    def __init__(
-        self,
-        name: str,
-        protocol: Protocol | UserProtocol,
-        steps: list[dict[str, Any]],
-        states: list[CheckedState],
-        network: str,
-        initial_leader: int | None,
-        tick_ms: float | None,
-    ) -> None:
+class ReplayedRun:
+    """Steps that are taken by hand in a cluster in which nothing comes by itself."""
+
+    _network = "multiset"
+    _tick_ms: float | None = None
+
+    def __init__(self, name: str, steps: list[dict[str, Any]]) -> None:
         self.name = name
         self.steps = steps
-        self.states = states
-        self._protocol = protocol
-        self._network = network
-        self._initial_leader = initial_leader
-        self._tick_ms = tick_ms
+
+    def _start(self) -> Cluster:
+        """A cluster in which every actor has just started."""
+        raise NotImplementedError
+
+    def _time_of(self, number: int) -> float:
+        """When a step is taken, ms."""
+        raise NotImplementedError
 
     def __len__(self) -> int:
         return len(self.steps)
@@ -82,6 +102,10 @@ class Run:
         for number, reasons in enumerate(self._told(), 1):
             lines.append(f"{number:>4}  " + ("\n" + " " * 10).join(reasons))
         return "\n".join(lines)
+
+    def notes(self) -> list[list[str]]:
+        """Of each step why the nodes did what they did."""
+        return [reasons[1:] for reasons in self._told()]
 
     def _told(self) -> list[list[str]]:
         """Of each step what happens, and why the node did what it did."""
@@ -103,24 +127,10 @@ class Run:
 
     def _replay(self, last: int) -> tuple[Cluster, list[int]]:
         """A cluster after `last` steps, and the event that ends each step, the start first."""
-        cluster = Cluster(
-            self._protocol,
-            network=Network(one_way_delay_ms=_NEVER_MS),
-            machine=Machine(timer_lateness_ms=_NEVER_MS),
-            initial_leader=self._initial_leader,
-            one_leader_at_a_time=self.name == "one_leader_at_a_time",
-            seed=0,
-        )
-        for _ in range(cluster.actors):
-            cluster.step()
+        cluster = self._start()
         events = [cluster.events]
-        now_ms = 0.0
-        for step in self.steps[:last]:
-            if self._tick_ms is None:
-                now_ms += _STEP_MS
-            elif step["step"] == "tick":
-                now_ms += self._tick_ms
-            cluster.run(until=now_ms)
+        for number, step in enumerate(self.steps[:last]):
+            cluster.run(until=self._time_of(number))
             if step["step"] != "tick":
                 take(cluster, step, self._network)
             events.append(cluster.events)
@@ -129,8 +139,9 @@ class Run:
     def cluster(self, step: int | None = None) -> Cluster:
         """A simulated cluster after so many steps (None: all), to look at, undo and go on with.
 
-        Nothing comes by itself in it: messages are delivered and timers fired by hand. Without
-        `Timing` steps are 10 ms apart, for pictures; the checker then knows an order only.
+        Nothing comes by itself in it: messages are delivered and timers fired by hand. In a run of
+        the checker without `Timing` steps are 10 ms apart, for pictures; it then knows an order
+        only.
         """
         most = len(self.steps)
         last = most if step is None else whole_number("step", step, 0, most)
@@ -140,7 +151,7 @@ class Run:
     def trace(self) -> Trace:
         """The whole run as a trace, and a moment more to see how it ends."""
         cluster = self.cluster()
-        cluster.run_for(_STEP_MS if self._tick_ms is None else self._tick_ms)
+        cluster.run_for(STEP_MS if self._tick_ms is None else self._tick_ms)
         return cluster.trace
 
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
@@ -152,9 +163,107 @@ class Run:
         self.trace.save(path)
 
 
-def _words(fields: Mapping[str, Any]) -> str:
+class Run(ReplayedRun):
+    """A run that the checker found: its steps, its states, and a cluster anywhere in it.
+
+    Attributes:
+        name: The invariant that its last step breaks, or what its last state shows.
+        steps: Each a dict: step ("deliver", "fire", "crash", ...), node, and what it is about.
+        states: After each step, the start first: one more than steps.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        protocol: Protocol | UserProtocol,
+        steps: list[dict[str, Any]],
+        states: list[CheckedState],
+        network: str,
+        initial_leader: int | None,
+        tick_ms: float | None,
+    ) -> None:
+        super().__init__(name, steps)
+        self.states = states
+        self._protocol = protocol
+        self._network = network
+        self._initial_leader = initial_leader
+        self._tick_ms = tick_ms
+
+    def _start(self) -> Cluster:
+        cluster = Cluster(
+            self._protocol,
+            network=Network(one_way_delay_ms=NEVER_MS),
+            machine=Machine(timer_lateness_ms=NEVER_MS),
+            initial_leader=self._initial_leader,
+            one_leader_at_a_time=self.name == "one_leader_at_a_time",
+            seed=0,
+        )
+        for _ in range(cluster.actors):
+            cluster.step()
+        return cluster
+
+    def _time_of(self, number: int) -> float:
+        if self._tick_ms is None:
+            return STEP_MS * (number + 1)
+        passed = [step["step"] for step in self.steps[: number + 1]].count("tick")
+        return self._tick_ms * passed
+
+    def and_then(self, steps: Sequence[dict[str, Any]]) -> Run:
+        """The run that goes on with more steps."""
+        return self._like(self._protocol, [*self.steps, *steps])
+
+    def taken_by(self, protocol: Protocol | UserProtocol) -> tuple[Run, list[int]]:
+        """As many of its steps, from the first on, as a cluster of another protocol can take.
+
+        Where a message is not in flight there, one of its kind from the same node to the same node
+        stands for it. A timer can fire whenever it is armed; with time, one that is armed only
+        there fires when it is due.
+
+        Returns:
+            The other's run, and how many steps of it come to no step, one step, ... of this one.
+        """
+        taken = self._like(protocol, [])
+        ends = [0]
+        for step, here in zip(self.steps, self.states[1:], strict=True):
+            if step["step"] != "tick":
+                try:
+                    step = take(taken.cluster(), step, self._network, alike=True)
+                except ValueError:
+                    break
+            longer = taken.and_then([step])
+            while step["step"] == "tick":
+                due = longer._due_only_there(here)
+                if due is None:
+                    break
+                longer = longer.and_then([due])
+            taken = longer
+            ends.append(len(taken))
+        return taken, ends
+
+    def _due_only_there(self, here: CheckedState) -> dict[str, Any] | None:
+        """A timer whose time has come at the end, and that is not armed in the other's state."""
+        cluster = self.cluster()
+        for node, other in zip(cluster.nodes, here.nodes, strict=False):
+            for timer, due_ms in node.timers_due_ms.items():
+                if due_ms - NEVER_MS <= cluster.now and timer not in other["timers"]:
+                    return {"step": "fire", "node": node.node, "timer": timer}
+        return None
+
+    def _like(self, protocol: Protocol | UserProtocol, steps: list[dict[str, Any]]) -> Run:
+        run = copy.copy(self)
+        run._protocol, run.steps = protocol, steps
+        cluster, events = run._replay(len(steps))
+        run.states = []
+        for event in events:
+            cluster.seek(event)
+            run.states.append(state_of(cluster))
+        return run
+
+
+def words(fields: Mapping[str, Any]) -> str:
+    """Fields and their values as the traces write them."""
     return ", ".join(
-        f"{name} ({_words(value)})" if isinstance(value, Mapping) else f"{name} {value}"
+        f"{name} ({words(value)})" if isinstance(value, Mapping) else f"{name} {value}"
         for name, value in fields.items()
     )
 
@@ -168,7 +277,7 @@ def in_words(step: Mapping[str, Any]) -> str:
     kind = step["step"]
     if "message" in step:
         m = step["message"]
-        what = m["kind"] + (f"({_words(m['fields'])})" if m["fields"] else "")
+        what = m["kind"] + (f"({words(m['fields'])})" if m["fields"] else "")
         return {
             "deliver": f"node {m['to']} receives {what} from node {m['from']}",
             "arrive_in_vain": f"{what} from node {m['from']} does not reach node {m['to']}",
@@ -184,8 +293,12 @@ def in_words(step: Mapping[str, Any]) -> str:
         return "the network is cut: " + sign.join(
             " ".join(str(n) for n in group) for group in step["groups"]
         )
+    if kind == "clock":
+        told = {"offset_ms": "{:g} ms ahead", "drift_ppm": "{:g} ppm too fast"}
+        says = ", ".join(text.format(step[name]) for name, text in told.items() if name in step)
+        return f"the clock of node {node} is set: {says}"
     if kind == "command":
-        return f"node {node} is asked: {step['command']}({_words(step['fields'])})"
+        return f"node {node} is asked: {step['command']}({words(step['fields'])})"
     return {
         "heal": "the network heals",
         "crash": f"node {node} crashes",
@@ -194,29 +307,51 @@ def in_words(step: Mapping[str, Any]) -> str:
         "reboot": f"node {node} crashes and restarts at once",
         "pause": f"node {node} stands still",
         "resume": f"node {node} goes on",
+        "tick": "time passes",
     }[kind]
 
 
-def take(cluster: Cluster, step: Mapping[str, Any], network: str = "multiset") -> None:
+def _in_flight(cluster: Cluster, message: Mapping[str, Any], *, alike: bool) -> PendingEvent | None:
+    """Such a message; with `alike` one of other contents, the oldest, if there is none."""
+    found = [
+        pending
+        for pending in cluster.pending
+        if pending.kind == "message"
+        and pending.node == message["to"]
+        and pending.peer == message["from"]
+        and pending.message_kind == message["kind"]
+    ]
+    for pending in found:
+        if pending.fields == message["fields"]:
+            return pending
+    return min(found, key=lambda pending: pending.message) if found and alike else None
+
+
+def take(
+    cluster: Cluster, step: Mapping[str, Any], network: str = "multiset", *, alike: bool = False
+) -> dict[str, Any]:
     """Takes a step of a `Run` in a cluster that stands where it was taken.
+
+    Args:
+        cluster: Where.
+        step: What.
+        network: How messages in flight are kept.
+        alike: Take a message of the same kind on the same link for one that is not in flight.
+
+    Returns:
+        The step that was taken.
 
     Raises:
         ValueError: It cannot be taken there.
     """
     kind = step["step"]
     node: Any = step.get("node")
+    taken = dict(step)
     if "message" in step:
-        m = step["message"]
-        for pending in cluster.pending:
-            if (
-                pending.kind == "message"
-                and (pending.peer, pending.node) == (m["from"], m["to"])
-                and pending.message_kind == m["kind"]
-                and pending.fields == m["fields"]
-            ):
-                break
-        else:
+        pending = _in_flight(cluster, step["message"], alike=alike)
+        if pending is None:
             raise ValueError(f"step={in_words(step)!r}: there is no such message in flight")
+        taken["message"] = dict(step["message"], fields=pending.fields)
         if kind == "lose":
             cluster.drop(pending)
         elif kind == "duplicate":
@@ -246,8 +381,22 @@ def take(cluster: Cluster, step: Mapping[str, Any], network: str = "multiset") -
         cluster.partition(*step["groups"])
     elif kind == "heal":
         cluster.heal()
+    elif kind == "clock":
+        cluster.set_clock(node, offset_ms=step.get("offset_ms"), drift_ppm=step.get("drift_ppm"))
     else:
         cluster.command(node, step["command"], **step["fields"])
+    return taken
 
 
-__all__: Sequence[str] = ["CheckedState", "Run", "in_steps", "in_words", "take"]
+__all__: Sequence[str] = [
+    "NEVER_MS",
+    "STEP_MS",
+    "CheckedState",
+    "ReplayedRun",
+    "Run",
+    "in_steps",
+    "in_words",
+    "state_of",
+    "take",
+    "words",
+]

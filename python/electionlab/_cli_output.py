@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import typer
 
 from electionlab.cluster import Cluster
 from electionlab.story import failed, measure_lines, outcome_lines, outcome_of, tell
+
+P = ParamSpec("P")
 
 #: Kinds of pictures that are written.
 PICTURES = (".png", ".svg", ".pdf")
@@ -22,6 +25,30 @@ PICTURES = (".png", ".svg", ".pdf")
 def forget_stdout() -> None:
     """For when nobody reads what is still to come: it goes nowhere."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Turns what a user can get wrong into one line on stderr and exit code 2."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except BrokenPipeError:  # the reader of a pipe has seen enough
+            forget_stdout()
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(130) from None
+        except OSError as error:
+            typer.echo(f"error: {error.filename or 'output'}: {error.strerror or error}", err=True)
+            raise typer.Exit(2) from None
+        except ValueError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
+
+    return wrapped
 
 
 def _clean(value: Any) -> Any:

@@ -11,14 +11,18 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from electionlab import _core
 from electionlab._checked_runs import CheckedState, Run, in_steps, in_words
+from electionlab._progress import Told, told
 from electionlab._values import truth, whole_number
 from electionlab.protocols import Protocol
 from electionlab.settings import Action
 from electionlab.user_protocol import UserProtocol
+
+if TYPE_CHECKING:
+    from electionlab.state_graphs import StateGraph
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -106,6 +110,7 @@ class CheckError(RuntimeError):
 
 
 Predicate = Callable[[CheckedState], bool]
+StepPredicate = Callable[[CheckedState, CheckedState], bool]
 
 
 class CheckResult:
@@ -114,7 +119,8 @@ class CheckResult:
     Attributes:
         protocol: What was checked.
         invariants: Names of all that was asked to hold always.
-        states: Different states seen, the start included; with symmetry, of each orbit one.
+        states: Different states seen, the start included; with symmetry, of each orbit one. Of
+            walks and swarms: states looked at, again if seen again.
         transitions: Steps that could be taken in them.
         terminal: States in which none could.
         with_leader: States in which a node acts as leader.
@@ -122,16 +128,19 @@ class CheckResult:
         levels: New states by their distance from the start.
         exhausted: Every state within the bounds was seen.
         bounds_hit: Which bounds cut something off: "epoch", "depth", "messages", "copies",
-            "states", "seconds", "memory"; and "clock" when a handler does something else at
+            "states", "seconds", "memory", "runs"; and "clock" when a handler does something else at
             another time: here all clocks stand at 0.
         interrupted: It was told to stop.
+        by_signal: By Ctrl-C.
         counterexamples: One run for each invariant that was found broken; a shortest one if the
             search was breadth first.
         witnesses: Of each name in `sometimes` a run to such a state, or None.
         seconds: What the search took.
         peak_bytes: Memory of the states.
         omission_probability: That two different states had one fingerprint and one of them was
-            passed over, at most.
+            passed over, at most; 0 when exact.
+        collisions: When exact: fingerprints that belonged to several states.
+        shortest: No run found is longer than need be.
     """
 
     def __init__(
@@ -144,14 +153,17 @@ class CheckResult:
         self.transitions: int = result["transitions"]
         self.terminal: int = result["terminal"]
         self.with_leader: int = result["with_leader"]
-        self.depth: int = result["depth"]
+        self.depth: int = max(result["depth"], 0)
         self.levels: list[int] = result["levels"]
         self.exhausted: bool = result["exhausted"]
         self.bounds_hit: list[str] = result["bounds_hit"]
         self.interrupted: bool = result["interrupted"]
+        self.by_signal: bool = result["by_signal"]
         self.seconds: float = result["seconds"]
         self.peak_bytes: int = result["peak_bytes"]
         self.omission_probability: float = result["omission_probability"]
+        self.collisions: int = result["collisions"]
+        self.shortest: bool = result["shortest"]
         self.nondeterminism: str = result["nondeterminism"]
 
         def run(name: str, steps: list[dict[str, Any]], number: int, of: str) -> Run:
@@ -171,6 +183,36 @@ class CheckResult:
             for number, witness in enumerate(result["witnesses"])
         }
         self._asked = request
+        self._report: _core.CheckReport | None = report
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_report": None}  # the engine's part does not travel
+
+    def graph(self, limit: int = 60) -> StateGraph:
+        """The states nearest to the start and the steps between them, to be drawn.
+
+        Args:
+            limit: At most so many states, 1 to 100,000.
+
+        Raises:
+            ValueError: ``limit`` is out of range, or the result was pickled.
+            CheckError: A handler or a predicate raised.
+        """
+        from electionlab.state_graphs import StateGraph
+
+        most = whole_number("limit", limit, 1, 100_000)
+        if self._report is None:
+            raise ValueError("result: was pickled, and has its figures and runs only")
+        try:
+            found = self._report.graph(most)
+        except Exception as failure:
+            raise CheckError(f"{type(failure).__name__}: {failure}", self) from failure
+        return StateGraph(self, found)
+
+    @property
+    def bounds(self) -> Bounds:
+        """What was asked as bounds."""
+        return Bounds(**self._asked["bounds"])
 
     @property
     def violated(self) -> bool:
@@ -188,12 +230,15 @@ class CheckResult:
         return self.counterexamples[0] if self.counterexamples else None
 
     def __repr__(self) -> str:
-        return f"<CheckResult {self._verdict()}, {self.states} states>"
+        return f"<CheckResult {self.verdict}, {self.states} states>"
 
-    def _verdict(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """What was found, in a line."""
         if self.counterexamples:
             run = self.counterexamples[0]
-            return f"{run.name} is violated in {in_steps(len(run))}"
+            more = "" if self.shortest else ", perhaps in fewer"
+            return f"{run.name} is violated in {in_steps(len(run))}{more}"
         if self.proved:
             return "nothing is violated: every reachable state was seen"
         if self.exhausted:
@@ -210,12 +255,16 @@ class CheckResult:
         return "nothing is violated so far: bound hit: " + ", ".join(self.bounds_hit)
 
     def __str__(self) -> str:
+        passed_over = ""
+        if self.omission_probability:
+            passed_over = (
+                f"; a state was passed over with probability below {self.omission_probability:.1g}"
+            )
         lines = [
-            f"{self.protocol!r}: {self._verdict()}",
+            f"{self.protocol!r}: {self.verdict}",
             f"  asked: {', '.join(self.invariants) or 'nothing'}",
             f"  {self.states:,} states, {self.transitions:,} steps between them, to depth "
-            f"{self.depth}; {self.seconds:.2f} s, {self.peak_bytes / 1e6:.1f} MB; a state was "
-            f"passed over with probability below {self.omission_probability:.1g}",
+            f"{self.depth}; {self.seconds:.2f} s, {self.peak_bytes / 1e6:.1f} MB{passed_over}",
         ]
         for name, witness in self.witnesses.items():
             found = "not found" if witness is None else f"in {in_steps(len(witness))}"
@@ -225,7 +274,9 @@ class CheckResult:
         return "\n".join(lines)
 
 
-def _named(name: str, predicates: Any) -> list[tuple[str, Predicate]]:
+def _named(
+    name: str, predicates: Any, of: str = "a CheckedState"
+) -> list[tuple[str, Callable[..., bool]]]:
     if predicates is None:
         return []
     if not isinstance(predicates, Mapping):
@@ -233,19 +284,20 @@ def _named(name: str, predicates: Any) -> list[tuple[str, Predicate]]:
     for title, predicate in predicates.items():
         if not isinstance(title, str) or not title or not callable(predicate):
             raise ValueError(
-                f"{name}={{{title!r}: {predicate!r}}}: must be functions of a CheckedState by name"
+                f"{name}={{{title!r}: {predicate!r}}}: must be functions of {of} by name"
             )
-    return [(title, _of_state(predicate)) for title, predicate in predicates.items()]
+    return [(title, _asked(predicate)) for title, predicate in predicates.items()]
 
 
-def _of_state(predicate: Predicate) -> Any:
-    return lambda state: truth_of(predicate, CheckedState(*state))
+def _asked(predicate: Callable[..., bool]) -> Callable[..., bool]:
+    """The predicate as the engine calls it; `ValueError` if it says neither True nor False."""
+    name = getattr(predicate, "__name__", "predicate")
 
+    def ask(*states: Any) -> bool:
+        said = predicate(*(CheckedState(*state) for state in states))
+        return truth(f"{name}({', '.join(['state'] * len(states))})", said)
 
-def truth_of(predicate: Predicate, state: CheckedState) -> bool:
-    """What a predicate says; `ValueError` if it is neither True nor False."""
-    said = predicate(state)
-    return truth(f"{getattr(predicate, '__name__', 'predicate')}(state)", said)
+    return ask
 
 
 def _run(
@@ -299,20 +351,23 @@ def _explore(
     request: dict[str, Any],
     always: list[tuple[str, Predicate]],
     sometimes: list[tuple[str, Predicate]],
-    progress: Callable[[dict[str, Any]], bool | None] | None,
+    progress: bool | Told | None,
     eventually: tuple[str, Predicate] | None = None,
+    between: list[tuple[str, Any]] | None = None,
 ) -> _core.CheckReport:
     in_engine = isinstance(protocol, Protocol)
-    return _core.CheckReport(
-        protocol.name if in_engine else protocol,
-        protocol.nodes,
-        protocol.options if isinstance(protocol, Protocol) else {},
-        request,
-        always,
-        sometimes,
-        None if progress is None else lambda p: progress(p) is not False,
-        eventually,
-    )
+    with told(progress) as tell:
+        return _core.CheckReport(
+            protocol.name if in_engine else protocol,
+            protocol.nodes,
+            protocol.options if isinstance(protocol, Protocol) else {},
+            request,
+            always,
+            sometimes,
+            None if tell is None else lambda p: tell(p) is not False,
+            eventually,
+            between or [],
+        )
 
 
 def _raise(failure: Any, result: CheckResult | EventualResult) -> None:
@@ -339,16 +394,22 @@ def check(
     bounds: Bounds | None = None,
     timing: Timing | None = None,
     network: str = "multiset",
+    between: Mapping[str, StepPredicate] | Iterable[StepPredicate] | None = None,
     sometimes: Mapping[str, Predicate] | Iterable[Predicate] | None = None,
     commands: Iterable[Action] = (),
     initial_leader: int | None = None,
     symmetry: bool = False,
+    drop_stale: bool = False,
+    search: str = "breadth",
+    exact: bool = False,
+    runs: int | None = None,
+    seed: int = 0,
     stop_at_first: bool = True,
     threads: int | None = None,
     debug: bool = False,
-    progress: Callable[[dict[str, Any]], bool | None] | None = None,
+    progress: bool | Told | None = None,
 ) -> CheckResult:
-    """Explores every order of events of a protocol, to a bound, breadth first.
+    """Explores every order of events of a protocol, to a bound.
 
     The code that is explored is that of the simulator. Time is left out: a message may arrive, and
     an armed timer fire, at any moment. So what holds here holds for any delays and time-outs; and a
@@ -367,6 +428,8 @@ def check(
             message may arrive, and an armed timer fire, at any moment.
         network: "multiset": any message in flight may arrive next; "fifo": of each link the one
             sent first; "duplicating": as multiset, and what arrived may arrive again for ever.
+        between: What must hold of each step: functions of the `CheckedState` before it and the one
+            after it, by name. The slowest kind: a call for each step.
         sometimes: What should be reachable: functions of a `CheckedState`, by name. It shows that a
             check is not vacuous.
         commands: What clients may ask: ``[el.command(1, "Propose", value=7)]``; each is given at
@@ -374,13 +437,25 @@ def check(
         initial_leader: A warm start: everybody has just heard from this leader.
         symmetry: Take states that differ by the names of the nodes only for one. For protocols that
             declare that they treat all nodes alike.
-        stop_at_first: Stop at the first violation; else go on, and give a shortest run for each
-            invariant.
+        drop_stale: Take messages out of flight that can do nothing any more: far fewer states, and
+            the same states of nodes. For protocols that tell which they are; with `debug` what they
+            tell is checked.
+        search: "breadth": by distance from the start, so that the run found is a shortest one;
+            "depth": one run to its end, then back; "walks": `runs` random runs, of at most
+            ``bounds.depth`` steps (None: 200); "swarm": `runs` small depth-first searches in random
+            order, 16 at a time, each time twice as deep and as large (Holzmann, Joshi and Groce
+            2011).
+        exact: Keep and compare whole states instead of 64-bit fingerprints: slower, and none is
+            passed over. For "breadth", without `symmetry`; one thread.
+        runs: Of walks and swarms; None: 1000 walks, 128 searches of a swarm.
+        seed: Of walks and swarms, a whole number from 0 to 2^62.
+        stop_at_first: Stop at the first violation; else go on, and give a run for each invariant.
         threads: None: all cores. The result does not depend on it. Protocols and predicates in
             Python use one.
         debug: Run each handler twice, and tell when it is not deterministic.
-        progress: Called now and then with a dict: states, transitions, depth, frontier, bytes,
-            seconds; returning False stops the search.
+        progress: True: show a live line, in a terminal and in a notebook. A function is called
+            now and then with a dict: states, transitions, depth, frontier, bytes, seconds;
+            returning False stops the search.
 
     Returns:
         What was found. Ctrl-C ends a search as well, and what is known comes back.
@@ -397,13 +472,23 @@ def check(
     request = _request(protocol, faults, bounds, timing, network, commands, initial_leader)
     request |= {
         "symmetry": truth("symmetry", symmetry),
+        "drop_stale": truth("drop_stale", drop_stale),
+        "search": search,
+        "exact": truth("exact", exact),
+        "runs": (1000 if search == "walks" else 128) if runs is None else runs,
+        "seed": seed,
         "twice": truth("debug", debug),
         "threads": cores if threads is None else whole_number("threads", threads, 1, 256),
         "stop_at_first": truth("stop_at_first", stop_at_first),
         "invariants": names,
     }
     report = _explore(
-        protocol, request, _named("invariants", functions), _named("sometimes", sometimes), progress
+        protocol,
+        request,
+        _named("invariants", functions),
+        _named("sometimes", sometimes),
+        progress,
+        between=_named("between", between, "two CheckedStates"),
     )
     result = CheckResult(protocol, report, request)
     _raise(report.result()["failure"], result)
@@ -462,9 +547,11 @@ class EventualResult:
         return self.exhausted and not self.bounds_hit and not self.violated
 
     def __repr__(self) -> str:
-        return f"<EventualResult {self._verdict()}, {self.states} states>"
+        return f"<EventualResult {self.verdict}, {self.states} states>"
 
-    def _verdict(self) -> str:
+    @property
+    def verdict(self) -> str:
+        """What was found, in a line."""
         if self.prefix is not None and self.cycle:
             return (
                 f"{self.goal} may never happen: {in_steps(len(self.prefix))}, and then "
@@ -479,7 +566,7 @@ class EventualResult:
         return f"no run without it within the bounds: {', '.join(self.bounds_hit)}"
 
     def __str__(self) -> str:
-        lines = [f"{self.protocol!r}: {self._verdict()}"]
+        lines = [f"{self.protocol!r}: {self.verdict}"]
         if self.prefix is not None and self.cycle is not None:
             lines.append(str(self.prefix))
             if self.cycle:
@@ -498,7 +585,7 @@ def check_eventually(
     network: str = "multiset",
     commands: Iterable[Action] = (),
     initial_leader: int | None = None,
-    progress: Callable[[dict[str, Any]], bool | None] | None = None,
+    progress: bool | Told | None = None,
 ) -> EventualResult:
     """Asks whether something happens in the end, in every fair run from the start.
 
@@ -515,7 +602,7 @@ def check_eventually(
         network: How messages in flight are kept.
         commands: What clients may ask.
         initial_leader: A warm start.
-        progress: Called now and then.
+        progress: As for `check`.
 
     Raises:
         ValueError: An argument is unknown or out of range; the message names it.
@@ -526,7 +613,7 @@ def check_eventually(
     request = _request(protocol, faults, bounds, timing, network, commands, initial_leader)
     request["invariants"] = []
     name = getattr(goal, "__name__", "the goal")
-    report = _explore(protocol, request, [], [], progress, (name, _of_state(goal)))
+    report = _explore(protocol, request, [], [], progress, (name, _asked(goal)))
     result = EventualResult(protocol, name, report, request)
     _raise(report.result(liveness=True)["failure"], result)
     return result

@@ -1,21 +1,20 @@
-"""The command line: run, replay, scenario, list, fig16, detectors, compare, report, case, demo."""
+"""The command line: runs, scenarios, experiments, cases, and the checker."""
 
 from __future__ import annotations
 
 import difflib
-import functools
 import json
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from electionlab import comparison
 from electionlab import detectors as detection
 from electionlab import fig16 as figure16
+from electionlab import museum as halls
 from electionlab._cli_arguments import (
     actions_of,
     delay_like,
@@ -23,11 +22,12 @@ from electionlab._cli_arguments import (
     duration_ms,
     protocol_of,
 )
+from electionlab._cli_check import CHECK_EXITS, check, matrix
 from electionlab._cli_output import (
     check_targets,
-    forget_stdout,
     print_json,
     report_run,
+    reports_errors,
     save_picture,
     write_file,
 )
@@ -42,8 +42,6 @@ from electionlab.trace import load_cluster
 
 if TYPE_CHECKING:
     import pandas as pd
-
-P = ParamSpec("P")
 
 #: What a command's exit says.
 EXITS = (
@@ -65,30 +63,6 @@ app = typer.Typer(
 def main() -> None:
     """The console script ``electionlab``."""
     app()
-
-
-def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Turns what a user can get wrong into one line on stderr and exit code 2."""
-
-    @functools.wraps(command)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-            sys.stdout.flush()
-        except BrokenPipeError:  # the reader of a pipe has seen enough
-            forget_stdout()
-            raise typer.Exit(0) from None
-        except KeyboardInterrupt:
-            typer.echo("interrupted", err=True)
-            raise typer.Exit(130) from None
-        except OSError as error:
-            typer.echo(f"error: {error.filename or 'output'}: {error.strerror or error}", err=True)
-            raise typer.Exit(2) from None
-        except ValueError as error:
-            typer.echo(f"error: {error}", err=True)
-            raise typer.Exit(2) from None
-
-    return wrapped
 
 
 # --- commands -------------------------------------------------------------------------------------
@@ -670,6 +644,68 @@ def _list_cases(as_json: bool) -> None:
         for one in cases.values():
             if one.kind == kind:
                 typer.echo(f"  {one.name:<{wide}}  {one.title}")
+
+
+app.command(epilog=CHECK_EXITS)(check)
+app.command(epilog="Exit codes: 0 done; 2 wrong use; 130 stopped by Ctrl-C.")(matrix)
+
+
+@app.command(epilog="Exit codes: 0 done; 2 wrong use.")
+@reports_errors
+def museum(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[NAME]", help="Which; without one all are listed.")
+    ] = None,
+    as_json: AsJson = False,
+    plot: PlotFile = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", metavar="TRACE", help="Save the run for `replay`.")
+    ] = None,
+) -> None:
+    """Show a documented bug of an election: the shortest run in which it does harm, or list them.
+
+    \b
+    Examples:
+      electionlab museum
+      electionlab museum double-vote
+      electionlab museum double-vote --plot double_vote.png --save double_vote.jsonl
+    """  # noqa: D301
+    if name is None:
+        for option, file in (("plot", plot), ("save", save)):
+            if file is not None:
+                raise ValueError(f"--{option} {str(file)!r}: needs the name of an exhibit")
+        _list_exhibits(as_json)
+        return
+    exhibit = halls.EXHIBITS[name]
+    check_targets(plot=plot, save=save)
+    shown = exhibit.run()
+    if plot is not None:
+        save_picture(lambda: shown.plot()[0], plot)
+    if save is not None:
+        write_file("save", save, shown.save)
+    if as_json:
+        print_json(_exhibit_fields(exhibit) | {"run": shown.run.steps})
+    else:
+        typer.echo(str(shown))
+
+
+def _exhibit_fields(exhibit: halls.Exhibit) -> dict[str, Any]:
+    fields = ("name", "group", "title", "story", "sources", "flag", "invariant", "length", "hides")
+    return {field: getattr(exhibit, field) for field in fields}
+
+
+def _list_exhibits(as_json: bool) -> None:
+    every = halls.EXHIBITS.values()
+    if as_json:
+        print_json([_exhibit_fields(one) for one in every])
+        return
+    table = [("exhibit", "breaks", "steps", "source")]
+    for one in every:
+        steps = one.length if isinstance(one.length, int) else sum(one.length)
+        table.append((one.name, one.invariant, str(steps), one.sources[0]))
+    wide = [max(len(row[column]) for row in table) for column in range(3)]
+    for name, breaks, length, source in table:
+        typer.echo(f"{name:<{wide[0]}}  {breaks:<{wide[1]}}  {length:>{wide[2]}}  {source}")
 
 
 @app.command(

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from electionlab import _core, fig16, plot, settings
 from electionlab._comparable import comparable
+from electionlab._experiments import leader_crash
 from electionlab._values import whole_number
 from electionlab.cluster import Cluster, NoLeader, make_config
 from electionlab.plot.files import save
@@ -385,13 +386,12 @@ def run_fig16(trials: int, threads: int) -> fig16.Fig16:
 
 def downtimes(protocol: Protocol, *, seed: int, threads: int) -> npt.NDArray[np.float64]:
     """Times from a leader's crash until all live nodes agree on the next, ms; NaN: not in 10 s."""
-    table = _core.run_leader_crash(
+    table = _core.run_trials(
         protocol.name,
         protocol.nodes,
         protocol.options,
         make_config(network=Network(), initial_leader=protocol.nodes, seed=seed),
-        window_ms=(500.0, 600.0),
-        horizon_ms=10_000.0,
+        leader_crash((500.0, 600.0), horizon_ms=10_000.0),
         trials=ECDF_TRIALS,
         threads=threads,
     )

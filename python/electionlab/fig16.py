@@ -29,6 +29,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from electionlab import _core
+from electionlab._experiments import leader_crash
 from electionlab._values import whole_number
 from electionlab.cluster import make_config
 from electionlab.protocols import make_protocol
@@ -222,8 +223,10 @@ def _read_curve(curve: Any) -> tuple[float, float]:
     return bounds
 
 
-def experiment(curve: str, model: Model = FITTED, *, seed: int) -> dict[str, Any]:
-    """The engine's arguments of one curve, as for ``_core.run_leader_crash``."""
+def experiment(
+    curve: str, model: Model = FITTED, *, seed: int, horizon_ms: float = HORIZON_MS
+) -> dict[str, Any]:
+    """The engine's arguments of one curve, as for ``_core.run_trials``."""
     low, high = _read_curve(curve)
     raft = make_protocol(
         "raft",
@@ -253,8 +256,7 @@ def experiment(curve: str, model: Model = FITTED, *, seed: int) -> dict[str, Any
         "nodes": raft.nodes,
         "options": raft.options,
         "config": config,
-        "window_ms": (0.0, low / 2),
-        "until_agreed": True,
+        "experiment": leader_crash((0.0, low / 2), horizon_ms=horizon_ms),
     }
 
 
@@ -318,7 +320,7 @@ def run(
     names = list(dict.fromkeys(CURVES if curves is None else curves))
     if not names:
         raise ValueError("curves=[]: must name at least one, such as 150-300")
-    runs = {curve: experiment(curve, model, seed=seed) for curve in names}
+    runs = {curve: experiment(curve, model, seed=seed, horizon_ms=horizon_ms) for curve in names}
     result = Fig16(seed=seed, model=model, horizon_ms=horizon_ms)
     with (
         _ctrl_c() as pressed,
@@ -331,9 +333,7 @@ def run(
                 bar.update(before + finished - bar.n)
                 return not pressed.is_set()
 
-            table = _core.run_leader_crash(
-                **arguments, horizon_ms=horizon_ms, trials=trials, threads=threads, progress=heard
-            )
+            table = _core.run_trials(**arguments, trials=trials, threads=threads, progress=heard)
             heard(len(table["censored"]))
             downtime = np.where(table["censored"] == 1, np.nan, table["agreed_ms"])
             if downtime.size:

@@ -71,6 +71,7 @@ class Raft(Protocol):
         tick_ms: Length of a tick for the policies with ticks; above 0. Default 1.
         retry_interval_ms: A candidate repeats its request to nodes that have not answered; 0: never. Default 0.
         logs: End of each node's log as (last term, last index), node 1 first; empty: all equal. Default ().
+        terms: Term that each node's disk has at first, node 1 first; empty: all 0. Default ().
         pre_vote: A node asks who would vote for it before it raises its term; who hears a leader would not (thesis, 9.6). Default False.
         check_quorum: A leader steps down when no quorum has answered its heartbeats for a quorum timeout (6.2). Default False.
         quorum_timeout_ms: How often a leader with check_quorum looks who has answered, and how long it tries to hand over; 0: the minimum of election_timeout_ms. Default 0.
@@ -81,7 +82,7 @@ class Raft(Protocol):
         non_voters: Nodes that follow but neither vote nor stand (learners). Default ().
         witnesses: Nodes that vote but never stand. Default ().
         quorum: Whose votes elect a leader; any two must share a voter, unless 'unsafe'. Default 'majority'.
-        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'double_vote'. Default ().
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'double_vote', 'vote_not_persisted', 'candidacy_not_persisted', 'vote_cleared_by_leader', 'vote_cleared_on_step_down', 'no_log_check', 'length_only_log_check', 'longer_and_later_log_check', 'answers_counted', 'stale_grants_counted', 'two_term_variables', 'removed_server_campaigns', 'prevote_ignores_lower_term', 'precandidate_keeps_leader', 'transfer_keeps_lease'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -99,6 +100,7 @@ class Raft(Protocol):
         tick_ms: float = 1.0,
         retry_interval_ms: float = 0.0,
         logs: Sequence[Any] = (),
+        terms: Sequence[Any] = (),
         pre_vote: bool = False,
         check_quorum: bool = False,
         quorum_timeout_ms: float = 0.0,
@@ -125,6 +127,8 @@ class Bully(Protocol):
         coordinator_timeout_ms: Wait for COORDINATOR after an OK, then the election starts again; must exceed answer_timeout_ms and two one-way delays. Default 150.
         heartbeat_interval_ms: Time between a leader's heartbeats; above 0. Default 50.
         leader_timeout_ms: Silence after which a node takes its leader for dead; above the heartbeat interval and the spread of the delay. Default 200.
+        minimum_nodes: A node leads only while so many follow it, itself included (Elasticsearch's minimum_master_nodes); 1: whoever they are. heartbeat_interval_ms must then exceed two one-way delays. Default 1.
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'asks_lower_nodes', 'no_second_timeout', 'no_dedupe'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -140,6 +144,8 @@ class Bully(Protocol):
         coordinator_timeout_ms: float = 150.0,
         heartbeat_interval_ms: float = 50.0,
         leader_timeout_ms: float = 200.0,
+        minimum_nodes: int = 1,
+        mutations: Collection[str] = (),
     ) -> None: ...
 
 class Ring(Protocol):
@@ -155,6 +161,7 @@ class Ring(Protocol):
         round_timeout_ms: Wait for the end of an election this node takes part in, then it starts one; at least 2 n ack_timeout_ms is waited, two rounds with every other node skipped. Default 600.
         heartbeat_interval_ms: Time between a leader's heartbeats; above 0. Default 50.
         leader_timeout_ms: Silence after which a node takes its leader for dead; above the heartbeat interval and the spread of the delay. Default 200.
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'first_on_list_leads', 'no_coordinator_round', 'dead_not_skipped', 'orphans_pass'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -170,6 +177,7 @@ class Ring(Protocol):
         round_timeout_ms: float = 600.0,
         heartbeat_interval_ms: float = 50.0,
         leader_timeout_ms: float = 200.0,
+        mutations: Collection[str] = (),
     ) -> None: ...
 
 class LeLann(Protocol):
@@ -680,6 +688,7 @@ class Paxos(Protocol):
         learning: How the choice becomes known: acceptances go to the proposer and it tells all, to the proposer alone, or every acceptance goes to all nodes. One of 'told', 'proposer', 'broadcast'. Default 'told'.
         prepare_quorum: Which nodes must promise before a proposer may send its value. Default 'majority'.
         accept_quorum: Which nodes must accept a proposal for its value to be chosen. Each such quorum must share a node with each quorum that promises, unless one of the two says 'unsafe'. Default 'majority'.
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'promise_not_persisted', 'proposes_own_value', 'promise_reports_nothing'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -700,6 +709,7 @@ class Paxos(Protocol):
         learning: str = 'told',
         prepare_quorum: str | Mapping[str, Any] | Quorum = 'majority',
         accept_quorum: str | Mapping[str, Any] | Quorum = 'majority',
+        mutations: Collection[str] = (),
     ) -> None: ...
 
 class MultiPaxos(Protocol):
@@ -784,6 +794,7 @@ class Heartbeat(Protocol):
         phi_min_deviation_ms: phi: the gaps' standard deviation is taken for at least this; above 0. Default 10.
         phi_acceptable_pause_ms: phi: silence that is added to the mean gap, for pauses that are nothing unusual. Default 0.
         prefers: Which of the trusted nodes leads. One of 'lowest', 'highest'. Default 'lowest'.
+        partition_handling: What a node does that trusts no more than half of all nodes, itself included: it goes on, or has no leader until it trusts more. One of 'ignore', 'pause_minority'. Default 'ignore'.
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -806,6 +817,7 @@ class Heartbeat(Protocol):
         phi_min_deviation_ms: float = 10.0,
         phi_acceptable_pause_ms: float = 0.0,
         prefers: str = 'lowest',
+        partition_handling: str = 'ignore',
     ) -> None: ...
 
 class Swim(Protocol):

@@ -136,6 +136,8 @@ class Resource:
             gives to whoever takes over.
         work_interval_ms: Time from a write to the next job; above 0.
         work_ms: Time a job takes, from its start to its write; above 0.
+        jobs: How many jobs a member does in all; it then asks once only to take over. 0: no end.
+            The checker ends only if work does.
 
     Raises:
         ValueError: A value is not one of these; the message names it.
@@ -144,6 +146,7 @@ class Resource:
     fencing: str = "token"
     work_interval_ms: float = 20.0
     work_ms: float = 5.0
+    jobs: int = 0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

@@ -17,15 +17,19 @@ import electionlab as el
 NODES = 3
 Node = tuple[int, str, Any, frozenset[int]]
 Message = tuple[int, int, str, int, bool]  # from, to, kind, term, granted
+#: The last is how many faults have happened; of a pause, 1 plus the node that stands still.
 State = tuple[tuple[Node, ...], tuple[Message, ...], int]
 START: State = (((0, "follower", None, frozenset()),) * NODES, (), 0)
 
 
 def successors(state: State, highest: int, variant: str) -> Iterator[State]:
-    nodes, network, restarts = state
+    nodes, network, faults = state
+    paused = faults - 1 if variant == "pause" and faults <= NODES else -1
 
     def sent(left: tuple[Message, ...], messages: list[Message]) -> tuple[Message, ...]:
-        if variant == "dup":
+        if variant == "crash":  # nobody will hear what is sent to the dead
+            messages = [m for m in messages if nodes[m[1]][1] != "down"]
+        if variant in ("dup", "copies"):
             return tuple(sorted({*left, *messages}))
         if variant == "fifo":
             return left + tuple(messages)
@@ -35,10 +39,10 @@ def successors(state: State, highest: int, variant: str) -> Iterator[State]:
         return (*nodes[:i], node, *nodes[i + 1 :])
 
     for i, (term, role, _, _) in enumerate(nodes):
-        if role != "leader" and term < highest:
+        if role not in ("leader", "down") and term < highest and i != paused:
             requests = [(i, j, "request", term + 1, False) for j in range(NODES) if j != i]
             stood = with_node(i, (term + 1, "candidate", i, frozenset([i])))
-            yield stood, sent(network, requests), restarts
+            yield stood, sent(network, requests), faults
     deliverable: list[int] = []
     seen: set[Any] = set()
     for at, message in enumerate(network):
@@ -48,6 +52,8 @@ def successors(state: State, highest: int, variant: str) -> Iterator[State]:
             deliverable.append(at)
     for at in deliverable:
         source, i, kind, message_term, granted = network[at]
+        if i == paused:
+            continue
         left = network if variant == "dup" else network[:at] + network[at + 1 :]
         term, role, vote, votes = nodes[i]
         if message_term > term:
@@ -60,10 +66,21 @@ def successors(state: State, highest: int, variant: str) -> Iterator[State]:
         elif role == "candidate" and message_term == term and granted:
             votes = votes | {source}
             role = "leader" if len(votes) > NODES // 2 else role
-        yield with_node(i, (term, role, vote, votes)), sent(left, answer), restarts
+        yield with_node(i, (term, role, vote, votes)), sent(left, answer), faults
         if variant == "loss":
-            yield nodes, left, restarts
-    if variant in ("restart", "amnesia") and restarts == 0:
+            yield nodes, left, faults
+        if variant == "copy" and faults == 0:
+            yield nodes, sent(network, [network[at]]), 1
+    if variant == "crash" and faults == 0:
+        for i, (term, _, vote, _) in enumerate(nodes):
+            left = tuple(m for m in network if m[1] != i)
+            yield with_node(i, (term, "down", vote, frozenset())), left, 1
+    if variant == "pause" and faults == 0:
+        for i in range(NODES):
+            yield nodes, network, 1 + i
+    if paused >= 0:
+        yield nodes, network, 1 + NODES  # it goes on
+    if variant in ("restart", "amnesia") and faults == 0:
         for i, (term, _, vote, _) in enumerate(nodes):
             kept = None if variant == "amnesia" else vote
             yield with_node(i, (term, "follower", kept, frozenset())), network, 1
@@ -71,22 +88,22 @@ def successors(state: State, highest: int, variant: str) -> Iterator[State]:
 
 def links(state: State) -> Any:
     """A state on FIFO links: what matters is the order on each link only."""
-    nodes, network, restarts = state
+    nodes, network, faults = state
     queues = {
         link: tuple(m for m in network if m[:2] == link)
         for link in itertools.permutations(range(NODES), 2)
     }
-    return nodes, tuple(sorted(queues.items())), restarts
+    return nodes, tuple(sorted(queues.items())), faults
 
 
 def renamed(state: State, names: tuple[int, ...]) -> State:
-    nodes, network, restarts = state
+    nodes, network, faults = state
     moved: list[Any] = [None] * NODES
     for i, (term, role, vote, votes) in enumerate(nodes):
         vote = None if vote is None else names[vote]
         moved[names[i]] = (term, role, vote, frozenset(names[v] for v in votes))
     messages = ((names[m[0]], names[m[1]], *m[2:]) for m in network)
-    return tuple(moved), tuple(sorted(messages)), restarts
+    return tuple(moved), tuple(sorted(messages)), faults
 
 
 def canonical(state: State) -> State:
@@ -106,7 +123,11 @@ def explore(highest: int, variant: str) -> dict[str, Any]:
     while level:
         found = []
         for state in level:
-            leaders = [node[0] for node in state[0] if node[1] == "leader"]
+            leaders = [
+                node[0]
+                for i, node in enumerate(state[0])
+                if node[1] == "leader" and not (variant == "pause" and state[2] == 1 + i)
+            ]
             with_leader += bool(leaders)
             if violation is None and len(set(leaders)) < len(leaders):
                 violation = len(levels) - 1
@@ -122,7 +143,8 @@ def explore(highest: int, variant: str) -> dict[str, Any]:
         level = found
         if found:
             levels.append(len(found))
-    orbits = len({canonical(state) for state in states}) if variant != "fifo" else None
+    no_orbits = ("fifo", "pause")  # their states name nodes elsewhere as well
+    orbits = None if variant in no_orbits else len({canonical(state) for state in states})
     return {
         "states": len(states),
         "transitions": transitions,
@@ -206,6 +228,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "fifo": {"network": "fifo"},
     "restart": {"faults": el.Budget(reboots=1)},
     "amnesia": {"faults": el.Budget(reboots=1)},
+    "crash": {"faults": el.Budget(crashes=1, restarts=0)},
+    "copy": {"faults": el.Budget(duplicates=1)},
+    "pause": {"faults": el.Budget(pauses=1)},
+    "copies": {"bounds": el.Bounds(epoch=1, copies=1)},
 }
 
 
@@ -215,14 +241,14 @@ def test_both_searches_find_the_same_states(variant: str) -> None:
     result = el.check(
         ReferenceModel(amnesia=variant == "amnesia"),
         one_leader_per_term,
-        bounds=el.Bounds(epoch=1),
         stop_at_first=False,
-        **VARIANTS[variant],
+        **({"bounds": el.Bounds(epoch=1)} | VARIANTS[variant]),
     )
     found = {name: getattr(result, name) for name in expected if hasattr(result, name)}
     assert found == {name: expected[name] for name in found}
     assert len(found) == 5
     assert result.exhausted
+    # Nobody answers twice in this model, so that no message has a copy.
     assert result.bounds_hit == ["epoch"]
     assert not result.proved
     length = None if result.counterexample is None else len(result.counterexample)

@@ -37,7 +37,7 @@ struct CatalogEntry {
                                              bool record);
     /// Makes runners of leader-crash trials, one for each thread.
     RunnerFactory (*make_trials)(const Value& options, NodeId nodes, const Value& config,
-                                 const LeaderCrash& experiment);
+                                 const Experiment& experiment);
     /// What the checker explores: the same handlers.
     std::unique_ptr<check::Rules> (*make_rules)(const Value& options, NodeId nodes,
                                                 const check::RulesRequest& request);

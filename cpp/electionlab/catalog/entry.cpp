@@ -1,6 +1,7 @@
 #include "electionlab/catalog/entry.h"
 
 #include <string>
+#include <utility>
 
 namespace electionlab::detail {
 
@@ -18,10 +19,11 @@ void check_record(bool record, NodeId nodes) {
     }
 }
 
-std::shared_ptr<const SimulationConfig> checked_config(const Description& protocol,
-                                                       const std::vector<ActorKind>& kinds,
-                                                       NodeId nodes, const Value& config) {
-    std::vector<std::string> messages;
+namespace {
+
+// What actions may name; `messages` are kept by the caller.
+ActionScope scope_of(const Description& protocol, const std::vector<ActorKind>& kinds, NodeId nodes,
+                     std::vector<std::string>& messages) {
     for (const KindInfo& kind : protocol.messages) {
         messages.push_back(kind.name);
     }
@@ -29,8 +31,26 @@ std::shared_ptr<const SimulationConfig> checked_config(const Description& protoc
     for (const ActorKind& kind : kinds) {
         scope.actors += kind.count;
     }
+    return scope;
+}
+
+}  // namespace
+
+std::shared_ptr<const SimulationConfig> checked_config(const Description& protocol,
+                                                       const std::vector<ActorKind>& kinds,
+                                                       NodeId nodes, const Value& config) {
+    std::vector<std::string> messages;
+    const ActionScope scope = scope_of(protocol, kinds, nodes, messages);
     return std::make_shared<const SimulationConfig>(
         SimulationConfig::from_value(config, nodes, scope));
+}
+
+std::shared_ptr<const Experiment> checked_experiment(const Description& protocol,
+                                                     const std::vector<ActorKind>& kinds, NodeId nodes,
+                                                     Experiment experiment) {
+    std::vector<std::string> messages;
+    experiment.prepare(scope_of(protocol, kinds, nodes, messages));
+    return std::make_shared<const Experiment>(std::move(experiment));
 }
 
 }  // namespace electionlab::detail

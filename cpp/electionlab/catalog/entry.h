@@ -43,6 +43,11 @@ std::shared_ptr<const SimulationConfig> checked_config(const typename P::Options
     return checked_config(describe<P>(), actor_kinds<P>(options, nodes), nodes, config);
 }
 
+/// The same experiment with its actions read.
+std::shared_ptr<const Experiment> checked_experiment(const Description& protocol,
+                                                     const std::vector<ActorKind>& kinds, NodeId nodes,
+                                                     Experiment experiment);
+
 template <class P>
 std::unique_ptr<Cluster> make_cluster(const Value& options, NodeId nodes, NodeId most,
                                       const Value& config, bool record) {
@@ -54,16 +59,19 @@ std::unique_ptr<Cluster> make_cluster(const Value& options, NodeId nodes, NodeId
 
 template <class P>
 RunnerFactory make_trials(const Value& options, NodeId nodes, NodeId most, const Value& config,
-                          const LeaderCrash& experiment) {
+                          const Experiment& experiment) {
     const auto checked = checked_options<P>(options, nodes, most);
     const auto setup = checked_config<P>(*checked, nodes, config);
+    const auto prepared = checked_experiment(describe<P>(), actor_kinds<P>(*checked, nodes), nodes,
+                                             experiment);
     return [=]() -> BlockRunner {
         const auto simulation =
             std::make_shared<Simulation<P>>(checked, nodes, setup, describe<P>());
+        const auto due = std::make_shared<DueMoments>();
         return [=](std::int64_t first, std::int64_t count, TrialTable& table, std::int64_t offset,
                    const std::atomic<bool>& cancelled, std::atomic<std::int64_t>& finished) {
-            return run_trials(*simulation, experiment, setup->seed, first, count, table, offset,
-                              cancelled, finished);
+            return run_trials(*simulation, *prepared, setup->seed, first, count, table, offset,
+                              cancelled, finished, *due);
         };
     };
 }
@@ -99,7 +107,7 @@ CatalogEntry catalog_entry() {
                            : detail::make_cluster<Large>(options, nodes, Most, config, record);
             },
         .make_trials =
-            [](const Value& options, NodeId nodes, const Value& config, const LeaderCrash& experiment) {
+            [](const Value& options, NodeId nodes, const Value& config, const Experiment& experiment) {
                 return nodes <= Small
                            ? detail::make_trials<P>(options, nodes, Most, config, experiment)
                            : detail::make_trials<Large>(options, nodes, Most, config, experiment);

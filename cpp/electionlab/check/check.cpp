@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <stdexcept>
 #include <utility>
 
 #include "electionlab/core/errors.h"
@@ -270,6 +271,14 @@ Request Request::from_value(const Value& value, const Description& protocol, Nod
     request.space.commands = request.rules.commands;
     request.search.threads = static_cast<int>(in.integer("threads", 1, 1, 256));
     request.search.stop_at_first = in.boolean("stop_at_first", true);
+    request.search.order = one_of(in, "search", Order::breadth);
+    request.search.exact = in.boolean("exact", false);
+    request.search.seed = static_cast<std::uint64_t>(in.integer("seed", 0, 0, std::int64_t{1} << 62));
+    request.search.runs = in.integer("runs", 1000, 1, std::int64_t{1} << 40);
+    request.space.drop_stale = in.boolean("drop_stale", false);
+    if (request.search.exact && (request.search.order != Order::breadth || request.space.symmetry)) {
+        invalid("exact", "true", "can be had with search='breadth' only, and not with symmetry");
+    }
 
     const auto place = [](const std::vector<std::string>& names, std::string_view name) {
         return std::find(names.begin(), names.end(), name) - names.begin();
@@ -323,7 +332,8 @@ Report::Report(std::unique_ptr<Rules> rules, Request request)
                     "this protocol, with these options, does not treat all nodes alike");
         }
         if (request_.space.timing || request_.space.budget.partitions != 0 || !request_.space.commands.empty() ||
-            !request_.space.always.empty() || !request_.search.sometimes.empty()) {
+            !request_.space.always.empty() || !request_.space.between.empty() ||
+            !request_.search.sometimes.empty()) {
             invalid("symmetry", "true",
                     "cannot be had with time, and not with partitions, commands or predicates, which "
                     "name nodes");
@@ -331,6 +341,9 @@ Report::Report(std::unique_ptr<Rules> rules, Request request)
         if (rules_->members() > 6) {
             invalid("symmetry", "true", "takes at most 6 nodes");
         }
+    }
+    if (request_.space.drop_stale && !rules_->knows_stale()) {
+        invalid("drop_stale", "true", "this protocol does not tell which messages are stale");
     }
     if (rules_->actors() > 64) {
         invalid("nodes", std::to_string(rules_->members()), "the checker takes at most 64 actors");
@@ -340,6 +353,11 @@ Report::Report(std::unique_ptr<Rules> rules, Request request)
 
 void Report::run() {
     result_ = search(*space_, request_.search);
+    if (request_.rules.twice && request_.space.drop_stale && !result_.failure) {
+        if (const std::string wrong = space_->wrongly_stale(); !wrong.empty()) {
+            result_.failure = std::make_exception_ptr(std::runtime_error(wrong));
+        }
+    }
     add_bounds(result_.bounds_hit);
 }
 
@@ -437,6 +455,30 @@ Value Report::step_value(const Step& step, std::int64_t ticks) const {
     return dict;
 }
 
+Value Report::graph_value(const StateGraph& graph) const {
+    const auto names = [&](std::uint64_t broken) {
+        Value::List list;
+        for (std::size_t i = 0; i < space_->invariants().size(); ++i) {
+            if ((broken >> i & 1) != 0) {
+                list.emplace_back(space_->invariants()[i]);
+            }
+        }
+        return list;
+    };
+    Value::List nodes, edges;
+    for (const StateGraph::Node& node : graph.nodes) {
+        nodes.push_back(Value::Dict{
+            {"depth", node.depth}, {"broken", names(node.broken)}, {"open", node.open}});
+    }
+    for (const StateGraph::Edge& edge : graph.edges) {
+        edges.push_back(Value::Dict{{"from", static_cast<std::int64_t>(edge.from)},
+                                    {"to", static_cast<std::int64_t>(edge.to)},
+                                    {"step", step_value(edge.step, 0)},
+                                    {"broken", names(edge.broken)}});
+    }
+    return Value::Dict{{"nodes", std::move(nodes)}, {"edges", std::move(edges)}};
+}
+
 Value Report::path_value(const Path& path, std::int64_t ticks) const {
     Value::List steps;
     for (const Step& step : path.steps) {
@@ -482,6 +524,8 @@ Value Report::to_value() const {
                        {"peak_bytes", result_.peak_bytes},
                        {"seconds", result_.seconds},
                        {"omission_probability", result_.omission_probability},
+                       {"collisions", result_.collisions},
+                       {"shortest", result_.shortest},
                        {"clocks_show_ms", rules_->clocks_show().to_ms()},
                        {"nondeterminism", rules_->nondeterminism()}};
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "electionlab/check/graph.h"
 #include "electionlab/check/liveness.h"
 #include "electionlab/check/search.h"
 #include "electionlab/check/space.h"
@@ -43,6 +44,8 @@ public:
     [[nodiscard]] Space& space() const { return *space_; }
     [[nodiscard]] const Request& request() const { return request_; }
     /// A step by field, for people and for replaying it: {"step": "deliver", "node": 2, ...}.
+    /// Depths, names of broken invariants and steps; not the states themselves.
+    [[nodiscard]] Value graph_value(const StateGraph& graph) const;
     /// `ticks`: that have gone by since the start.
     [[nodiscard]] Value step_value(const Step& step, std::int64_t ticks) const;
     [[nodiscard]] Value path_value(const Path& path, std::int64_t ticks = 0) const;

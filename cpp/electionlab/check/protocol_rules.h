@@ -213,6 +213,16 @@ public:
         }
     }
 
+    bool is_stale(LocalId receiver, MessageId message) const override {
+        if constexpr (tells_stale) {
+            const Local& local = kept_[receiver];
+            return P::is_stale(local.state, context(local), in_flight_[message].message);
+        } else {
+            return false;
+        }
+    }
+    bool knows_stale() const override { return tells_stale; }
+
     bool symmetric() const override {
         if constexpr (requires { P::symmetric(*options_); }) {
             return actors_ == members_ && initial_leader_ == no_node && P::symmetric(*options_);
@@ -324,6 +334,10 @@ public:
 private:
     static constexpr bool has_promises = requires { P::invariants(); };
     static constexpr bool has_properties = requires { P::properties(); };
+    static constexpr bool tells_stale =
+        requires(const State<P>& state, const Context<Options>& ctx, const Message& message) {
+            P::is_stale(state, ctx, message);
+        };
     static constexpr bool can_rename = requires(const Options& options) { P::symmetric(options); };
 
     static constexpr std::int64_t most_choices = 16;

@@ -147,6 +147,10 @@ public:
     [[nodiscard]] virtual bool has_epochs() const = 0;
     /// A bit for each property of all nodes that does not hold; `locals` are those of all actors.
     virtual std::uint64_t broken_properties(std::span<const LocalId> locals) = 0;
+    /// Whether a message to this node can no longer change it nor make it send, whatever comes; of
+    /// protocols that know. It may then be taken out of flight (see `SpaceSettings::drop_stale`).
+    [[nodiscard]] virtual bool is_stale(LocalId receiver, MessageId message) const = 0;
+    [[nodiscard]] virtual bool knows_stale() const = 0;
     /// Whether nodes differ by their names only, so that states may be renamed.
     [[nodiscard]] virtual bool symmetric() const = 0;
     /// The hash that a state or a message would have if node i were called names[i - 1].

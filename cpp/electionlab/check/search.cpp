@@ -2,604 +2,513 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
-#include <chrono>
-#include <condition_variable>
-#include <exception>
-#include <map>
-#include <mutex>
-#include <set>
-#include <span>
-#include <thread>
+#include <string>
+#include <unordered_map>
+#include <utility>
 
+#include "electionlab/check/collector.h"
+#include "electionlab/check/crew.h"
 #include "electionlab/check/visited.h"
-#include "electionlab/core/errors.h"
+#include "electionlab/core/random.h"
 
 namespace electionlab::check {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-bool leads(const Space& space, World world) {
-    for (NodeId node = 1; node <= space.actors(); ++node) {
-        if (space.node(world, node).view.leads()) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// Worlds that wait to be looked at: number, length and words, in as few bytes as each needs.
-class Frontier {
+// Depth first, in the order of the steps or in one drawn by lot.
+class DepthFirst {
 public:
-    /// `world` as `pack` wrote it.
-    void add(StateId id, std::span<const std::uint8_t> world) {
-        if (count_++ % chunk == 0) {
-            const std::size_t usual = chunks_.empty() ? 0 : chunks_.back().size();
-            chunks_.emplace_back().reserve(usual + usual / 8);
-        }
-        std::vector<std::uint8_t>& out = chunks_.back();
-        put(id, out);
-        out.insert(out.end(), world.begin(), world.end());
-    }
-    static void pack(World world, std::vector<std::uint8_t>& out) {
-        put(static_cast<std::uint32_t>(world.size()), out);
-        for (const std::uint32_t word : world) {
-            put(word, out);
-        }
-    }
-    [[nodiscard]] std::size_t size() const { return count_; }
-    [[nodiscard]] std::size_t chunks() const { return chunks_.size(); }
-    /// visit(number, world) for each world of a chunk; `scratch` is the caller's to lend.
-    template <class Visit>
-    void for_each_in(std::size_t number, std::vector<std::uint32_t>& scratch, Visit&& visit) const {
-        const std::uint8_t* at = chunks_[number].data();
-        const std::uint8_t* const end = at + chunks_[number].size();
-        while (at != end) {
-            const StateId id = get(at);
-            scratch.resize(get(at));
-            for (std::uint32_t& word : scratch) {
-                word = get(at);
-            }
-            visit(id, World(scratch));
-        }
-    }
-    [[nodiscard]] std::size_t bytes() const {
-        std::size_t sum = 0;
-        for (const auto& each : chunks_) {
-            sum += each.capacity();
-        }
-        return sum;
-    }
-    /// Lets go of a chunk that was looked at.
-    void forget(std::size_t number) { chunks_[number] = {}; }
-    void clear() {
-        chunks_.clear();
-        count_ = 0;
-    }
+    struct Limits {
+        std::int64_t depth = -1;   // steps; -1: none
+        std::int64_t states = -1;  // looked at; -1: none
+        std::optional<RandomStream> lot{};
+    };
+    /// A violation or a wanted state, and the steps to it.
+    struct Find {
+        std::uint64_t bits = 0, wanted = 0;
+        std::vector<Step> steps;
+    };
 
-    static constexpr std::size_t chunk = 128;  // states
+    DepthFirst(Space& space, const Collector& all, Limits limits)
+        : space_(space), all_(all), limits_(limits) {}
 
-private:
-    // Seven bits a byte, the low ones first; the highest bit says that more follow.
-    static void put(std::uint32_t word, std::vector<std::uint8_t>& out) {
-        for (; word >= 0x80; word >>= 7) {
-            out.push_back(static_cast<std::uint8_t>(word | 0x80));
-        }
-        out.push_back(static_cast<std::uint8_t>(word));
-    }
-    static std::uint32_t get(const std::uint8_t*& at) {
-        std::uint32_t word = *at & 0x7fU;
-        for (unsigned shift = 7; (*at++ & 0x80U) != 0; shift += 7) {
-            word |= (*at & 0x7fU) << shift;
-        }
-        return word;
-    }
-
-    std::vector<std::vector<std::uint8_t>> chunks_;
-    std::size_t count_ = 0;
-};
-
-// A few threads that do numbered pieces of work; the caller is one of them.
-class Crew {
-public:
-    explicit Crew(int threads) {
-        for (int i = 1; i < threads; ++i) {
-            threads_.emplace_back([this, i] { live(i); });
-        }
-    }
-    Crew(const Crew&) = delete;
-    Crew& operator=(const Crew&) = delete;
-    ~Crew() {
-        {
-            const std::scoped_lock lock(mutex_);
-            ends_ = true;
-        }
-        wake_.notify_all();
-        for (std::thread& thread : threads_) {
-            thread.join();
-        }
-    }
-
-    /// work(thread, piece) for each piece; the first exception comes through when all have stopped.
-    void run(std::size_t pieces, const std::function<void(int, std::size_t)>& work) {
-        if (threads_.empty() || pieces <= 1) {
-            for (std::size_t piece = 0; piece < pieces; ++piece) {
-                work(0, piece);
-            }
+    /// found(find) for each; tell() now and then. Both answer whether to go on.
+    void run(const std::function<bool(const Find&)>& found, const std::function<bool()>& tell) {
+        std::vector<std::uint32_t> start = space_.initial(worker_);
+        see(space_.fingerprint(start, worker_), 0);
+        with_leader_ += has_leader(space_, start);
+        Find find{space_.broken(start), all_.wanted_in(start), {}};
+        if ((find.bits != 0 || find.wanted != 0) && !found(find)) {
             return;
         }
-        {
-            const std::scoped_lock lock(mutex_);
-            work_ = &work;
-            pieces_ = pieces;
-            next_ = 0;
-            failure_ = nullptr;
-            busy_ = static_cast<int>(threads_.size());
-            ++round_;
-        }
-        wake_.notify_all();
-        share(0);
-        std::unique_lock lock(mutex_);
-        done_.wait(lock, [this] { return busy_ == 0; });
-        if (failure_) {
-            std::rethrow_exception(failure_);
-        }
-    }
-
-private:
-    void share(int thread) {
-        for (;;) {
-            const std::size_t piece = next_.fetch_add(1);
-            if (piece >= pieces_) {
-                return;
-            }
-            try {
-                (*work_)(thread, piece);
-            } catch (...) {
-                const std::scoped_lock lock(mutex_);
-                if (!failure_) {
-                    failure_ = std::current_exception();
-                }
-                next_ = pieces_;
-            }
-        }
-    }
-    void live(int thread) {
-        std::uint64_t seen = 0;
-        for (;;) {
-            {
-                std::unique_lock lock(mutex_);
-                wake_.wait(lock, [&] { return ends_ || round_ != seen; });
-                if (ends_) {
-                    return;
-                }
-                seen = round_;
-            }
-            share(thread);
-            const std::scoped_lock lock(mutex_);
-            if (--busy_ == 0) {
-                done_.notify_one();
-            }
-        }
-    }
-
-    std::vector<std::thread> threads_;
-    std::mutex mutex_;
-    std::condition_variable wake_, done_;
-    const std::function<void(int, std::size_t)>* work_ = nullptr;
-    std::size_t pieces_ = 0;
-    std::atomic<std::size_t> next_{0};
-    std::exception_ptr failure_;
-    std::uint64_t round_ = 0;
-    int busy_ = 0;
-    bool ends_ = false;
-};
-
-// A transition that breaks something, or a state that does, or that somebody waited for.
-struct Find {
-    StateId from = no_state;         // no_state: the start itself
-    std::uint64_t fingerprint = 0;   // of the state it leads to
-    std::uint64_t bits = 0;          // invariants broken
-    std::uint64_t wanted = 0;        // `sometimes` that hold
-};
-
-// What a thread found in a chunk of the frontier: states that may be new, in order.
-struct Findings {
-    struct Candidate {
-        std::uint64_t fingerprint;
-        StateId parent;
-        std::uint32_t at;            // in `packed`
-        std::uint32_t length;
-        bool leads;                  // somebody does
-    };
-    std::vector<Candidate> candidates[Visited::parts];
-    std::vector<std::uint8_t> packed;
-    std::vector<Find> finds;
-    std::int64_t transitions = 0;
-    std::int64_t terminal = 0;
-    std::int64_t with_leader[Visited::parts] = {};
-
-    void clear() {
-        for (auto& list : candidates) {
-            list.clear();
-        }
-        packed.clear();
-        finds.clear();
-        transitions = terminal = 0;
-        std::fill(std::begin(with_leader), std::end(with_leader), 0);
-    }
-};
-
-class BreadthFirst {
-public:
-    BreadthFirst(Space& space, const SearchSettings& settings)
-        : space_(space), settings_(settings), crew_(settings.threads), start_(Clock::now()) {
-        workers_.resize(static_cast<std::size_t>(settings.threads));
-        transitions_.resize(workers_.size());
-        worlds_.resize(workers_.size());
-        built_.resize(workers_.size());
-        looks_at_states_ = space.settings().properties != 0 || space.settings().at_a_time ||
-                           !space.settings().always.empty() || !settings.sometimes.empty();
-        all_wanted_ = settings.sometimes.size() == 64
-                          ? ~std::uint64_t{0}
-                          : (std::uint64_t{1} << settings.sometimes.size()) - 1;
-    }
-
-    SearchResult run() {
-        try {
-            explore();
-        } catch (...) {  // what was found so far is kept
-            result_.failure = std::current_exception();
-            result_.interrupted = true;
-        }
-        finish();
-        return std::move(result_);
-    }
-
-private:
-    static constexpr std::size_t batch = 64;  // chunks
-
-    void explore() {
-        begin();
-        std::size_t part = 0, first = 0;
-        while (!stops_) {
-            if (part == Visited::parts) {
-                if (!next_level()) {
-                    break;
-                }
-                part = first = 0;
+        push(std::move(start));
+        while (size_ != 0) {
+            Frame& frame = frames_[size_ - 1];
+            if (frame.next == frame.transitions.size()) {
+                --size_;
                 continue;
             }
-            // A batch: the next chunks of the frontier, in order.
-            pieces_.clear();
-            while (part < Visited::parts && pieces_.size() < batch) {
-                if (first < frontier_[part].chunks()) {
-                    pieces_.emplace_back(part, first++);
-                } else {
-                    ++part;
-                    first = 0;
+            const Transition t = frame.transitions[frame.next++];
+            if (t.broken != 0) {
+                find = {t.broken, 0, steps()};
+                if (!found(find)) {
+                    return;
                 }
             }
-            if (!pieces_.empty()) {
-                look_at_batch();
-                tell();
+            if (!see(t.fingerprint, size_)) {
+                continue;
             }
-        }
-    }
-
-    void begin() {
-        const std::vector<std::uint32_t> start = space_.initial(workers_[0]);
-        const std::uint64_t fingerprint = space_.fingerprint(start, workers_[0]);
-        const auto part = static_cast<std::uint32_t>(fingerprint % Visited::parts);
-        const StateId id = visited_.next_id(part);
-        visited_.at(part).add(fingerprint, id, no_state);
-        std::vector<std::uint8_t> packed;
-        Frontier::pack(start, packed);
-        frontier_[part].add(id, packed);
-        result_.levels.push_back(1);
-        result_.with_leader += leads(space_, start);
-        Find find{no_state, fingerprint, space_.broken(start), wanted_in(start)};
-        if (find.bits != 0 || find.wanted != 0) {
-            finds_.push_back(find);
-        }
-        judge_level();
-    }
-
-    [[nodiscard]] std::uint64_t wanted_in(World world) const {
-        std::uint64_t wanted = 0;
-        for (std::size_t i = 0; i < settings_.sometimes.size(); ++i) {
-            if ((seen_ >> i & 1) == 0 && settings_.sometimes[i].holds(space_, world)) {
-                wanted |= std::uint64_t{1} << i;
-            }
-        }
-        return wanted;
-    }
-
-    void look_at_batch() {
-        findings_.resize(std::max(findings_.size(), pieces_.size()));
-        crew_.run(pieces_.size(), [this](int thread, std::size_t piece) { expand(thread, piece); });
-        // Each part of the table has one thread, which takes what was found in the order of the
-        // frontier: the outcome is the same for any number of threads.
-        crew_.run(Visited::parts, [this](int, std::size_t part) { take(static_cast<std::uint32_t>(part)); });
-        for (std::size_t piece = 0; piece < pieces_.size(); ++piece) {
-            const Findings& f = findings_[piece];
-            result_.transitions += f.transitions;
-            result_.terminal += f.terminal;
-            for (const std::int64_t count : f.with_leader) {
-                result_.with_leader += count;
-            }
-            finds_.insert(finds_.end(), f.finds.begin(), f.finds.end());
-            frontier_[pieces_[piece].first].forget(pieces_[piece].second);
-        }
-    }
-
-    void expand(int thread, std::size_t piece) {
-        Findings& f = findings_[piece];
-        f.clear();
-        Space::Worker& worker = workers_[static_cast<std::size_t>(thread)];
-        std::vector<Transition>& transitions = transitions_[static_cast<std::size_t>(thread)];
-        std::vector<std::uint32_t>& built = built_[static_cast<std::size_t>(thread)];
-        const auto look = [&](StateId id, World world) {
-            transitions.clear();
-            space_.expand(world, worker, transitions);
-            for (const Transition& t : transitions) {
-                visited_.prefetch(t.fingerprint);
-            }
-            f.transitions += static_cast<std::int64_t>(transitions.size());
-            f.terminal += transitions.empty();
-            for (const Transition& t : transitions) {
-                if (t.broken != 0) {
-                    f.finds.push_back({id, t.fingerprint, t.broken, 0});
-                }
-                if (visited_.contains(t.fingerprint)) {
-                    continue;
-                }
-                built.clear();
-                space_.build(world, t, built);
-                const World next(built);
-                if (looks_at_states_) {
-                    const Find find{id, t.fingerprint, space_.broken(next), wanted_in(next)};
+            std::vector<std::uint32_t> next;
+            space_.build(frame.world, t, next);
+            if (is_new_) {
+                with_leader_ += has_leader(space_, next);
+                if (all_.looks_at_states()) {
+                    find = {space_.broken(next), all_.wanted_in(next), {}};
                     if (find.bits != 0 || find.wanted != 0) {
-                        f.finds.push_back(find);
+                        find.steps = steps();
+                        if (!found(find)) {
+                            return;
+                        }
                     }
                 }
-                const std::size_t at = f.packed.size();
-                Frontier::pack(next, f.packed);
-                f.candidates[t.fingerprint % Visited::parts].push_back(
-                    {t.fingerprint, id, static_cast<std::uint32_t>(at),
-                     static_cast<std::uint32_t>(f.packed.size() - at), leads(space_, next)});
             }
-        };
-        const auto [part, chunk] = pieces_[piece];
-        frontier_[part].for_each_in(chunk, worlds_[static_cast<std::size_t>(thread)], look);
-    }
-
-    void take(std::uint32_t part) {
-        VisitedPart& table = visited_.at(part);
-        for (std::size_t piece = 0; piece < pieces_.size(); ++piece) {
-            Findings& f = findings_[piece];
-            const auto& list = f.candidates[part];
-            for (std::size_t i = 0; i < list.size(); ++i) {
-                if (i + 8 < list.size()) {
-                    table.prefetch(list[i + 8].fingerprint);
-                }
-                const Findings::Candidate& c = list[i];
-                if (table.contains(c.fingerprint)) {
-                    continue;
-                }
-                const StateId id = visited_.next_id(part);
-                table.add(c.fingerprint, id, c.parent);
-                f.with_leader[part] += c.leads;
-                next_[part].add(id, {&f.packed[c.at], c.length});
+            deepest_ = std::max(deepest_, static_cast<std::int64_t>(size_));
+            if (limits_.depth >= 0 && static_cast<std::int64_t>(size_) >= limits_.depth) {
+                too_deep_ = true;
+                continue;
+            }
+            if (limits_.states >= 0 && states() >= limits_.states) {
+                return;
+            }
+            push(std::move(next));
+            if (++looks_ % 1024 == 0 && !tell()) {
+                return;
             }
         }
+        ended_ = true;
     }
 
-    // Everything at this distance was looked at: what was found there is the shortest.
-    bool next_level() {
-        std::size_t found = 0;
-        for (const Frontier& part : next_) {
-            found += part.size();
-        }
-        judge_level();
-        if (found != 0) {
-            result_.levels.push_back(static_cast<std::int64_t>(found));
-        }
-        if (stops_ || found == 0) {
-            result_.exhausted = found == 0;
-            return false;
-        }
-        note_bytes();
-        for (std::uint32_t part = 0; part < Visited::parts; ++part) {
-            frontier_[part] = std::move(next_[part]);
-            next_[part].clear();
-        }
-        const auto depth = static_cast<std::int64_t>(result_.levels.size()) - 1;
-        if (space_.settings().bounds.depth && depth >= *space_.settings().bounds.depth) {
-            hit("depth");
-            return false;
-        }
-        return true;
-    }
-
-    void judge_level() {
-        std::sort(finds_.begin(), finds_.end(), [](const Find& a, const Find& b) {
-            return std::pair(a.fingerprint, a.from) < std::pair(b.fingerprint, b.from);
-        });
-        for (const Find& find : finds_) {
-            for (std::uint64_t bits = find.bits & ~broken_; bits != 0; bits &= bits - 1) {
-                const auto bit = static_cast<std::size_t>(std::countr_zero(bits));
-                broken_ |= std::uint64_t{1} << bit;
-                result_.violations.push_back({space_.invariants()[bit], path_to(find)});
-                stops_ = stops_ || settings_.stop_at_first;
-                if (settings_.stop_at_first) {
-                    break;
-                }
-            }
-            for (std::uint64_t bits = find.wanted & ~seen_; bits != 0; bits &= bits - 1) {
-                const auto bit = static_cast<std::size_t>(std::countr_zero(bits));
-                seen_ |= std::uint64_t{1} << bit;
-                witnesses_[bit] = path_to(find);
-            }
-            if (stops_) {
-                break;
-            }
-        }
-        finds_.clear();
-    }
-
-    [[nodiscard]] Path path_to(const Find& find) {
-        std::vector<std::uint64_t> wanted{find.fingerprint};
-        for (StateId id = find.from; id != no_state; id = visited_.parent(id)) {
-            wanted.push_back(visited_.fingerprint_of(id));
-        }
-        if (find.from == no_state) {
-            wanted.pop_back();
-        } else {
-            wanted.pop_back();  // the start
-        }
-        std::reverse(wanted.begin(), wanted.end());
-        Path path;
-        path.worlds.push_back(space_.initial(workers_[0]));
-        std::vector<Transition> transitions;
-        for (std::size_t i = 0; i < wanted.size(); ++i) {
-            transitions.clear();
-            const std::vector<std::uint32_t> world = path.worlds.back();
-            space_.expand(world, workers_[0], transitions);
-            const bool last = i + 1 == wanted.size();
-            const auto fits = [&](const Transition& t) {
-                if (t.fingerprint != wanted[i]) {
-                    return false;
-                }
-                if (!last || find.bits == 0) {
-                    return true;
-                }
-                std::vector<std::uint32_t> next;
-                space_.build(world, t, next);
-                return ((t.broken | space_.broken(next)) & find.bits) == find.bits;
-            };
-            const auto t = std::find_if(transitions.begin(), transitions.end(), fits);
-            EL_ASSERT(t != transitions.end());
-            path.steps.push_back(t->step);
-            path.worlds.emplace_back();
-            space_.build(world, *t, path.worlds.back());
-        }
-        return path;
-    }
-
-    void hit(const char* bound) {
-        if (std::find(result_.bounds_hit.begin(), result_.bounds_hit.end(), bound) ==
-            result_.bounds_hit.end()) {
-            result_.bounds_hit.emplace_back(bound);
-        }
-    }
-
-    [[nodiscard]] double seconds() const {
-        return std::chrono::duration<double>(Clock::now() - start_).count();
-    }
-
+    [[nodiscard]] std::int64_t states() const { return static_cast<std::int64_t>(visited_.size()); }
+    [[nodiscard]] std::int64_t transitions() const { return transitions_; }
+    [[nodiscard]] std::int64_t terminal() const { return terminal_; }
+    [[nodiscard]] std::int64_t with_leader() const { return with_leader_; }
+    [[nodiscard]] std::int64_t deepest() const { return deepest_; }
+    [[nodiscard]] std::int64_t waiting() const { return static_cast<std::int64_t>(size_); }
+    [[nodiscard]] bool ended() const { return ended_; }
+    [[nodiscard]] bool too_deep() const { return too_deep_; }
+    [[nodiscard]] const CutOff& cut_off() const { return worker_.cut_off; }
     [[nodiscard]] std::int64_t bytes() const {
-        std::size_t sum = visited_.bytes();
-        for (std::uint32_t part = 0; part < Visited::parts; ++part) {
-            sum += frontier_[part].bytes() + next_[part].bytes();
-        }
-        for (const Findings& f : findings_) {
-            sum += f.packed.capacity();
+        std::size_t sum = visited_.bytes() + depths_.capacity() * sizeof(std::uint32_t);
+        for (const Frame& frame : frames_) {
+            sum += frame.world.capacity() * sizeof(std::uint32_t) +
+                   frame.transitions.capacity() * sizeof(Transition);
         }
         return static_cast<std::int64_t>(sum);
     }
-    void note_bytes() { result_.peak_bytes = std::max(result_.peak_bytes, bytes()); }
 
-    // After each batch: bounds, and whether the caller wants to go on.
-    void tell() {
-        const Bounds& bounds = space_.settings().bounds;
-        note_bytes();
-        const auto states = static_cast<std::int64_t>(visited_.size());
-        if (bounds.states && states >= *bounds.states) {
-            hit("states");
-            stops_ = true;
+private:
+    struct Frame {
+        std::vector<std::uint32_t> world;
+        std::vector<Transition> transitions;
+        std::size_t next = 0;
+    };
+
+    // Whether to look at a state at this distance: it is new, or, with a bound on the depth, nearer
+    // to the start than before, so that more of what follows lies within the bound.
+    bool see(std::uint64_t fingerprint, std::size_t depth) {
+        VisitedPart& part = visited_.part(fingerprint);
+        const StateId known = part.find(fingerprint);
+        is_new_ = known == no_state;
+        if (is_new_) {
+            part.add(fingerprint, static_cast<StateId>(states()), no_state);
+            if (limits_.depth >= 0) {
+                depths_.push_back(static_cast<std::uint32_t>(depth));
+            }
+            return true;
         }
-        if (bounds.memory_bytes && bytes() >= *bounds.memory_bytes) {
-            hit("memory");
-            stops_ = true;
+        if (limits_.depth < 0 || depths_[known] <= depth) {
+            return false;
         }
-        if (bounds.seconds && seconds() >= *bounds.seconds) {
-            hit("seconds");
-            stops_ = true;
+        depths_[known] = static_cast<std::uint32_t>(depth);
+        return true;
+    }
+
+    void push(std::vector<std::uint32_t> world) {
+        if (size_ == frames_.size()) {
+            frames_.emplace_back();
         }
-        if (!settings_.sometimes.empty() && seen_ == all_wanted_ && space_.invariants().empty()) {
-            stops_ = true;
+        Frame& frame = frames_[size_++];
+        frame.world = std::move(world);
+        frame.transitions.clear();
+        frame.next = 0;
+        space_.expand(frame.world, worker_, frame.transitions);
+        if (is_new_) {  // else it was counted before
+            transitions_ += static_cast<std::int64_t>(frame.transitions.size());
+            terminal_ += frame.transitions.empty();
         }
-        if (settings_.progress && !settings_.progress(progress(states))) {
-            result_.interrupted = true;
-            stops_ = true;
-        }
-        if (stops_) {
-            judge_level();  // what was found so far at this distance is the shortest as well
+        if (limits_.lot) {  // Fisher and Yates
+            for (std::size_t i = frame.transitions.size(); i > 1; --i) {
+                std::swap(frame.transitions[i - 1],
+                          frame.transitions[scale_word(limits_.lot->word(draws_++), i)]);
+            }
         }
     }
 
-    [[nodiscard]] Progress progress(std::int64_t states) const {
-        std::size_t waiting = 0;
-        for (const Frontier& part : next_) {
-            waiting += part.size();
+    [[nodiscard]] std::vector<Step> steps() const {
+        std::vector<Step> list;
+        for (std::size_t i = 0; i < size_; ++i) {
+            list.push_back(frames_[i].transitions[frames_[i].next - 1].step);
         }
-        return {states, result_.transitions, static_cast<std::int64_t>(result_.levels.size()) - 1,
-                static_cast<std::int64_t>(waiting), bytes(), seconds()};
-    }
-
-    void finish() {
-        result_.states = static_cast<std::int64_t>(visited_.size());
-        result_.depth = static_cast<std::int64_t>(result_.levels.size()) - 1;
-        for (const Space::Worker& worker : workers_) {
-            if (worker.cut_off.epoch) {
-                hit("epoch");
-            }
-            if (worker.cut_off.messages) {
-                hit("messages");
-            }
-            if (worker.cut_off.copies) {
-                hit("copies");
-            }
-        }
-        for (std::size_t i = 0; i < settings_.sometimes.size(); ++i) {
-            const auto place = witnesses_.find(i);
-            result_.witnesses.push_back(
-                {settings_.sometimes[i].name,
-                 place == witnesses_.end() ? std::nullopt : std::optional<Path>(place->second)});
-        }
-        result_.seconds = seconds();
-        const auto n = static_cast<double>(result_.states);
-        result_.omission_probability = n * n / 0x1p65;
+        return list;
     }
 
     Space& space_;
-    const SearchSettings& settings_;
-    Crew crew_;
-    Clock::time_point start_;
-    std::vector<Space::Worker> workers_;
-    std::vector<std::vector<Transition>> transitions_;
-    std::vector<std::vector<std::uint32_t>> worlds_;  // of each thread
-    std::vector<std::vector<std::uint32_t>> built_;
-    bool looks_at_states_;
-    std::uint64_t all_wanted_;
+    const Collector& all_;
+    Limits limits_;
+    Space::Worker worker_;
     Visited visited_;
-    Frontier frontier_[Visited::parts];
-    Frontier next_[Visited::parts];
-    std::vector<std::pair<std::size_t, std::size_t>> pieces_;  // part and chunk
-    std::vector<Findings> findings_;
-    std::vector<Find> finds_;          // of this level
-    std::map<std::size_t, Path> witnesses_;
-    std::uint64_t broken_ = 0, seen_ = 0;
-    bool stops_ = false;
-    SearchResult result_;
+    std::vector<std::uint32_t> depths_;  // by number of a state
+    std::vector<Frame> frames_;          // the first `size_` are in use
+    std::size_t size_ = 0;
+    bool is_new_ = true;
+    std::uint64_t draws_ = 0;
+    std::int64_t looks_ = 0, transitions_ = 0, terminal_ = 0, with_leader_ = 0, deepest_ = 0;
+    bool ended_ = false, too_deep_ = false;
 };
+
+// One run by lot, to its end or to the bound on its depth.
+struct Walk {
+    std::vector<Step> steps;
+    std::uint64_t bits = 0, wanted = 0;
+    bool too_deep = false, ended = false;
+    std::int64_t transitions = 0;
+};
+
+Walk walk(Space& space, const Collector& all, RandomStream lot, std::int64_t depth,
+          Space::Worker& worker) {
+    Walk run;
+    std::vector<std::uint32_t> world = space.initial(worker), next;
+    run.bits = space.broken(world);
+    run.wanted = all.wanted_in(world);
+    std::vector<Transition> transitions;
+    while (run.bits == 0 && run.wanted == 0) {
+        if (static_cast<std::int64_t>(run.steps.size()) == depth) {
+            run.too_deep = true;
+            break;
+        }
+        transitions.clear();
+        space.expand(world, worker, transitions);
+        run.transitions += static_cast<std::int64_t>(transitions.size());
+        if (transitions.empty()) {
+            run.ended = true;
+            break;
+        }
+        const Transition& t = transitions[scale_word(lot.word(run.steps.size()), transitions.size())];
+        run.steps.push_back(t.step);
+        next.clear();
+        space.build(world, t, next);
+        world.swap(next);
+        run.bits = t.broken;
+        if (all.looks_at_states()) {
+            run.bits |= space.broken(world);
+            run.wanted = all.wanted_in(world);
+        }
+    }
+    return run;
+}
+
+// Without a bound a walk of a protocol that repeats itself has no end.
+constexpr std::int64_t usual_depth = 200;
 
 }  // namespace
 
+SearchResult search_depth_first(Space& space, const SearchSettings& settings) {
+    Collector all(space, settings);
+    DepthFirst search(space, all, {space.settings().bounds.depth.value_or(-1), -1, {}});
+    const auto note = [&] {
+        all.result.transitions = search.transitions();
+        all.result.depth = search.deepest();
+    };
+    try {
+        search.run(
+            [&](const DepthFirst::Find& find) {
+                all.found(find.bits, find.wanted, [&] { return follow(space, find.steps); });
+                return !all.has_enough();
+            },
+            [&] {
+                note();
+                return all.goes_on(search.states(), search.waiting(), search.bytes());
+            });
+    } catch (...) {  // what was found so far is kept
+        all.result.failure = std::current_exception();
+        all.result.interrupted = true;
+    }
+    note();
+    all.result.terminal = search.terminal();
+    all.result.with_leader = search.with_leader();
+    all.result.exhausted = search.ended();
+    all.hit(search.cut_off());
+    if (search.too_deep()) {
+        all.hit("depth");
+        all.result.exhausted = false;
+    }
+    const auto n = static_cast<double>(search.states());
+    all.result.omission_probability = n * n / 0x1p65;
+    all.result.peak_bytes = std::max(all.result.peak_bytes, search.bytes());
+    return all.finish(search.states());
+}
+
+SearchResult search_walks(Space& space, const SearchSettings& settings) {
+    Collector all(space, settings);
+    Crew crew(settings.threads);
+    std::vector<Space::Worker> workers(static_cast<std::size_t>(settings.threads));
+    constexpr std::int64_t batch = 64;
+    std::vector<Walk> walks(static_cast<std::size_t>(batch));
+    const std::int64_t depth = space.settings().bounds.depth.value_or(usual_depth);
+    std::int64_t states = 0;
+    try {
+        for (std::int64_t first = 0; first < settings.runs && !all.stops(); first += batch) {
+            const std::int64_t count = std::min(batch, settings.runs - first);
+            crew.run(static_cast<std::size_t>(count), [&](int thread, std::size_t piece) {
+                const auto number = static_cast<std::uint64_t>(first) + piece;
+                walks[piece] = walk(space, all, {trial_key(settings.seed, number)}, depth,
+                                    workers[static_cast<std::size_t>(thread)]);
+            });
+            for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+                const Walk& run = walks[i];
+                states += static_cast<std::int64_t>(run.steps.size()) + 1;
+                all.result.transitions += run.transitions;
+                all.result.terminal += run.ended;
+                all.result.depth =
+                    std::max(all.result.depth, static_cast<std::int64_t>(run.steps.size()));
+                if (run.too_deep) {
+                    all.hit("depth");
+                }
+                if (!all.has_enough()) {
+                    all.found(run.bits, run.wanted, [&] { return follow(space, run.steps); });
+                }
+            }
+            all.goes_on(states, 0, 0);
+        }
+    } catch (...) {
+        all.result.failure = std::current_exception();
+        all.result.interrupted = true;
+    }
+    for (const Space::Worker& worker : workers) {
+        all.hit(worker.cut_off);
+    }
+    all.hit("runs");
+    return all.finish(states);
+}
+
+// Holzmann, Joshi and Groce, "Swarm Verification Techniques", IEEE TSE 37(6), 2011: many small
+// searches that differ look further than one of the same cost. Members differ in the order of steps;
+// each generation goes twice as deep and looks at twice as many states.
+SearchResult search_swarm(Space& space, const SearchSettings& settings) {
+    Collector all(space, settings);
+    Crew crew(settings.threads);
+    constexpr std::int64_t generation = 16;
+    constexpr std::int64_t first_depth = 16, first_states = 1000;
+    struct Member {
+        std::int64_t states = 0, transitions = 0, deepest = 0, bytes = 0;
+        bool saw_all = false;
+        CutOff cut_off;
+        std::optional<DepthFirst::Find> find;
+    };
+    std::vector<Member> members(static_cast<std::size_t>(generation));
+    std::atomic<const char*> ended_by{nullptr};
+    std::int64_t states = 0;
+    try {
+        for (std::int64_t first = 0; first < settings.runs && !all.stops(); first += generation) {
+            const auto doublings = std::min<std::int64_t>(first / generation, 20);
+            DepthFirst::Limits limits;
+            limits.depth = first_depth << doublings;
+            if (const auto bound = space.settings().bounds.depth) {
+                limits.depth = std::min(limits.depth, *bound);
+            }
+            limits.states = first_states << doublings;
+            const std::int64_t count = std::min(generation, settings.runs - first);
+            crew.run(static_cast<std::size_t>(count), [&](int thread, std::size_t piece) {
+                members[piece] = {};
+                if (ended_by != nullptr) {
+                    return;
+                }
+                DepthFirst::Limits own = limits;
+                own.lot = {trial_key(settings.seed, static_cast<std::uint64_t>(first) + piece)};
+                DepthFirst search(space, all, own);
+                Member& member = members[piece];
+                search.run(
+                    [&](const DepthFirst::Find& find) {
+                        member.find = find;
+                        return false;
+                    },
+                    [&] {
+                        const auto& bounds = space.settings().bounds;
+                        const auto ends = [&](const char* why) {
+                            const char* none = nullptr;
+                            ended_by.compare_exchange_strong(none, why);
+                        };
+                        if (bounds.seconds && all.seconds() >= *bounds.seconds) {
+                            ends("seconds");
+                        } else if (bounds.memory_bytes &&
+                                   search.bytes() * settings.threads >= *bounds.memory_bytes) {
+                            ends("memory");
+                        } else if (thread == 0 && ended_by == nullptr && settings.progress &&
+                                   !settings.progress({states + search.states(),
+                                                       all.result.transitions, search.deepest(),
+                                                       search.waiting(), search.bytes(),
+                                                       all.seconds()})) {
+                            ends("caller");  // asked in its own thread
+                        }
+                        return ended_by == nullptr;
+                    });
+                member.saw_all = search.ended() && !search.too_deep();
+                member.states = search.states();
+                member.transitions = search.transitions();
+                member.deepest = search.deepest();
+                member.bytes = search.bytes();
+                member.cut_off = search.cut_off();
+            });
+            std::int64_t bytes = 0;
+            for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+                const Member& member = members[i];
+                states += member.states;
+                bytes += member.bytes;
+                all.result.transitions += member.transitions;
+                all.result.depth = std::max(all.result.depth, member.deepest);
+                all.hit(member.cut_off);
+                if (member.find && !all.has_enough()) {
+                    all.found(member.find->bits, member.find->wanted,
+                              [&] { return follow(space, member.find->steps); });
+                }
+            }
+            all.result.exhausted = !all.has_enough() && members[0].saw_all;
+            if (all.result.exhausted || ended_by != nullptr) {
+                break;
+            }
+            all.goes_on(states, 0, bytes);
+        }
+    } catch (...) {
+        all.result.failure = std::current_exception();
+        all.result.interrupted = true;
+    }
+    if (ended_by != nullptr && std::string(ended_by) == "caller") {
+        all.result.interrupted = true;
+    } else if (!all.result.exhausted) {
+        all.hit(ended_by == nullptr ? "runs" : ended_by.load());
+    }
+    return all.finish(states);
+}
+
+// Breadth first, with the states themselves instead of fingerprints: slower, and certain.
+SearchResult search_exactly(Space& space, const SearchSettings& settings) {
+    Collector all(space, settings);
+    SearchResult& result = all.result;
+    Space::Worker worker;
+    struct State {
+        const std::string* key;
+        std::uint32_t parent;
+        Step step;
+    };
+    std::unordered_map<std::string, std::uint32_t> numbers;
+    std::unordered_map<std::uint64_t, std::uint32_t> by_fingerprint;
+    std::vector<State> states;
+    std::size_t bytes = 0;
+    const auto key_of = [](World world) {
+        return std::string(reinterpret_cast<const char*>(world.data()), world.size_bytes());
+    };
+    const auto world_of = [&](std::uint32_t number) {
+        const std::string& key = *states[number].key;
+        std::vector<std::uint32_t> world(key.size() / sizeof(std::uint32_t));
+        std::copy(key.begin(), key.end(), reinterpret_cast<char*>(world.data()));
+        return world;
+    };
+    const auto add = [&](World world, std::uint64_t fingerprint, std::uint32_t parent, Step step) {
+        const auto number = static_cast<std::uint32_t>(states.size());
+        const auto [place, is_new] = numbers.try_emplace(key_of(world), number);
+        if (!is_new) {
+            return false;
+        }
+        result.collisions += !by_fingerprint.try_emplace(fingerprint, number).second;
+        states.push_back({&place->first, parent, step});
+        result.with_leader += has_leader(space, world);
+        bytes += sizeof(State) + place->first.capacity() + 80;  // of the tables about
+        return true;
+    };
+    const auto path_to = [&](std::uint32_t number, std::optional<Step> last) {
+        std::vector<Step> steps;
+        if (last) {
+            steps.push_back(*last);
+        }
+        for (; number != 0; number = states[number].parent) {
+            steps.push_back(states[number].step);
+        }
+        std::reverse(steps.begin(), steps.end());
+        return follow(space, steps);
+    };
+    const auto size = [&] { return static_cast<std::int64_t>(states.size()); };
+    try {
+        const std::vector<std::uint32_t> start = space.initial(worker);
+        add(start, space.fingerprint(start, worker), 0, {});
+        all.found(space.broken(start), all.wanted_in(start), [&] { return path_to(0, {}); });
+        std::vector<Transition> transitions;
+        std::vector<std::uint32_t> next;
+        std::uint32_t level_end = 0;  // the last state of this distance
+        result.levels.push_back(1);
+        bool goes_on = !all.has_enough();
+        for (std::uint32_t at = 0; goes_on && at < states.size(); ++at) {
+            const std::vector<std::uint32_t> world = world_of(at);
+            transitions.clear();
+            space.expand(world, worker, transitions);
+            result.transitions += static_cast<std::int64_t>(transitions.size());
+            result.terminal += transitions.empty();
+            for (const Transition& t : transitions) {
+                if (t.broken != 0) {
+                    all.found(t.broken, 0, [&] { return path_to(at, t.step); });
+                }
+                next.clear();
+                space.build(world, t, next);
+                if (add(next, t.fingerprint, at, t.step) && all.looks_at_states()) {
+                    const auto number = static_cast<std::uint32_t>(states.size() - 1);
+                    all.found(space.broken(next), all.wanted_in(next),
+                              [&] { return path_to(number, {}); });
+                }
+                if (all.has_enough()) {
+                    break;
+                }
+            }
+            goes_on = !all.has_enough();
+            if (at % 1024 == 0) {
+                goes_on = goes_on && all.goes_on(size(), size() - at, static_cast<std::int64_t>(bytes));
+            }
+            if (goes_on && at == level_end && size() > at + 1) {
+                result.levels.push_back(size() - 1 - at);
+                result.depth = static_cast<std::int64_t>(result.levels.size()) - 1;
+                level_end = static_cast<std::uint32_t>(size() - 1);
+                if (space.settings().bounds.depth && result.depth >= *space.settings().bounds.depth) {
+                    all.hit("depth");
+                    goes_on = false;
+                }
+            }
+        }
+        result.exhausted = goes_on;
+    } catch (...) {
+        result.failure = std::current_exception();
+        result.interrupted = true;
+    }
+    all.hit(worker.cut_off);
+    result.peak_bytes = std::max(result.peak_bytes, static_cast<std::int64_t>(bytes));
+    result.shortest = true;
+    return all.finish(size());
+}
+
 SearchResult search(Space& space, const SearchSettings& settings) {
-    return BreadthFirst(space, settings).run();
+    switch (settings.order) {
+        case Order::breadth: break;
+        case Order::depth: return search_depth_first(space, settings);
+        case Order::walks: return search_walks(space, settings);
+        case Order::swarm: return search_swarm(space, settings);
+    }
+    return settings.exact ? search_exactly(space, settings) : search_breadth_first(space, settings);
 }
 
 Path follow(Space& space, const std::vector<Step>& steps) {

@@ -17,6 +17,11 @@ std::uint32_t code(Input input) {
     return static_cast<std::uint32_t>(input.kind) << 28 | input.choice << 24 | input.what;
 }
 
+std::uint64_t from_sum(std::uint64_t sum) {
+    const std::uint64_t hash = mix64(sum + golden_gamma);
+    return hash == 0 ? 1 : hash;
+}
+
 }  // namespace
 
 Space::Space(Rules& rules, SpaceSettings settings)
@@ -53,6 +58,9 @@ Space::Space(Rules& rules, SpaceSettings settings)
         invariants_.emplace_back(one_leader_at_a_time);
     }
     for (const Predicate& predicate : settings_.always) {
+        invariants_.push_back(predicate.name);
+    }
+    for (const BetweenPredicate& predicate : settings_.between) {
         invariants_.push_back(predicate.name);
     }
     if (invariants_.size() > 64) {
@@ -161,8 +169,7 @@ std::vector<std::uint32_t> Space::initial(Worker& worker) {
 std::uint64_t Space::least(const std::vector<std::uint64_t>& sums) const {
     const std::uint64_t sum =
         sums.size() == 1 ? sums[0] : *std::min_element(sums.begin(), sums.end());
-    const std::uint64_t hash = mix64(sum + golden_gamma);
-    return hash == 0 ? 1 : hash;
+    return from_sum(sum);
 }
 
 void Space::sum_up(World world, std::vector<std::uint64_t>& sums) const {
@@ -446,36 +453,54 @@ bool Space::is_copy_too_many(World in_flight, std::uint32_t message) const {
     return std::count(in_flight.begin(), in_flight.end(), message) >= *settings_.bounds.copies;
 }
 
+void Space::judge_steps(World world, std::vector<Transition>& steps, std::size_t first) {
+    const std::size_t bit = invariants_.size() - settings_.between.size();
+    std::vector<std::uint32_t> after;
+    for (std::size_t i = first; i < steps.size(); ++i) {
+        after.clear();
+        build(world, steps[i], after);
+        for (std::size_t k = 0; k < settings_.between.size(); ++k) {
+            const bool holds = settings_.between[k].holds(*this, world, after);
+            steps[i].broken |= std::uint64_t{!holds} << (bit + k);
+        }
+    }
+}
+
 void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
+    const std::size_t first_out = out.size();
     const Budget& budget = settings_.budget;
     const std::uint64_t used = counters(world);
     const auto in_flight = items(world);
-    const bool multiset = settings_.network == NetworkKind::multiset && !timed_;
-    bool all_may_hear = get(used, cut) == 0;
-    for (NodeId node = 1; node <= actors_ && dead_stay_dead_; ++node) {
-        all_may_hear = all_may_hear && rules_.local(world[node - 1]).up;
-    }
     NodeId first_to_start = no_node;
     for (NodeId node = actors_; node >= 1 && starts_by_step_; --node) {
         first_to_start = rules_.local(world[node - 1]).started ? first_to_start : node;
     }
     // Then what a step adds and takes away is known without making the world.
-    const bool plain = multiset && all_may_hear;
+    const bool plain = settings_.network != NetworkKind::fifo && !timed_;
+    const bool keeps = settings_.network == NetworkKind::duplicating;
+    bool all_go_out = !keeps && !settings_.bounds.copies && !settings_.drop_stale && get(used, cut) == 0;
+    for (NodeId node = 1; node <= actors_ && dead_stay_dead_; ++node) {
+        all_go_out = all_go_out && !is_dead(world[node - 1]);
+    }
     sum_up(world, worker.sums);
     const std::vector<std::uint64_t>& sums = worker.sums;
     const std::size_t renamings = sums.size();
     const std::uint64_t used_hash = counter_hash(used);
+    auto& added = worker.added;
+    auto& dropped = worker.dropped;
 
-    const auto from_sum = [](std::uint64_t sum) {
-        const std::uint64_t hash = mix64(sum + golden_gamma);
-        return hash == 0 ? std::uint64_t{1} : hash;
-    };
-    // The fingerprint when `plus` and `minus` (nullptr: nothing) and `also` are added and taken.
-    const auto shifted = [&](const std::uint64_t* plus, const std::uint64_t* minus, std::uint64_t also) {
+    // The fingerprint when `delta` (nullptr: nothing), what is added and what is dropped are counted.
+    const auto shifted = [&](const std::uint64_t* delta, std::uint64_t then_used) {
+        const std::uint64_t also = then_used == used ? 0 : counter_hash(then_used) - used_hash;
         std::uint64_t lowest = ~std::uint64_t{0};
         for (std::size_t i = 0; i < renamings; ++i) {
-            const std::uint64_t sum = sums[i] + also + (plus != nullptr ? plus[i] : 0) -
-                                      (minus != nullptr ? minus[i] : 0);
+            std::uint64_t sum = sums[i] + also + (delta != nullptr ? delta[i] : 0);
+            for (const std::uint64_t* hashes : added) {
+                sum += hashes[i];
+            }
+            for (const std::uint64_t* hashes : dropped) {
+                sum -= hashes[i];
+            }
             lowest = sum < lowest ? sum : lowest;
         }
         return from_sum(lowest);
@@ -483,9 +508,8 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
     const auto slowly = [&](Transition& t) {
         worker.scratch.clear();
         build(world, t, worker.scratch);
-        std::vector<std::uint64_t> own;
-        sum_up(worker.scratch, own);
-        t.fingerprint = least(own);
+        sum_up(worker.scratch, worker.own);
+        t.fingerprint = least(worker.own);
     };
     const auto too_many = [&](std::size_t messages_then) {
         if (settings_.bounds.messages &&
@@ -500,8 +524,48 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             worker.cut_steps->push_back(step);
         }
     };
+    // What of the messages in flight and of those sent is not in flight afterwards, as in `build`.
+    const auto drop = [&](const Step& step, const Reaction& r, std::uint32_t taken) {
+        const bool takes = step.kind == StepKind::deliver && !keeps;
+        if (takes) {
+            dropped.push_back(item_hashes(taken));
+        }
+        if (all_go_out && step.kind != StepKind::crash) {
+            return;
+        }
+        const bool dies = step.kind == StepKind::crash && dead_stay_dead_;
+        if (dies || (settings_.drop_stale && r.after != world[step.node - 1])) {
+            bool taken_is_gone = !takes;
+            for (const std::uint32_t id : in_flight) {
+                if (!taken_is_gone && id == taken) {
+                    taken_is_gone = true;
+                } else if (rules_.message(id).to == step.node &&
+                           (dies || is_stale(id, step.node, r.after))) {
+                    dropped.push_back(item_hashes(id));
+                }
+            }
+        }
+        for (std::size_t i = 0; i < r.sends.size(); ++i) {
+            const MessageId m = r.sends[i];
+            bool goes = goes_out(m, step.node, r.after, world, used);
+            if (goes && (keeps || settings_.bounds.copies)) {
+                const auto earlier = r.sends.begin() + static_cast<std::ptrdiff_t>(i);
+                const std::ptrdiff_t copies = std::count(in_flight.begin(), in_flight.end(), m) -
+                                              (takes && taken == m) +
+                                              std::count(r.sends.begin(), earlier, m);
+                if (settings_.bounds.copies && copies >= *settings_.bounds.copies) {
+                    goes = false;
+                    worker.cut_off.copies = true;
+                }
+                goes = goes && !(keeps && copies > 0);
+            }
+            if (!goes) {
+                dropped.push_back(message_hashes(m));
+            }
+        }
+    };
     // A step that a node handles.
-    const auto handle_one = [&](Step step, Input input, MessageId taken, std::uint64_t then_used) {
+    const auto handle_one = [&](Step step, Input input, std::uint32_t taken, std::uint64_t then_used) {
         Transition t;
         const Known& k = known(world[step.node - 1], input, worker, t.reaction);
         const std::uint32_t choices = k.reaction.choices;
@@ -512,49 +576,59 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             note_cut(step);
             return choices;
         }
-        const bool takes = step.kind == StepKind::deliver;
-        if (!k.reaction.sends.empty() && too_many(in_flight.size() + k.reaction.sends.size() - takes)) {
+        const Reaction& r = k.reaction;
+        added.clear();
+        dropped.clear();
+        if (plain) {
+            drop(step, r, taken);
+        } else if (settings_.bounds.copies) {
+            worker.cut_off.copies = worker.cut_off.copies ||
+                                    std::any_of(r.sends.begin(), r.sends.end(), [&](MessageId m) {
+                                        return is_copy_too_many(in_flight, sent(m));
+                                    });
+        }
+        if (!r.sends.empty() &&
+            too_many(in_flight.size() + r.sends.size() -
+                     (plain ? dropped.size() : step.kind == StepKind::deliver))) {
             note_cut(step);
             return choices;
         }
         t.broken = k.broken;
-        const bool claims = settings_.per_epoch && k.reaction.claims;
-        if (claims) {
-            const Epoch epoch = rules_.local(k.reaction.after).view.epoch;
-            if (!claim(world[actors_], epoch, step.node).second) {
+        if (settings_.per_epoch && r.claims) {
+            const auto [history, alone] =
+                claim(world[actors_], rules_.local(r.after).view.epoch, step.node);
+            if (!alone) {
                 t.broken |= std::uint64_t{1} << per_epoch_bit_;
             }
+            added.push_back(history_hashes(history));
+            dropped.push_back(history_hashes(world[actors_]));
         }
-        bool merges = false;  // a message that is in flight already, or goes out twice
-        if (settings_.bounds.copies) {
-            const std::vector<MessageId>& sends = k.reaction.sends;
-            for (const MessageId m : sends) {
-                if (is_copy_too_many(in_flight, sent(m))) {
-                    merges = worker.cut_off.copies = true;
-                } else if (std::count(sends.begin(), sends.end(), m) > 1) {
-                    merges = true;
-                }
-            }
-        }
-        if (plain && !claims && !merges) {
-            t.fingerprint = shifted(renamings == 1 ? &k.plain_delta : k.delta.data(), takes ? item_hashes(taken) : nullptr,
-                                    counter_hash(then_used) - used_hash);
+        if (plain) {
+            t.fingerprint = shifted(renamings == 1 ? &k.plain_delta : k.delta.data(), then_used);
         } else {
             slowly(t);
         }
         out.push_back(t);
         return choices;
     };
-    const auto handle = [&](Step step, Input input, MessageId taken, std::uint64_t then_used) {
+    const auto handle = [&](Step step, Input input, std::uint32_t taken, std::uint64_t then_used) {
         const std::uint32_t choices = handle_one(step, input, taken, then_used);
         for (input.choice = 1; input.choice < choices; ++input.choice) {
             handle_one(step, input, taken, then_used);
         }
     };
-    const auto simple = [&](Step step) {
+    // Any other; `more` and `less`: what it puts into flight and takes out.
+    const auto simple = [&](Step step, std::uint64_t then_used, const std::uint64_t* more = nullptr,
+                            const std::uint64_t* less = nullptr) {
         Transition t;
         t.step = step;
-        slowly(t);
+        if (plain) {
+            added.assign(more != nullptr, more);
+            dropped.assign(less != nullptr, less);
+            t.fingerprint = shifted(nullptr, then_used);
+        } else {
+            slowly(t);
+        }
         out.push_back(t);
     };
 
@@ -595,17 +669,10 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             handle({StepKind::deliver, m.to, id}, {InputKind::deliver, message}, id, used);
         }
         if (in_vain && settings_.network != NetworkKind::duplicating) {
-            simple({StepKind::drop_at_down, m.to, id});
+            simple({StepKind::drop_at_down, m.to, id}, used, nullptr, item_hashes(id));
         } else if (may(used, losses, budget.losses)) {
-            const std::uint64_t then = count(used, losses, budget.losses);
-            if (plain) {
-                Transition t;
-                t.step = {StepKind::lose, m.to, id};
-                t.fingerprint = shifted(nullptr, item_hashes(id), counter_hash(then) - used_hash);
-                out.push_back(t);
-            } else {
-                simple({StepKind::lose, m.to, id});
-            }
+            simple({StepKind::lose, m.to, id}, count(used, losses, budget.losses), nullptr,
+                   item_hashes(id));
         }
         if (settings_.network != NetworkKind::duplicating && may(used, duplicates, budget.duplicates) &&
             !too_many(in_flight.size() + 1)) {
@@ -613,7 +680,8 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
                 worker.cut_off.copies = true;
                 continue;
             }
-            simple({StepKind::duplicate, m.to, id});
+            simple({StepKind::duplicate, m.to, id}, count(used, duplicates, budget.duplicates),
+                   item_hashes(id));
         }
     }
     const NodeId members = rules_.members();
@@ -667,16 +735,20 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         note_cut({StepKind::tick, no_node, 0});
         time_was_over_ = true;
     } else if (time_may_pass) {
-        simple({StepKind::tick, no_node, 0});
+        simple({StepKind::tick, no_node, 0}, used);
     }
     if (get(used, cut) != 0) {
         if (budget.heals) {
-            simple({StepKind::heal, no_node, 0});
+            simple({StepKind::heal, no_node, 0}, with(used, cut, 0));
         }
     } else if (may(used, partitions, budget.partitions)) {
         for (std::uint32_t p = 0; p < partitions_.size(); ++p) {
-            simple({StepKind::partition, no_node, p});
+            simple({StepKind::partition, no_node, p},
+                   with(count(used, partitions, budget.partitions), cut, p + 1));
         }
+    }
+    if (!settings_.between.empty()) {
+        judge_steps(world, out, first_out);
     }
 }
 
@@ -742,10 +814,14 @@ void Space::build(World world, const Transition& transition, std::vector<std::ui
     if (is_handled(step)) {
         const Reaction& r = reactions_[transition.reaction].reaction;
         out[begin + step.node - 1] = r.after;
+        if (settings_.drop_stale && r.after != world[step.node - 1]) {
+            const auto first = out.begin() + static_cast<std::ptrdiff_t>(begin + head_);
+            out.erase(std::remove_if(first, out.end(),
+                                     [&](std::uint32_t id) { return is_stale(id, step.node, r.after); }),
+                      out.end());
+        }
         for (const MessageId m : r.sends) {
-            const MessageInfo& info = rules_.message(m);
-            const bool to_the_dead = dead_stay_dead_ && is_dead(out[begin + info.to - 1]);
-            if (!to_the_dead && !is_cut(used, info.from, info.to)) {
+            if (goes_out(m, step.node, r.after, world, used)) {
                 put(sent(m));
             }
         }
@@ -782,6 +858,41 @@ void Space::build(World world, const Transition& transition, std::vector<std::ui
     if (!keeps_order) {
         sort_messages(out, begin + head_);
     }
+}
+
+// Whether a message that `node`, now in state `after`, sends can get anywhere.
+bool Space::goes_out(MessageId message, NodeId node, LocalId after, World world,
+                     std::uint64_t used) const {
+    const MessageInfo& m = rules_.message(message);
+    const LocalId receiver = m.to == node ? after : world[m.to - 1];
+    return !(dead_stay_dead_ && is_dead(receiver)) && !is_cut(used, m.from, m.to) &&
+           !(settings_.drop_stale && rules_.is_stale(receiver, message));
+}
+
+// By induction over all reactions seen: a stale message does nothing now, and stays stale.
+std::string Space::wrongly_stale() {
+    for (std::uint32_t i = 0; i < reactions_.size(); ++i) {
+        const LocalId before = reactions_[i].reaction.before;
+        const LocalId after = reactions_[i].reaction.after;
+        for (MessageId m = 0; m < rules_.message_count(); ++m) {
+            if (rules_.message(m).to != rules_.local(before).node || !rules_.is_stale(before, m)) {
+                continue;
+            }
+            const bool stays = rules_.is_stale(after, m);
+            const LocalInfo& local = rules_.local(before);
+            bool acts = false;
+            if (local.up && !local.paused) {
+                const Reaction r = rules_.react(before, {InputKind::deliver, m});
+                acts = r.after != before || !r.sends.empty() || r.broken != 0;
+            }
+            if (acts || !stays) {
+                return "node " + std::to_string(local.node) + " calls " +
+                       show(rules_.message_value(m)) + " stale, but it " +
+                       (acts ? "acts on it" : "does not after another event");
+            }
+        }
+    }
+    return {};
 }
 
 std::uint64_t Space::broken(World world) const {

@@ -44,17 +44,27 @@ struct Predicate {
     std::function<bool(const Space&, World)> holds{};
 };
 
+/// Something that is asked of a step: of the state before it, and the one after it.
+struct BetweenPredicate {
+    std::string name{};
+    std::function<bool(const Space&, World before, World after)> holds{};
+};
+
 struct SpaceSettings {
     NetworkKind network = NetworkKind::multiset;
     Budget budget{};
     Bounds bounds{};
     std::optional<Timing> timing{};  ///< without, anything may happen at any moment
     bool symmetry = false;
+    /// Messages that can do nothing any more are taken out of flight: fewer states, and the same
+    /// states of nodes.
+    bool drop_stale = false;
     bool per_epoch = false;      ///< ask for one leader per epoch; states then tell who led
     bool at_a_time = false;      ///< ask for one leader at a time
     std::uint64_t promises = 0;  ///< which of the protocol's promises and properties are asked
     std::uint64_t properties = 0;
     std::vector<Predicate> always{};
+    std::vector<BetweenPredicate> between{};
     std::vector<GivenCommand> commands{};  ///< each at most once
 };
 
@@ -105,7 +115,8 @@ public:
         };
         std::vector<Entry> memo = std::vector<Entry>(1024);
         std::size_t known = 0;
-        std::vector<std::uint64_t> sums;
+        std::vector<std::uint64_t> sums, own;
+        std::vector<const std::uint64_t*> added, dropped;
         std::vector<std::uint32_t> scratch;
     };
 
@@ -145,6 +156,9 @@ public:
     [[nodiscard]] const LocalInfo& node(World world, NodeId node) const {
         return rules_.local(world[node - 1]);
     }
+    /// What is wrong with what the protocol says of stale messages, in the states looked at so far;
+    /// empty: nothing.
+    [[nodiscard]] std::string wrongly_stale();
     [[nodiscard]] std::size_t renamings() const { return names_.size(); }
     /// Which links are cut: "1 2 | 3"; empty when none is.
     [[nodiscard]] std::string partition_text(World world) const;
@@ -216,6 +230,13 @@ private:
     }
     void set_timers(const Reaction& reaction, NodeId node, bool all, std::vector<std::uint32_t>& world,
                     std::size_t begin);
+    [[nodiscard]] bool goes_out(MessageId message, NodeId node, LocalId after, World world,
+                                std::uint64_t used) const;
+    /// Whether something in flight is a message for this node, and stale there.
+    [[nodiscard]] bool is_stale(std::uint32_t item, NodeId node, LocalId local) const {
+        return is_message(item) && rules_.message(message_of(item)).to == node &&
+               rules_.is_stale(local, message_of(item));
+    }
     [[nodiscard]] const std::uint64_t* item_hashes(std::uint32_t id) const {
         return timed_ ? &items_[id].hash : message_hashes(id);
     }
@@ -241,6 +262,8 @@ private:
     }
     std::pair<std::uint32_t, bool> claim(std::uint32_t history, Epoch epoch, NodeId node);
     void make_partitions();
+    /// Asks the predicates about steps; marks those that break one.
+    void judge_steps(World world, std::vector<Transition>& steps, std::size_t first);
 
     Rules& rules_;
     SpaceSettings settings_;

@@ -1,8 +1,11 @@
 #include "electionlab/protocols/bully.h"
 
+#include <algorithm>
+#include <string>
+
 namespace electionlab {
 
-void BullyOptions::validate(NodeId) const {
+void BullyOptions::validate(NodeId nodes) const {
     const auto positive = [](const char* name, Duration value) {
         if (value.ns <= 0) {
             invalid(name, show(value.to_ms()), "must be above 0");
@@ -12,6 +15,10 @@ void BullyOptions::validate(NodeId) const {
     positive("coordinator_timeout_ms", coordinator_timeout);
     positive("heartbeat_interval_ms", heartbeat_interval);
     positive("leader_timeout_ms", leader_timeout);
+    if (minimum_nodes < 1 || minimum_nodes > nodes) {
+        invalid("minimum_nodes", std::to_string(minimum_nodes),
+                "must be between 1 and " + std::to_string(nodes));
+    }
 }
 
 About Bully::about() {
@@ -36,6 +43,9 @@ void Bully::on_start(State& s, const Context& ctx, Effects& effects) {
         hold_election(s, ctx, no_node, effects);
     } else if (ctx.initial_leader == ctx.self) {
         s.memory.leader = ctx.self;
+        for (NodeId lower = 1; lower < ctx.options.minimum_nodes; ++lower) {
+            s.memory.followers.push_back(lower < ctx.self ? lower : lower + 1);
+        }
         effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
     } else {
         follow(s, ctx, ctx.initial_leader, effects);
@@ -56,12 +66,23 @@ void Bully::on_timer(State& s, const Context& ctx, Timer timer, Effects& effects
                          s.memory.leader);
             return hold_election(s, ctx, s.memory.leader, effects);
         case Timer::answer:
-            effects.note("hears no answer from a higher node: it leads");
-            return become_leader(s, ctx, effects);
+            if (s.memory.phase == Phase::awaits_followers) {
+                effects.note("is followed by too few: holds another election");
+                return hold_election(s, ctx, no_node, effects);
+            }
+            effects.note(ctx.options.minimum_nodes > 1
+                             ? "hears no answer from a higher node: announces itself"
+                             : "hears no answer from a higher node: it leads");
+            return announce(s, ctx, effects);
         case Timer::coordinator:
             effects.note("was answered by a higher node, but none announced itself: starts again");
             return hold_election(s, ctx, s.memory.missed, effects);
         case Timer::heartbeat:
+            if (!has_enough(s, ctx)) {
+                effects.note("is followed by too few: steps down, and holds an election");
+                return hold_election(s, ctx, no_node, effects);
+            }
+            s.memory.followers.clear();
             effects.broadcast(Heartbeat{});
             effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
             return;
@@ -75,7 +96,10 @@ void Bully::on_message(State& s, const Context& ctx, NodeId from, const Message&
 
 void Bully::on(State& s, const Context& ctx, NodeId from, const Election& m, Effects& effects) {
     effects.send(from, Ok{});
-    if (s.memory.phase != Phase::idle) {
+    if (ctx.options.mutations.has(BullyMutation::no_dedupe)) {
+        effects.note("answers node {}, and starts an election", from);
+        hold_election(s, ctx, m.missed, effects);
+    } else if (s.memory.phase != Phase::idle) {
         effects.note("answers node {}, and holds an election already", from);
     } else if (s.memory.leader == ctx.self) {
         effects.note("answers node {}, and tells it who leads", from);
@@ -94,10 +118,16 @@ void Bully::on(State& s, const Context& ctx, NodeId from, const Ok&, Effects& ef
     if (s.memory.phase != Phase::awaits_answer) {
         return;
     }
+    effects.cancel_timer(Timer::answer);
+    if (ctx.options.mutations.has(BullyMutation::asks_lower_nodes)) {
+        effects.note("is answered by node {}, which is lower: it leads", from);
+        return announce(s, ctx, effects);
+    }
     effects.note("hears that node {} is higher and alive: it will not lead", from);
     s.memory.phase = Phase::awaits_coordinator;
-    effects.cancel_timer(Timer::answer);
-    effects.set_timer(Timer::coordinator, TimerSpec::fixed(ctx.options.coordinator_timeout));
+    if (!ctx.options.mutations.has(BullyMutation::no_second_timeout)) {
+        effects.set_timer(Timer::coordinator, TimerSpec::fixed(ctx.options.coordinator_timeout));
+    }
 }
 
 void Bully::on(State& s, const Context& ctx, NodeId from, const Coordinator&, Effects& effects) {
@@ -105,8 +135,15 @@ void Bully::on(State& s, const Context& ctx, NodeId from, const Coordinator&, Ef
         effects.note("is higher than node {}: does not follow it", from);
         return;
     }
+    if (stays(s, ctx, from)) {
+        effects.note("still hears its leader {}: does not follow node {}", s.memory.leader, from);
+        return;
+    }
     effects.note("accepts node {} as its leader", from);
     follow(s, ctx, from, effects);
+    if (ctx.options.minimum_nodes > 1) {
+        effects.send(from, Join{});
+    }
 }
 
 void Bully::on(State& s, const Context& ctx, NodeId from, const Heartbeat&, Effects& effects) {
@@ -117,28 +154,81 @@ void Bully::on(State& s, const Context& ctx, NodeId from, const Heartbeat&, Effe
         }
         return;  // a node that does not lead has its own time-outs for a leader that is silent
     }
+    if (stays(s, ctx, from)) {
+        return;
+    }
     if (s.memory.phase == Phase::idle) {
         s.memory.missed = no_node;
     }
     if (s.memory.phase != Phase::idle || from >= s.memory.leader) {
         follow(s, ctx, from, effects);
+        if (ctx.options.minimum_nodes > 1) {
+            effects.send(from, Join{});
+        }
     }
+}
+
+// A leader asks with each heartbeat whether enough still follow it.
+void Bully::on(State& s, const Context& ctx, NodeId from, const Join&, Effects& effects) {
+    std::vector<NodeId>& followers = s.memory.followers;
+    const auto place = std::ranges::lower_bound(followers, from);
+    const bool known = place != followers.end() && *place == from;
+    if (known || (s.memory.phase != Phase::awaits_followers && s.memory.leader != ctx.self)) {
+        return;
+    }
+    followers.insert(place, from);
+    if (s.memory.phase == Phase::awaits_followers && has_enough(s, ctx)) {
+        effects.note("is followed by enough: it leads");
+        effects.cancel_timer(Timer::answer);
+        become_leader(s, ctx, effects);
+    }
+}
+
+// Whoever could follow two at a time would make two quorums of one node.
+bool Bully::stays(const State& s, const Context& ctx, NodeId from) {
+    const NodeId leader = s.memory.leader;
+    return ctx.options.minimum_nodes > 1 && s.memory.phase == Phase::idle && leader != no_node &&
+           leader != ctx.self && leader != from;
+}
+
+bool Bully::has_enough(const State& s, const Context& ctx) {
+    return s.memory.followers.size() + 1 >= ctx.options.minimum_nodes;
+}
+
+bool Bully::asks(const Context& ctx, NodeId other) {
+    return ctx.options.mutations.has(BullyMutation::asks_lower_nodes) ? other < ctx.self
+                                                                      : other > ctx.self;
 }
 
 void Bully::hold_election(State& s, const Context& ctx, NodeId missed, Effects& effects) {
     effects.cancel_timer(Timer::leader);
     effects.cancel_timer(Timer::heartbeat);
     effects.cancel_timer(Timer::coordinator);
+    s.memory.followers.clear();
     s.memory.leader = no_node;
     s.memory.missed = missed;
     if (ctx.self == ctx.members) {
-        effects.note("has no higher node to ask: it leads");
-        return become_leader(s, ctx, effects);
+        effects.note(ctx.options.minimum_nodes > 1 ? "has no higher node to ask: announces itself"
+                                                   : "has no higher node to ask: it leads");
+        return announce(s, ctx, effects);
     }
     s.memory.phase = Phase::awaits_answer;
-    for (NodeId higher = ctx.self + 1; higher <= ctx.members; ++higher) {
-        effects.send(higher, Election{missed});
+    for (NodeId other = 1; other <= ctx.members; ++other) {
+        if (asks(ctx, other)) {
+            effects.send(other, Election{missed});
+        }
     }
+    effects.set_timer(Timer::answer, TimerSpec::fixed(ctx.options.answer_timeout));
+}
+
+void Bully::announce(State& s, const Context& ctx, Effects& effects) {
+    for (NodeId lower = 1; lower < ctx.self; ++lower) {
+        effects.send(lower, Coordinator{});
+    }
+    if (has_enough(s, ctx)) {
+        return become_leader(s, ctx, effects);
+    }
+    s.memory.phase = Phase::awaits_followers;
     effects.set_timer(Timer::answer, TimerSpec::fixed(ctx.options.answer_timeout));
 }
 
@@ -146,9 +236,6 @@ void Bully::become_leader(State& s, const Context& ctx, Effects& effects) {
     s.memory.phase = Phase::idle;
     s.memory.leader = ctx.self;
     s.memory.missed = no_node;
-    for (NodeId lower = 1; lower < ctx.self; ++lower) {
-        effects.send(lower, Coordinator{});
-    }
     effects.set_timer(Timer::heartbeat, TimerSpec::fixed(ctx.options.heartbeat_interval));
 }
 
@@ -160,6 +247,7 @@ void Bully::follow(State& s, const Context& ctx, NodeId leader, Effects& effects
     }
     s.memory.phase = Phase::idle;
     s.memory.leader = leader;
+    s.memory.followers.clear();
     if (s.memory.missed != leader) {
         s.memory.missed = no_node;
     }

@@ -11,6 +11,9 @@
 //              and has not just heard it come forward, holds an election of its own; any other
 //              merely answers OK, and a leader adds a COORDINATOR for the sender. Else each late
 //              ELECTION would start elections all over.
+//              With `minimum_nodes` (Elasticsearch before version 7, not the paper) who announces
+//              itself leads once enough nodes have joined it, and until it hears of too few; a node
+//              joins no other while it hears its leader.
 //              A heartbeat of a higher node counts as a repeated COORDINATOR, so that a node that
 //              missed the announcement still learns its leader; a leader answers a heartbeat of a
 //              lower one with COORDINATOR.
@@ -25,15 +28,29 @@
 #include <variant>
 #include <vector>
 
+#include "electionlab/node/mutations.h"
 #include "electionlab/node/protocol.h"
 
 namespace electionlab {
+
+/// Documented bugs, for the museum; see docs/museum.md.
+enum class BullyMutation : std::uint8_t {
+    asks_lower_nodes,   ///< ELECTION goes to lower nodes, and an answer wins
+    no_second_timeout,  ///< after an OK it waits for COORDINATOR for ever
+    no_dedupe,          ///< each ELECTION starts an election, also while one is held
+};
+constexpr std::string_view enum_name(BullyMutation mutation) {
+    constexpr std::string_view names[] = {"asks_lower_nodes", "no_second_timeout", "no_dedupe"};
+    return static_cast<std::size_t>(mutation) < 3 ? names[static_cast<std::size_t>(mutation)] : "";
+}
 
 struct BullyOptions {
     Duration answer_timeout = ms(50);
     Duration coordinator_timeout = ms(150);
     Duration heartbeat_interval = ms(50);
     Duration leader_timeout = ms(200);
+    NodeId minimum_nodes = 1;
+    Mutations<BullyMutation> mutations;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -47,6 +64,11 @@ struct BullyOptions {
         option("leader_timeout_ms", self.leader_timeout,
                "Silence after which a node takes its leader for dead; above the heartbeat interval "
                "and the spread of the delay.");
+        option("minimum_nodes", self.minimum_nodes,
+               "A node leads only while so many follow it, itself included (Elasticsearch's "
+               "minimum_master_nodes); 1: whoever they are. heartbeat_interval_ms must then exceed "
+               "two one-way delays.");
+        option("mutations", self.mutations, "Bugs to be put in, by name; see docs/museum.md.");
     }
     void validate(NodeId nodes) const;
     [[nodiscard]] std::vector<std::string> warnings() const {
@@ -75,17 +97,22 @@ struct Bully {
     struct Heartbeat {
         EL_FIELDS(Heartbeat)
     };
-    using Message = std::variant<Election, Ok, Coordinator, Heartbeat>;
+    /// "I follow you": with `minimum_nodes`, to a COORDINATOR or heartbeat that was believed.
+    struct Join {
+        EL_FIELDS(Join)
+    };
+    using Message = std::variant<Election, Ok, Coordinator, Heartbeat, Join>;
 
     // --- state ---
     /// Nothing is written down: the highest id decides, and ids do not change.
     struct Disk {
         EL_FIELDS(Disk)
     };
-    enum class Phase : std::uint8_t { idle, awaits_answer, awaits_coordinator };
+    enum class Phase : std::uint8_t { idle, awaits_answer, awaits_coordinator, awaits_followers };
     friend constexpr std::string_view enum_name(Phase phase) {
-        constexpr std::string_view names[] = {"idle", "awaits_answer", "awaits_coordinator"};
-        return static_cast<std::size_t>(phase) < 3 ? names[static_cast<std::size_t>(phase)] : "";
+        constexpr std::string_view names[] = {"idle", "awaits_answer", "awaits_coordinator",
+                                              "awaits_followers"};
+        return static_cast<std::size_t>(phase) < 4 ? names[static_cast<std::size_t>(phase)] : "";
     }
     struct Memory {
         NodeId leader = no_node;
@@ -93,7 +120,9 @@ struct Bully {
         /// The leader whose silence began it. Kept after it if this leader itself came forward, until
         /// its next heartbeat: what is still said about its silence is out of date.
         NodeId missed = no_node;
-        EL_FIELDS(Memory, leader, phase, missed)
+        /// With `minimum_nodes`: who said since the last heartbeat that it follows; ascending.
+        std::vector<NodeId> followers;
+        EL_FIELDS(Memory, leader, phase, missed, followers)
     };
     using State = electionlab::State<Bully>;
     using Context = electionlab::Context<Options>;
@@ -122,8 +151,14 @@ private:
     static void on(State& s, const Context& ctx, NodeId from, const Coordinator&, Effects& effects);
     static void on(State& s, const Context& ctx, NodeId from, const Heartbeat&, Effects& effects);
 
+    static void on(State& s, const Context& ctx, NodeId from, const Join&, Effects& effects);
+
+    static bool asks(const Context& ctx, NodeId other);
     static void hold_election(State& s, const Context& ctx, NodeId missed, Effects& effects);
+    static void announce(State& s, const Context& ctx, Effects& effects);
     static void become_leader(State& s, const Context& ctx, Effects& effects);
+    static bool stays(const State& s, const Context& ctx, NodeId from);
+    static bool has_enough(const State& s, const Context& ctx);
     static void follow(State& s, const Context& ctx, NodeId leader, Effects& effects);
 };
 

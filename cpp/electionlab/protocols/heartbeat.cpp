@@ -1,5 +1,8 @@
 #include "electionlab/protocols/heartbeat.h"
 
+#include <algorithm>
+#include <cstddef>
+
 namespace electionlab {
 
 About HeartbeatElection::about() {
@@ -91,6 +94,12 @@ void HeartbeatElection::trust_best(State& s, const Context& ctx) {
         if (peer != ctx.self && !s.memory.watch[peer - 1].suspected &&
             is_better(ctx.options, peer, s.memory.leader)) {
             s.memory.leader = peer;
+        }
+    }
+    if (ctx.options.partition_handling == PartitionHandling::pause_minority) {
+        const auto suspected = std::ranges::count(s.memory.watch, true, &PeerWatch::suspected);
+        if (!has_quorum(ctx.members - static_cast<std::size_t>(suspected), ctx.members)) {
+            s.memory.leader = no_node;
         }
     }
 }

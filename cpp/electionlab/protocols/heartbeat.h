@@ -31,13 +31,28 @@ constexpr std::string_view enum_name(Preference preference) {
     return static_cast<std::size_t>(preference) < 2 ? names[static_cast<std::size_t>(preference)] : "";
 }
 
+/// What a node does that trusts no more than half of all nodes.
+enum class PartitionHandling : std::uint8_t {
+    ignore,          ///< it goes on: each side of a partition has its leader
+    pause_minority,  ///< it neither leads nor follows until it trusts more
+};
+
+constexpr std::string_view enum_name(PartitionHandling handling) {
+    constexpr std::string_view names[] = {"ignore", "pause_minority"};
+    return static_cast<std::size_t>(handling) < 2 ? names[static_cast<std::size_t>(handling)] : "";
+}
+
 struct HeartbeatOptions : DetectorOptions {
     Preference prefers = Preference::lowest;
+    PartitionHandling partition_handling = PartitionHandling::ignore;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
         DetectorOptions::describe(self, option);
         option("prefers", self.prefers, "Which of the trusted nodes leads.");
+        option("partition_handling", self.partition_handling,
+               "What a node does that trusts no more than half of all nodes, itself included: it "
+               "goes on, or has no leader until it trusts more.");
     }
     void validate(NodeId) const { DetectorOptions::validate(); }
 };

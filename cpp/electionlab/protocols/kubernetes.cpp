@@ -17,9 +17,11 @@ bool is_leader(const K::State& s, const K::Context& ctx) {  // IsLeader: by the 
            s.memory.observed.process == (ctx.options.stable_identity ? 0 : s.disk.process);
 }
 
-bool is_lease_valid(const K::State& s) {
-    return s.memory.observed_at + seconds(s.memory.observed.lease_duration_seconds) >
-           s.memory.tried_at;
+bool is_lease_valid(const K::State& s, const K::Context& ctx) {
+    const Instant from = ctx.options.mutations.has(KubernetesMutation::wall_clock_lease)
+                             ? s.memory.observed.renew_time
+                             : s.memory.observed_at;
+    return from + seconds(s.memory.observed.lease_duration_seconds) > s.memory.tried_at;
 }
 
 // Whether the raw records are the same bytes: their times are written in whole seconds.
@@ -60,8 +62,10 @@ void KubernetesOptions::validate(NodeId) const {
     if (lease_duration < seconds(1)) {
         invalid("lease_duration_ms", show(lease_duration.to_ms()), "must be at least 1000");
     }
-    above("lease_duration_ms", lease_duration, renew_deadline,
-          "renew_deadline_ms, " + show(renew_deadline.to_ms()));
+    if (!mutations.has(KubernetesMutation::retry_longer_than_ttl)) {
+        above("lease_duration_ms", lease_duration, renew_deadline,
+              "renew_deadline_ms, " + show(renew_deadline.to_ms()));
+    }
     const Duration tries{retry_period.ns / 100 * jitter_percent};
     above("renew_deadline_ms", renew_deadline, tries,
           "retry_period_ms times jitter_percent, " + show(tries.to_ms()));
@@ -148,6 +152,9 @@ void Kubernetes::on_timer(State& s, const Context& ctx, Timer timer, Effects& ef
             }
             return;
         case Timer::deadline:
+            if (ctx.options.mutations.has(KubernetesMutation::no_stop_callback)) {
+                return;
+            }
             effects.note("has not renewed its lease by the renew deadline: gives up");
             return stop(s, ctx, false, effects);
         case Timer::request:
@@ -221,7 +228,7 @@ void Kubernetes::store(State& s, NodeId from, std::int64_t request, bool allowed
 
 void Kubernetes::try_acquire_or_renew(State& s, const Context& ctx, Effects& effects) {
     s.memory.tried_at = ctx.clock;
-    if (is_leader(s, ctx) && is_lease_valid(s)) {  // 1. the fast path
+    if (is_leader(s, ctx) && is_lease_valid(s, ctx)) {  // 1. the fast path
         Record record = own_record(ctx, s.disk.process, ctx.clock);
         record.acquire_time = s.memory.observed.acquire_time;
         record.leader_transitions = s.memory.observed.leader_transitions;
@@ -262,7 +269,7 @@ void Kubernetes::on(State& s, const Context& ctx, NodeId, const GetReply& m, Eff
         s.memory.got = m.record;
         set_observed(s, ctx, m.record);
     }
-    if (m.record.holder != no_node && is_lease_valid(s) && !is_leader(s, ctx)) {
+    if (m.record.holder != no_node && is_lease_valid(s, ctx) && !is_leader(s, ctx)) {
         if (s.memory.acts) {
             effects.note("finds the lease in the hands of node {}, and acts on", m.record.holder);
         }

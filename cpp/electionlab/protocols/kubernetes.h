@@ -25,9 +25,22 @@
 #include <variant>
 #include <vector>
 
+#include "electionlab/node/mutations.h"
 #include "electionlab/node/protocol.h"
 
 namespace electionlab {
+
+/// Documented bugs, for the museum; see docs/museum.md.
+enum class KubernetesMutation : std::uint8_t {
+    no_stop_callback,       ///< a leader that misses its deadline goes on trying, and acting
+    wall_clock_lease,       ///< trusts the time that the holder wrote, by the holder's clock
+    retry_longer_than_ttl,  ///< renew_deadline_ms may exceed lease_duration_ms
+};
+constexpr std::string_view enum_name(KubernetesMutation mutation) {
+    constexpr std::string_view names[] = {"no_stop_callback", "wall_clock_lease",
+                                          "retry_longer_than_ttl"};
+    return static_cast<std::size_t>(mutation) < 3 ? names[static_cast<std::size_t>(mutation)] : "";
+}
 
 struct KubernetesOptions {
     Duration lease_duration = seconds(15);
@@ -37,6 +50,7 @@ struct KubernetesOptions {
     Duration request_timeout = seconds(5);
     bool release_on_cancel = false;
     bool stable_identity = false;
+    Mutations<KubernetesMutation> mutations;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -58,6 +72,7 @@ struct KubernetesOptions {
         option("stable_identity", self.stable_identity,
                "A process that restarts has the identity that it had before, as a pod's bare name "
                "is; else a new one.");
+        option("mutations", self.mutations, "Bugs to be put in, by name; see docs/museum.md.");
     }
     void validate(NodeId nodes) const;
 

@@ -135,7 +135,8 @@ void Paxos::on(State& s, const Context& ctx, NodeId from, const Promise& m, Effe
 // Phase 2a.
 void Paxos::ask_to_accept(State& s, const Context& ctx, Effects& effects) {
     s.memory.phase = Phase::accepting;
-    const bool bound = s.memory.reported.made();
+    const bool bound = s.memory.reported.made() &&
+                       !ctx.options.mutations.has(PaxosMutation::proposes_own_value);
     const Proposal proposal{s.memory.ballot,
                             bound ? s.memory.reported.value : ctx.options.value_of(ctx.self)};
     effects.note(bound ? "has a quorum of promises and must propose {}, which was accepted before"
@@ -180,9 +181,12 @@ void Paxos::on(State& s, const Context& ctx, NodeId from, const Prepare& m, Effe
     }
     if (m.ballot > s.disk.promised) {
         s.disk.promised = m.ballot;
-        effects.persist();  // the promise is on the disk before the answer leaves
+        if (!ctx.options.mutations.has(PaxosMutation::promise_not_persisted)) {
+            effects.persist();  // the promise is on the disk before the answer leaves
+        }
     }
-    effects.send(from, Promise{m.ballot, s.disk.accepted});
+    const bool silent = ctx.options.mutations.has(PaxosMutation::promise_reports_nothing);
+    effects.send(from, Promise{m.ballot, silent ? Proposal{} : s.disk.accepted});
     give_way(s, ctx, m.ballot, effects);
 }
 

@@ -21,6 +21,7 @@
 #include <variant>
 #include <vector>
 
+#include "electionlab/node/mutations.h"
 #include "electionlab/node/protocol.h"
 #include "electionlab/protocols/ballot.h"
 
@@ -38,6 +39,18 @@ constexpr std::string_view enum_name(Learning learning) {
     return static_cast<std::size_t>(learning) < 3 ? names[static_cast<std::size_t>(learning)] : "";
 }
 
+/// Documented bugs, for the museum; see docs/museum.md.
+enum class PaxosMutation : std::uint8_t {
+    promise_not_persisted,    ///< an acceptor's promise is gone after a crash
+    proposes_own_value,       ///< a proposer sends its own value, whatever was accepted
+    promise_reports_nothing,  ///< a promise does not tell what was accepted
+};
+constexpr std::string_view enum_name(PaxosMutation mutation) {
+    constexpr std::string_view names[] = {"promise_not_persisted", "proposes_own_value",
+                                          "promise_reports_nothing"};
+    return static_cast<std::size_t>(mutation) < 3 ? names[static_cast<std::size_t>(mutation)] : "";
+}
+
 struct PaxosOptions {
     std::vector<NodeId> proposers;
     DurationRange propose_after{ms(0), ms(100)};
@@ -48,6 +61,7 @@ struct PaxosOptions {
     Learning learning = Learning::told;
     Quorum prepare_quorum;
     Quorum accept_quorum;
+    Mutations<PaxosMutation> mutations;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -73,6 +87,7 @@ struct PaxosOptions {
                "Which nodes must accept a proposal for its value to be chosen. Each such quorum "
                "must share a node with each quorum that promises, unless one of the two says "
                "'unsafe'.");
+        option("mutations", self.mutations, "Bugs to be put in, by name; see docs/museum.md.");
     }
     /// Throws `InvalidArgument` naming the option.
     void validate(NodeId nodes) const;

@@ -1,5 +1,6 @@
 #include "electionlab/protocols/raft.h"
 
+#include <algorithm>
 #include <string>
 
 namespace electionlab {
@@ -25,7 +26,26 @@ void RaftOptions::validate(NodeId nodes) const {
         invalid("logs", show(detail::option_value(logs)),
                 "must be empty or have one entry for each of the " + std::to_string(nodes) + " nodes");
     }
+    if (!terms.empty() && (terms.size() != nodes ||
+                           std::ranges::any_of(terms, [](Term t) { return t < 0; }))) {
+        invalid("terms", show(to_value(terms)),
+                "must be empty or have one of 0 and up for each of the " + std::to_string(nodes) +
+                    " nodes");
+    }
     variants.validate(nodes, election_timeout.min);
+}
+
+bool RaftOptions::up_to_date(const LogEnd& candidate, const LogEnd& own) const {
+    if (has(RaftMutation::no_log_check)) {
+        return true;
+    }
+    if (has(RaftMutation::length_only_log_check)) {
+        return candidate.index >= own.index;
+    }
+    if (has(RaftMutation::longer_and_later_log_check)) {
+        return candidate.index >= own.index && candidate.term >= own.term;
+    }
+    return at_least_as_up_to_date(candidate, own);
 }
 
 template <std::size_t MaxNodes>
@@ -45,6 +65,9 @@ auto Raft<MaxNodes>::initial_disk(const Options& options, NodeId node) -> Disk {
     Disk disk;
     if (node <= options.logs.size()) {
         disk.last_log = options.logs[node - 1];
+    }
+    if (node <= options.terms.size()) {
+        disk.current_term = options.terms[node - 1];
     }
     return disk;
 }
@@ -73,6 +96,9 @@ void Raft<MaxNodes>::on_start(State& s, const Context& ctx, Effects& effects) {
 
 template <std::size_t MaxNodes>
 void Raft<MaxNodes>::on_restart(State& s, const Context& ctx, Effects& effects) {
+    if (ctx.options.has(RaftMutation::vote_not_persisted)) {
+        s.disk.voted_for = no_node;
+    }
     await_leader(ctx, effects);
     if (ctx.options.variants.reads == ReadPolicy::lease) {
         heard_leader(s, ctx, effects);  // perhaps it did, just before the crash: a lease may hold
@@ -137,9 +163,9 @@ bool Raft<MaxNodes>::grants_vote(State& s, const Context& ctx, NodeId from, cons
         effects.note("refuses: the request's term {} is old, this node is in term {}", m.term,
                      s.disk.current_term);
     } else if (s.disk.voted_for != no_node && s.disk.voted_for != from &&
-               !ctx.options.mutations.has(RaftMutation::double_vote)) {
+               !ctx.options.has(RaftMutation::double_vote)) {
         effects.note("refuses: its vote of term {} went to node {}", m.term, s.disk.voted_for);
-    } else if (!at_least_as_up_to_date(m.last_log, s.disk.last_log)) {
+    } else if (!ctx.options.up_to_date(m.last_log, s.disk.last_log)) {
         effects.note("refuses: the candidate's log is behind its own");
     } else {
         if (s.disk.voted_for != from) {
@@ -161,13 +187,20 @@ bool Raft<MaxNodes>::grants_vote(State& s, const Context& ctx, NodeId from, cons
 template <std::size_t MaxNodes>
 void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const VoteReply& m,
                         Effects& effects) {
-    if (s.memory.role != Role::candidate || m.term != s.disk.current_term) {
+    const bool of_this_term = m.term == s.disk.current_term ||
+                              ctx.options.has(RaftMutation::stale_grants_counted);
+    if (s.memory.role != Role::candidate || !of_this_term) {
         effects.note("ignores an answer that comes too late to matter");
         return;
     }
     s.memory.answered.insert(from);
     if (!m.granted) {
         return;
+    }
+    if (ctx.options.has(RaftMutation::answers_counted)) {
+        while (s.memory.votes.contains(from)) {  // a mere count: any node stands for one more
+            from = from % ctx.members + 1;
+        }
     }
     s.memory.votes.insert(from);  // a set: a duplicated answer counts once
     effects.note("has {} of {} votes", static_cast<std::int64_t>(s.memory.votes.size()), ctx.members);
@@ -180,9 +213,20 @@ void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const VoteRep
 template <std::size_t MaxNodes>
 void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const Heartbeat& m,
                         Effects& effects) {
+    if (m.term < s.disk.current_term && s.memory.leader == no_node &&
+        ctx.options.has(RaftMutation::two_term_variables)) {
+        effects.note("goes back to term {}: it has followed no leader of a newer one", m.term);
+        s.disk.current_term = m.term;
+        s.disk.voted_for = from;
+    }
     if (m.term < s.disk.current_term) {
         effects.note("refuses a leader of the old term {}", m.term);
     } else {
+        const bool steps_down = s.memory.role != Role::follower || s.memory.more.polling;
+        if (ctx.options.has(RaftMutation::vote_cleared_by_leader) ||
+            (steps_down && ctx.options.has(RaftMutation::vote_cleared_on_step_down))) {
+            s.disk.voted_for = no_node;
+        }
         follow(s, ctx, from, effects);
     }
     effects.send(from, HeartbeatReply{s.disk.current_term});
@@ -201,7 +245,9 @@ template <std::size_t MaxNodes>
 void Raft<MaxNodes>::stand_for_election(State& s, const Context& ctx, Effects& effects, bool told) {
     ++s.disk.current_term;
     s.disk.voted_for = ctx.self;
-    effects.persist();
+    if (!ctx.options.has(RaftMutation::candidacy_not_persisted)) {
+        effects.persist();
+    }
     s.memory.role = Role::candidate;
     s.memory.leader = no_node;
     s.memory.more.polling = false;
@@ -266,6 +312,17 @@ template <std::size_t MaxNodes>
 void Raft<MaxNodes>::repeat_vote_requests(State& s, const Context& ctx, Effects& effects) {
     ask_voters(s, ctx, false, effects);
     effects.set_timer(Timer::retry, TimerSpec::fixed(ctx.options.retry_interval));
+}
+
+template <std::size_t MaxNodes>
+bool Raft<MaxNodes>::is_stale(const State& s, const Context& ctx, const Message& message) {
+    const Term current = s.disk.current_term;
+    if (const auto* reply = std::get_if<VoteReply>(&message)) {
+        return reply->term < current ||
+               (reply->term == current && s.memory.role != Role::candidate);
+    }
+    const auto* reply = std::get_if<HeartbeatReply>(&message);
+    return reply != nullptr && reply->term <= current && !ctx.options.variants.check_quorum;
 }
 
 template <std::size_t MaxNodes>

@@ -15,6 +15,7 @@
 // Scenarios:   tests/scenarios/raft/
 #pragma once
 
+#include <iterator>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,11 +47,32 @@ constexpr bool at_least_as_up_to_date(const LogEnd& a, const LogEnd& b) {
 
 /// Documented bugs, for the museum; see docs/museum.md.
 enum class RaftMutation : std::uint8_t {
-    double_vote,  ///< a voter does not look whom it voted for
+    double_vote,                ///< a voter does not look whom it voted for
+    vote_not_persisted,         ///< the disk has the term, and not the vote in it
+    candidacy_not_persisted,    ///< who stands writes neither its new term nor its own vote
+    vote_cleared_by_leader,     ///< who hears the leader of its term forgets its vote
+    vote_cleared_on_step_down,  ///< who gives way to a leader of its own term forgets its vote
+    no_log_check,               ///< a voter does not compare logs
+    length_only_log_check,      ///< a voter compares the lengths of the logs alone
+    longer_and_later_log_check, ///< a log must not be behind in length nor in its last term
+    answers_counted,            ///< a candidate counts granted votes, whoever sent them
+    stale_grants_counted,       ///< a candidate counts votes of its earlier terms
+    two_term_variables,         ///< heartbeats are compared with the term of the last leader
+    removed_server_campaigns,   ///< who has no vote stands for election nevertheless
+    prevote_ignores_lower_term, ///< PreVote's messages of older terms are passed over in silence
+    precandidate_keeps_leader,  ///< who asks for PreVotes takes its leader for alive once more
+    transfer_keeps_lease,       ///< a leader that hands over keeps its lease
 };
 constexpr std::string_view enum_name(RaftMutation mutation) {
-    constexpr std::string_view names[] = {"double_vote"};
-    return static_cast<std::size_t>(mutation) < 1 ? names[static_cast<std::size_t>(mutation)] : "";
+    constexpr std::string_view names[] = {
+        "double_vote", "vote_not_persisted", "candidacy_not_persisted", "vote_cleared_by_leader",
+        "vote_cleared_on_step_down", "no_log_check", "length_only_log_check",
+        "longer_and_later_log_check", "answers_counted", "stale_grants_counted",
+        "two_term_variables", "removed_server_campaigns", "prevote_ignores_lower_term",
+        "precandidate_keeps_leader", "transfer_keeps_lease"};
+    return static_cast<std::size_t>(mutation) < std::size(names)
+               ? names[static_cast<std::size_t>(mutation)]
+               : "";
 }
 
 struct RaftOptions {
@@ -60,6 +82,7 @@ struct RaftOptions {
     Duration tick = ms(1);
     Duration retry_interval{};
     std::vector<LogEnd> logs;
+    std::vector<Term> terms;
     RaftVariants variants;
     Mutations<RaftMutation> mutations;
 
@@ -78,6 +101,8 @@ struct RaftOptions {
                "A candidate repeats its request to nodes that have not answered; 0: never.");
         option("logs", self.logs,
                "End of each node's log as (last term, last index), node 1 first; empty: all equal.");
+        option("terms", self.terms,
+               "Term that each node's disk has at first, node 1 first; empty: all 0.");
         RaftVariants::describe(self.variants, option);
         option("mutations", self.mutations, "Bugs to be put in, by name; see docs/museum.md.");
     }
@@ -87,6 +112,9 @@ struct RaftOptions {
         return late_heartbeats(heartbeat_interval, "election_timeout_ms", election_timeout);
     }
 
+    [[nodiscard]] bool has(RaftMutation mutation) const { return mutations.has(mutation); }
+    /// Whether a candidate's log may win the vote of a node with that log (5.4.1).
+    [[nodiscard]] bool up_to_date(const LogEnd& candidate, const LogEnd& own) const;
     [[nodiscard]] TimerSpec election_timer() const {
         return {election_timeout.min, election_timeout.max, timeout_policy, tick};
     }
@@ -220,6 +248,15 @@ struct Raft {
     }
     static std::vector<Promise<Raft>> invariants();
 
+    /// Nodes differ by their names only, unless they were given different parts.
+    static bool symmetric(const Options& options) {
+        return options.variants.all_alike() && options.logs.empty() &&
+               (options.variants.quorum.kind == Quorum::Kind::majority ||
+                options.variants.quorum.kind == Quorum::Kind::at_least);
+    }
+    /// Answers that can do nothing any more: terms never decrease, and who stands takes a new one.
+    static bool is_stale(const State& s, const Context& ctx, const Message& message);
+
     /// Why these live nodes can elect nobody; empty when they can.
     static std::string why_no_leader(const Options& options, std::span<const View> views);
 
@@ -240,7 +277,8 @@ private:
     static void repeat_vote_requests(State& s, const Context& ctx, Effects& effects);
     /// The election timeout begins, at a node that has one.
     EL_HOT static void await_leader(const Context& ctx, Effects& effects) {
-        if (ctx.options.variants.all_alike() || ctx.options.variants.times_out(ctx.self)) {
+        if (ctx.options.variants.all_alike() || ctx.options.variants.times_out(ctx.self) ||
+            ctx.options.has(RaftMutation::removed_server_campaigns)) {
             effects.set_timer(Timer::election, ctx.options.election_timer());
         }
     }

@@ -185,6 +185,9 @@ void Raft<MaxNodes>::ask_who_would_vote(State& s, const Context& ctx, Effects& e
     }
     s.memory.role = Role::follower;
     s.memory.leader = no_node;
+    if (ctx.options.has(RaftMutation::precandidate_keeps_leader)) {
+        s.memory.more.withholds_until = ctx.clock + ctx.options.election_timeout.min;
+    }
     s.memory.more.polling = true;
     s.memory.votes.clear();
     s.memory.votes.insert(ctx.self);
@@ -210,6 +213,10 @@ void Raft<MaxNodes>::stop_asking(State& s, Effects& effects) {
 template <std::size_t MaxNodes>
 void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const PreVoteRequest& m,
                         Effects& effects) {
+    if (m.next_term < s.disk.current_term &&
+        ctx.options.has(RaftMutation::prevote_ignores_lower_term)) {
+        return effects.note("ignores a question about the old term {}", m.next_term);
+    }
     bool granted = false;
     const bool voted_for_another = m.next_term == s.disk.current_term &&
                                    s.disk.voted_for != no_node && s.disk.voted_for != from;
@@ -217,7 +224,7 @@ void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const PreVote
         effects.note("would not vote for node {}: there is a leader", from);
     } else if (m.next_term < s.disk.current_term || voted_for_another) {
         effects.note("would not vote for node {} in term {}", from, m.next_term);
-    } else if (!at_least_as_up_to_date(m.last_log, s.disk.last_log)) {
+    } else if (!ctx.options.up_to_date(m.last_log, s.disk.last_log)) {
         effects.note("would not vote for node {}: its log is behind", from);
     } else if (accepts(s, ctx, from, effects)) {
         granted = true;
@@ -231,6 +238,9 @@ void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const PreVote
                         Effects& effects) {
     if (!s.memory.more.polling || m.next_term != s.disk.current_term + 1) {
         return;
+    }
+    if (m.term < s.disk.current_term && ctx.options.has(RaftMutation::prevote_ignores_lower_term)) {
+        return effects.note("ignores an answer from the old term {}", m.term);
     }
     s.memory.answered.insert(from);
     if (!m.granted) {
@@ -341,8 +351,10 @@ void Raft<MaxNodes>::on(State& s, const Context& ctx, const TransferLeadership& 
     }
     effects.note("hands over to node {}", asked.to);
     more.transfer_to = asked.to;
-    more.lease_given_up = true;  // for all of this term: the target may be told late
-    more.leased = false;
+    if (!ctx.options.has(RaftMutation::transfer_keeps_lease)) {
+        more.lease_given_up = true;  // for all of this term: the target may be told late
+        more.leased = false;
+    }
     effects.send(asked.to, TimeoutNow{s.disk.current_term});
     effects.set_timer(Timer::election, ctx.options.quorum_timer());
 }

@@ -93,6 +93,10 @@ void Ring::on(State& s, const Context& ctx, NodeId from, const Election& m, Effe
         take_part(s, ctx, effects);
         return pass_on(s, ctx, no_node, m.visited.with(ctx.self), effects);
     }
+    if (m.visited.front() != ctx.self && ctx.options.mutations.has(RingMutation::orphans_pass)) {
+        effects.note("has seen this list before, and passes it on");
+        return pass_on(s, ctx, no_node, m.visited, effects);
+    }
     if (m.visited.front() == ctx.self) {
         effects.note("has its list back, with {} live nodes on it",
                      static_cast<std::int64_t>(m.visited.size()));
@@ -152,9 +156,14 @@ void Ring::announce(State& s, const Context& ctx, const IdList& visited, Effects
             leader = std::max(leader, node);
         }
     }
+    if (ctx.options.mutations.has(RingMutation::first_on_list_leads)) {
+        leader = visited.front();
+    }
     effects.note("finds node {} to be the highest on the list: it leads", leader);
     follow(s, ctx, leader, effects);
-    pass_on(s, ctx, leader, IdList{ctx.self}, effects);
+    if (!ctx.options.mutations.has(RingMutation::no_coordinator_round)) {
+        pass_on(s, ctx, leader, IdList{ctx.self}, effects);
+    }
 }
 
 void Ring::follow(State& s, const Context& ctx, NodeId leader, Effects& effects) {
@@ -179,6 +188,10 @@ void Ring::pass_on(State& s, const Context& ctx, NodeId leader, IdList ids, Effe
             announce(s, ctx, ids, effects);
         }
         return;
+    }
+    if (ctx.options.mutations.has(RingMutation::dead_not_skipped)) {
+        s.memory.target = successor(ctx.self, ctx.members);
+        return send_to_target(s, {leader, std::move(ids), 0}, effects);
     }
     if (s.memory.outbox.empty()) {
         s.memory.target = successor(ctx.self, ctx.members);

@@ -22,15 +22,30 @@
 #include <vector>
 
 #include "electionlab/core/id_list.h"
+#include "electionlab/node/mutations.h"
 #include "electionlab/node/protocol.h"
 
 namespace electionlab {
+
+/// Documented bugs, for the museum; see docs/museum.md.
+enum class RingMutation : std::uint8_t {
+    first_on_list_leads,   ///< the initiator of a list leads, and not its highest node
+    no_coordinator_round,  ///< who leads is not told to the others
+    dead_not_skipped,      ///< sends to its successor only, dead or alive, without acknowledgement
+    orphans_pass,          ///< a list whose initiator died is passed on again
+};
+constexpr std::string_view enum_name(RingMutation mutation) {
+    constexpr std::string_view names[] = {"first_on_list_leads", "no_coordinator_round",
+                                          "dead_not_skipped", "orphans_pass"};
+    return static_cast<std::size_t>(mutation) < 4 ? names[static_cast<std::size_t>(mutation)] : "";
+}
 
 struct RingOptions {
     Duration ack_timeout = ms(40);
     Duration round_timeout = ms(600);
     Duration heartbeat_interval = ms(50);
     Duration leader_timeout = ms(200);
+    Mutations<RingMutation> mutations;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -45,6 +60,7 @@ struct RingOptions {
         option("leader_timeout_ms", self.leader_timeout,
                "Silence after which a node takes its leader for dead; above the heartbeat interval "
                "and the spread of the delay.");
+        option("mutations", self.mutations, "Bugs to be put in, by name; see docs/museum.md.");
     }
     void validate(NodeId nodes) const;
     [[nodiscard]] std::vector<std::string> warnings() const {

@@ -311,7 +311,8 @@ void Zab::on_ensemble(State& s, const Context& ctx, NodeId from, const Notificat
 bool Zab::leads_indeed(const State& s, const Context& ctx, const std::vector<Ballot>& ballots,
                        const Notification& m) {
     if (m.vote.leader == ctx.self) {
-        return m.round == s.memory.round;
+        return m.round == s.memory.round ||
+               ctx.options.mutations.has(ZabMutation::fle_backward_round);
     }
     const Ballot* const word = find(ballots, m.vote.leader);
     return word != nullptr && word->state == Peer::leading;
@@ -404,7 +405,9 @@ void Zab::on(State& s, const Context& ctx, NodeId from, const UpToDate& m, Effec
     if (s.memory.stage == Stage::synchronised) {
         effects.note("follows node {} in epoch {}", from, m.epoch);
         s.memory.stage = Stage::broadcast;
-        s.memory.decided.peer_epoch = m.epoch;  // what all of an ensemble tell who looks
+        if (!ctx.options.mutations.has(ZabMutation::fle_mixed_epochs)) {
+            s.memory.decided.peer_epoch = m.epoch;  // what all of an ensemble tell who looks
+        }
     }
     effects.set_timer(Timer::read, ctx.options.sync_time());
     effects.send(from, Ack{m.epoch});

@@ -36,6 +36,7 @@
 #include <variant>
 #include <vector>
 
+#include "electionlab/node/mutations.h"
 #include "electionlab/node/protocol.h"
 
 namespace electionlab {
@@ -66,6 +67,16 @@ constexpr bool better(const ZabVote& a, const ZabVote& b) {
     return a.zxid != b.zxid ? a.zxid > b.zxid : a.leader > b.leader;
 }
 
+/// Documented bugs, for the museum; see docs/museum.md.
+enum class ZabMutation : std::uint8_t {
+    fle_backward_round,  ///< who is said to lead in an earlier round believes it
+    fle_mixed_epochs,    ///< a follower goes on telling the epoch it voted in
+};
+constexpr std::string_view enum_name(ZabMutation mutation) {
+    constexpr std::string_view names[] = {"fle_backward_round", "fle_mixed_epochs"};
+    return static_cast<std::size_t>(mutation) < 2 ? names[static_cast<std::size_t>(mutation)] : "";
+}
+
 /// What a node has on its disk at first.
 struct ZabHistory {
     Epoch current_epoch = 0;
@@ -85,6 +96,7 @@ struct ZabOptions {
     Duration connect_retry = ms(40);
     std::int64_t connect_tries = 5;
     std::vector<ZabHistory> histories;
+    Mutations<ZabMutation> mutations;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -108,6 +120,7 @@ struct ZabOptions {
         option("histories", self.histories,
                "Each node's disk at first as (current epoch, epoch of its last zxid, counter of its "
                "last zxid), node 1 first; empty: all are new.");
+        option("mutations", self.mutations, "Bugs to be put in, by name; see docs/museum.md.");
     }
     void validate(NodeId nodes) const;
 

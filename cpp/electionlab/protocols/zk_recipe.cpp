@@ -230,6 +230,10 @@ void ZkRecipe::on_happening(State& s, const Context& ctx, const Happening& h, Cl
         case Happening::Kind::disconnected:
             m.asked = Asked::nothing;
             m.to_watch.clear();
+            if (ctx.options.mutations.has(ZkRecipeMutation::forgets_its_node)) {
+                m.own.clear();
+                ++m.attempts;
+            }
             if (m.acts && ctx.options.step_down_on_disconnect) {
                 work.notes.push_back(
                     {"stops acting as leader: it cannot know whether it still is"});
@@ -273,7 +277,8 @@ void ZkRecipe::on_reply(State& s, const Context& ctx, const Reply& m, ClientWork
             return on_listing(s, ctx, m.children, work);
         case Asked::exists:
             s.memory.to_watch.clear();
-            if (m.code == Code::no_node) {  // gone between the listing and exists()
+            if (m.code == Code::no_node &&
+                !ctx.options.mutations.has(ZkRecipeMutation::no_recheck_after_exists)) {  // gone between the listing and exists()
                 work.notes.push_back({"the znode to watch is gone already: lists again"});
                 s.memory.must_list = true;
             }
@@ -323,9 +328,12 @@ void ZkRecipe::on_listing(State& s, const Context& ctx, const std::vector<std::s
     if (m.own.empty() || m.resigning) {
         return;
     }
-    if (*smallest == m.own) {
+    const bool claims = ctx.options.mutations.has(ZkRecipeMutation::trusts_old_node) &&
+                        node_of(*smallest) == ctx.self;
+    if (*smallest == m.own || claims) {
         if (!acted) {
-            work.notes.push_back({"leads: its number {} is the smallest", number_of(m.own)});
+            work.notes.push_back(
+                {"leads: its number {} is the smallest", number_of(*smallest)});
         }
         m.acts = true;
         m.leader = ctx.self;

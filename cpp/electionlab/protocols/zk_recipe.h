@@ -29,6 +29,7 @@
 #include <variant>
 #include <vector>
 
+#include "electionlab/node/mutations.h"
 #include "electionlab/node/protocol.h"
 #include "electionlab/services/coordination.h"
 
@@ -45,12 +46,25 @@ constexpr std::string_view enum_name(WatchedZnode watched) {
     return static_cast<std::size_t>(watched) < 2 ? names[static_cast<std::size_t>(watched)] : "";
 }
 
+/// Documented bugs, for the museum; see docs/museum.md.
+enum class ZkRecipeMutation : std::uint8_t {
+    trusts_old_node,          ///< takes the znode of its own earlier session for its own
+    no_recheck_after_exists,  ///< waits for a znode that exists() did not find
+    forgets_its_node,         ///< makes another znode after a broken connection
+};
+constexpr std::string_view enum_name(ZkRecipeMutation mutation) {
+    constexpr std::string_view names[] = {"trusts_old_node", "no_recheck_after_exists",
+                                          "forgets_its_node"};
+    return static_cast<std::size_t>(mutation) < 3 ? names[static_cast<std::size_t>(mutation)] : "";
+}
+
 struct ZkRecipeOptions {
     coordination::SessionOptions sessions;
     WatchedZnode watch = WatchedZnode::predecessor;
     bool step_down_on_disconnect = true;
     bool protected_create = true;
     Duration look_interval = ms(50);
+    Mutations<ZkRecipeMutation> mutations;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -69,6 +83,7 @@ struct ZkRecipeOptions {
         option("look_interval_ms", self.look_interval,
                "How often a member that does not lead lists the znodes to know who does; 0: only "
                "when it is woken.");
+        option("mutations", self.mutations, "Bugs to be put in, by name; see docs/museum.md.");
     }
     /// Throws `InvalidArgument` naming the option.
     void validate(NodeId nodes) const;

@@ -134,8 +134,10 @@ struct AtWork : detail::WorkCommands<P> {
         if (timer == write()) {
             Work& work = s.memory.work;
             effects.send(resource(ctx), Write{work.token, work.takeover, work.job});
-            effects.set_timer(next_job(), TimerSpec::fixed(ctx.options.work.work_interval));
             ++work.written;
+            if (has_jobs(work, ctx)) {
+                effects.set_timer(next_job(), TimerSpec::fixed(ctx.options.work.work_interval));
+            }
             return;
         }
         elect(s, ctx, effects, [&](auto& inner, const auto& about, auto& wanted) {
@@ -288,8 +290,7 @@ private:
         const View& view = s.memory.view;
         if (view.leads() && (!work.leads || work.token != view.epoch)) {
             work = {true, false, view.epoch, 0, 0, work.written};
-            effects.send(resource(ctx), TakeOver{work.token});
-            effects.set_timer(next_job(), TimerSpec::fixed(ctx.options.work.work_interval));
+            ask_to_take_over(work, ctx, effects);
             effects.cancel_timer(write());
         } else if (!view.leads() && work.leads) {
             work.leads = false;
@@ -298,11 +299,23 @@ private:
         }
     }
 
+    static void ask_to_take_over(const Work& work, const Context& ctx, Effects& effects) {
+        effects.send(resource(ctx), TakeOver{work.token});
+        if (ctx.options.work.jobs == 0) {
+            effects.set_timer(next_job(), TimerSpec::fixed(ctx.options.work.work_interval));
+        } else {
+            effects.cancel_timer(next_job());
+        }
+    }
+
+    static bool has_jobs(const Work& work, const Context& ctx) {
+        return ctx.options.work.jobs == 0 || work.written < ctx.options.work.jobs;
+    }
+
     static void begin_job(State& s, const Context& ctx, Effects& effects) {
         const Work& work = s.memory.work;
         if (work.takeover == 0) {
-            effects.send(resource(ctx), TakeOver{work.token});
-            effects.set_timer(next_job(), TimerSpec::fixed(ctx.options.work.work_interval));
+            ask_to_take_over(work, ctx, effects);
         } else {
             effects.set_timer(write(), TimerSpec::fixed(ctx.options.work.work));
         }
@@ -326,7 +339,9 @@ private:
         work.takeover = reply.takeover;
         work.job = reply.next_job;
         effects.cancel_timer(next_job());
-        effects.set_timer(write(), TimerSpec::fixed(ctx.options.work.work));
+        if (has_jobs(work, ctx)) {
+            effects.set_timer(write(), TimerSpec::fixed(ctx.options.work.work));
+        }
     }
 
     static void on_write_reply(State& s, const WriteReply& reply, Effects& effects) {

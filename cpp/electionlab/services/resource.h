@@ -37,6 +37,7 @@ struct WorkOptions {
     Fencing fencing = Fencing::token;
     Duration work_interval = ms(20);
     Duration work = ms(5);
+    std::int64_t jobs = 0;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -44,6 +45,9 @@ struct WorkOptions {
         option("work_interval_ms", self.work_interval,
                "Time from a leader's write to its next job, and to asking again; above 0.");
         option("work_ms", self.work, "Time a job takes, from its start to its write; above 0.");
+        option("jobs", self.jobs,
+               "How many jobs a member does in all; it then asks once only to take over. 0: no end. "
+               "The checker ends only if work does.");
     }
     void validate() const {
         if (work_interval.ns <= 0) {
@@ -51,6 +55,9 @@ struct WorkOptions {
         }
         if (work.ns <= 0) {
             invalid("work_ms", show(work.to_ms()), "must be above 0");
+        }
+        if (jobs < 0) {
+            invalid("jobs", show(jobs), "must be 0 or more");
         }
     }
 };

@@ -9,16 +9,54 @@
 
 namespace electionlab {
 
-void TrialTable::resize(std::size_t trials) {
-    for (auto* column : {&crash_ms, &detection_ms, &elected_ms, &followed_ms, &agreed_ms}) {
-        column->resize(trials);
+Experiment Experiment::from_value(const Value& value) {
+    Experiment experiment;
+    Reader in(value, "experiment");
+    const Value& moments = in.take("moments");
+    if (const auto* list = moments.get_if<Value::List>()) {
+        for (const Value& each : *list) {
+            Reader moment(each, "experiment.moments");
+            Moment& read = experiment.moments.emplace_back();
+            read.at = range_from_ms(moment.take("at_ms"), "experiment.moments.at_ms");
+            read.what = moment.take("action");
+            moment.finish();
+        }
+    } else if (!moments.is_null()) {
+        invalid("experiment.moments", show(moments), "must be a list");
     }
-    for (auto* column : {&candidacies, &rounds, &messages, &events}) {
-        column->resize(trials);
+    const auto count = static_cast<std::int64_t>(experiment.moments.size());
+    experiment.from = in.integer("from", -1, -1, count - 1);
+    const std::string until = in.text("until", "agreed");
+    experiment.until = until == "agreed"    ? Until::agreed
+                       : until == "elected" ? Until::elected
+                                            : Until::horizon;
+    if (until != enum_name(experiment.until)) {
+        invalid("experiment.until", show(Value(until)), "must be one of 'agreed', 'elected', 'horizon'");
     }
-    crashed.resize(trials);
-    censored.resize(trials);
-    violated.resize(trials);
+    if (const Value& horizon = in.take("horizon_ms"); !horizon.is_null()) {
+        experiment.horizon = duration_from_ms(horizon, "experiment.horizon_ms");
+    }
+    experiment.only_leaderless = in.boolean("only_leaderless", false);
+    in.finish();
+    return experiment;
+}
+
+Experiment Experiment::leader_crash(DurationRange window, Duration horizon, bool until_agreed) {
+    Experiment experiment;
+    Moment& crash = experiment.moments.emplace_back();
+    crash.at = window;
+    crash.what = Value::Dict{{"action", "crash"}, {"target", "leader"}};
+    experiment.from = 0;
+    experiment.until = until_agreed ? Until::agreed : Until::elected;
+    experiment.horizon = horizon;
+    experiment.only_leaderless = true;
+    return experiment;
+}
+
+void Experiment::prepare(const ActionScope& scope) {
+    for (Moment& moment : moments) {
+        moment.action = action_from_value(moment.what, scope);
+    }
 }
 
 TrialTable run_parallel(const RunnerFactory& make_runner, std::int64_t first, std::int64_t count,

@@ -10,6 +10,7 @@ from electionlab.plot.notebook import cluster_html, trace_html
 from electionlab.plot.ring import plot_cluster
 from electionlab.plot.roles import plot_roles
 from electionlab.plot.space_time import plot_space_time
+from electionlab.plot.state_graph import plot_state_graph
 from electionlab.plot.vector import svg
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "plot_ecdf",
     "plot_roles",
     "plot_space_time",
+    "plot_state_graph",
     "svg",
     "trace_html",
 ]

@@ -22,10 +22,12 @@ using electionlab::View;
 
 struct ModelOptions {
     bool amnesia = false;  ///< a bug: a restart forgets the vote
+    bool wrongly_stale = false;  ///< a bug: old requests are called stale, but they are answered
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
         option("amnesia", self.amnesia, "A bug: a restart forgets the vote, and keeps the term.");
+        option("wrongly_stale", self.wrongly_stale, "A bug: old requests are called stale.");
     }
     void validate(NodeId) const {}
 };
@@ -104,6 +106,14 @@ struct Model {
                 effects.cancel_timer(Timer::election);
             }
         }
+    }
+    static bool is_stale(const State& s, const Context& ctx, const Message& message) {
+        const auto* reply = std::get_if<VoteReply>(&message);
+        if (reply == nullptr) {
+            return ctx.options.wrongly_stale && std::get<VoteRequest>(message).term <= s.disk.term;
+        }
+        return reply->term < s.disk.term ||
+               (reply->term == s.disk.term && s.memory.role != Role::candidate);
     }
     static View view(const State& s, const Context& ctx) {
         return {s.memory.role, s.memory.role == Role::leader ? ctx.self : no_node, s.disk.term};

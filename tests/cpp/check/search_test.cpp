@@ -161,16 +161,43 @@ TEST_CASE("searches: any number of threads gives the same result, to the last st
 
 TEST_CASE("searches: a fingerprint from differences is that of the whole world",
           "[check][fingerprint]") {
-    for (const auto& [symmetry, copies] : {std::pair{false, 0}, {true, 0}, {false, 1}, {true, 2}}) {
-        CAPTURE(symmetry, copies);
+    struct Case {
+        bool symmetry = false;
+        std::int64_t copies = 0;
+        bool drop_stale = false;
+        NetworkKind network = NetworkKind::multiset;
+        std::uint8_t restarts = unlimited;
+        std::uint8_t partitions = 0;
+    };
+    const Case cases[] = {
+        {},
+        {.symmetry = true},
+        {.copies = 1},
+        {.symmetry = true, .copies = 2},
+        {.drop_stale = true},
+        {.symmetry = true, .copies = 1, .drop_stale = true},
+        {.network = NetworkKind::duplicating},
+        {.symmetry = true, .drop_stale = true, .network = NetworkKind::duplicating},
+        {.network = NetworkKind::fifo},
+        {.restarts = 0},
+        {.drop_stale = true, .network = NetworkKind::duplicating, .restarts = 0},
+        {.copies = 1, .drop_stale = true, .restarts = 1, .partitions = 1},
+    };
+    for (const Case& each : cases) {
+        CAPTURE(each.symmetry, each.copies, each.drop_stale, enum_name(each.network), each.restarts,
+                each.partitions);
         SpaceSettings settings = variant("loss");
-        if (copies != 0) {
-            settings.bounds.copies = copies;
+        if (each.copies != 0) {
+            settings.bounds.copies = each.copies;
         }
+        settings.drop_stale = each.drop_stale;
+        settings.network = each.network;
         settings.budget.crashes = 1;
-        settings.budget.duplicates = 1;
+        settings.budget.restarts = each.restarts;
+        settings.budget.partitions = each.partitions;
+        settings.budget.duplicates = each.network == NetworkKind::multiset;
         settings.budget.pauses = 1;
-        settings.symmetry = symmetry;
+        settings.symmetry = each.symmetry;
         settings.per_epoch = true;
         settings.bounds.depth = 2;  // of the search; the walk below goes on
         const auto [result, rules, space] = explore(1, settings, {}, false);
@@ -178,7 +205,7 @@ TEST_CASE("searches: a fingerprint from differences is that of the whole world",
         std::vector<std::uint32_t> world = space->initial(worker);
         std::vector<Transition> transitions;
         std::size_t compared = 0;
-        for (std::int64_t step = 0; step < story::seeds(3000); ++step) {
+        for (std::int64_t step = 0; step < story::seeds(1000); ++step) {
             transitions.clear();
             space->expand(world, worker, transitions);
             if (transitions.empty()) {
@@ -195,8 +222,49 @@ TEST_CASE("searches: a fingerprint from differences is that of the whole world",
             space->build(world, transitions[mix64(static_cast<std::uint64_t>(step)) % transitions.size()], next);
             world = next;
         }
-        CHECK(compared > 3 * static_cast<std::size_t>(story::seeds(3000)));
+        CHECK(compared > 3 * static_cast<std::size_t>(story::seeds(1000)));
     }
+}
+
+TEST_CASE("searches: without stale messages the nodes reach the same states", "[check][stale]") {
+    for (const char* name : {"base", "loss", "dup", "restart"}) {
+        CAPTURE(name);
+        std::map<std::string, std::size_t> reached[2];  // by the states of all nodes
+        std::int64_t states[2];
+        for (const bool drop : {false, true}) {
+            SpaceSettings settings = variant(name);
+            settings.drop_stale = drop;
+            settings.always.push_back({"seen", [&](const Space& space, World world) {
+                std::string text;
+                for (NodeId node = 1; node <= space.actors(); ++node) {
+                    text += space.rules().local_value(world[node - 1]).to_json() + "\n";
+                }
+                ++reached[drop][text];
+                return true;
+            }});
+            const Checked checked = explore(1, settings);
+            states[drop] = checked.result.states;
+            CHECK(checked.result.exhausted);
+            CHECK(checked.space->wrongly_stale().empty());
+        }
+        CHECK(states[1] < states[0]);
+        REQUIRE(reached[0].size() == reached[1].size());
+        for (auto a = reached[0].begin(), b = reached[1].begin(); a != reached[0].end(); ++a, ++b) {
+            CHECK(a->first == b->first);
+        }
+    }
+}
+
+TEST_CASE("searches: a wrong word about stale messages is noticed", "[check][stale]") {
+    reference::ModelOptions options;
+    options.wrongly_stale = true;
+    ProtocolRules<Model> rules(std::make_shared<const reference::ModelOptions>(options), 3,
+                               describe<Model>(), RulesRequest{});
+    SpaceSettings settings;
+    settings.bounds.epoch = 1;
+    Space space(rules, settings);
+    search(space, {});
+    CHECK(space.wrongly_stale().find("VoteRequest") != std::string::npos);
 }
 
 TEST_CASE("bounds: what each cuts off is named", "[check][bounds]") {
@@ -336,4 +404,96 @@ TEST_CASE("networks: on FIFO links a later message never comes first", "[check][
     CHECK(ordered.transitions == 1902);
     CHECK(ordered.terminal == 13);
     CHECK(ordered.levels == Levels{1, 3, 9, 22, 39, 69, 83, 96, 96, 79, 60, 42, 26, 15, 6, 1});
+}
+
+TEST_CASE("searches: depth first and exactly, the same states as breadth first", "[check][orders]") {
+    for (const char* name : {"base", "loss", "dup", "restart", "amnesia"}) {
+        CAPTURE(name);
+        const bool amnesia = std::string(name) == "amnesia";
+        SearchSettings breadth, depth, exact;
+        breadth.stop_at_first = depth.stop_at_first = exact.stop_at_first = false;
+        depth.order = Order::depth;
+        exact.exact = true;
+        const SearchResult all = explore(1, variant(name), breadth, amnesia).result;
+        const SearchResult deep = explore(1, variant(name), depth, amnesia).result;
+        const SearchResult sure = explore(1, variant(name), exact, amnesia).result;
+        for (const SearchResult& other : {deep, sure}) {
+            CHECK(other.states == all.states);
+            CHECK(other.transitions == all.transitions);
+            CHECK(other.terminal == all.terminal);
+            CHECK(other.with_leader == all.with_leader);
+            CHECK(other.exhausted);
+            CHECK(other.violations.size() == all.violations.size());
+        }
+        CHECK(sure.levels == all.levels);
+        CHECK(sure.collisions == 0);
+        CHECK(sure.omission_probability == 0);
+        CHECK(sure.shortest);
+        CHECK_FALSE(deep.shortest);
+        if (amnesia) {
+            CHECK(sure.violations[0].path.steps.size() == 7);
+            CHECK(deep.violations[0].path.steps.size() >= 7);
+        }
+    }
+}
+
+TEST_CASE("searches: depth first to a bound sees all that lies within", "[check][orders]") {
+    for (const std::int64_t depth : {0, 1, 5, 9}) {
+        CAPTURE(depth);
+        SpaceSettings settings = variant("restart");
+        settings.bounds.depth = depth;
+        SearchSettings breadth, deep;
+        deep.order = Order::depth;
+        const SearchResult all = explore(1, settings, breadth).result;
+        const SearchResult other = explore(1, settings, deep).result;
+        CHECK(other.states == all.states);
+        CHECK(other.depth == all.depth);
+        CHECK_FALSE(other.exhausted);
+        CHECK(std::count(other.bounds_hit.begin(), other.bounds_hit.end(), "depth") == 1);
+    }
+}
+
+TEST_CASE("searches: walks and swarms find what there is, the same for any number of threads",
+          "[check][orders][threads]") {
+    for (const Order order : {Order::walks, Order::swarm}) {
+        CAPTURE(enum_name(order));
+        std::string first;
+        for (const int threads : {1, 3}) {
+            SearchSettings how;
+            how.order = order;
+            how.threads = threads;
+            how.seed = 7;
+            how.runs = 5000;
+            const Checked checked = explore(1, variant("amnesia"), how, true);
+            REQUIRE(checked.result.violations.size() == 1);
+            const Path& path = checked.result.violations[0].path;
+            CHECK(checked.space->broken(path.worlds.back()) != 0);
+            CHECK_FALSE(checked.result.exhausted);
+            const std::string words = in_words(checked) + std::to_string(checked.result.states);
+            first = first.empty() ? words : first;
+            CHECK(words == first);
+
+            how.seed = 8;
+            const Checked other = explore(1, variant("amnesia"), how, true);
+            CHECK(in_words(other) + std::to_string(other.result.states) != first);
+        }
+        SearchSettings nothing;
+        nothing.order = order;
+        nothing.runs = 40;
+        const SearchResult result = explore(1, variant("base"), nothing).result;
+        CHECK(result.violations.empty());
+        // Some member of the swarm was large enough; walks never know.
+        CHECK(result.exhausted == (order == Order::swarm));
+    }
+}
+
+TEST_CASE("searches: a swarm ends when its caller says so", "[check][orders]") {
+    SearchSettings how;
+    how.order = Order::swarm;
+    how.runs = 1000;
+    int calls = 0;
+    how.progress = [&](const Progress&) { return ++calls < 3; };
+    const SearchResult result = explore(2, variant("base"), how).result;
+    CHECK(calls == 3);
+    CHECK_FALSE(result.exhausted);
 }

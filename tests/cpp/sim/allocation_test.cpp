@@ -108,7 +108,7 @@ TEST_CASE("allocation: a trial that follows others allocates nothing", "[sim][al
         Dict{{"seed", 1},
              {"initial_leader", 5},
              {"every_node", Dict{{"write_delay_ms", disk ? 2 : 0}}}},
-        LeaderCrash{});
+        Experiment::leader_crash());
     const BlockRunner run = make();
     TrialTable table;
     table.resize(600);

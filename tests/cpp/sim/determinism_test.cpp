@@ -87,7 +87,7 @@ std::vector<Run> runs() {
 
 std::uint64_t hash_of_table(const TrialTable& table) {
     std::uint64_t hash = golden_gamma;
-    for (const auto* column : {&table.crash_ms, &table.detection_ms, &table.elected_ms,
+    for (const auto* column : {&table.from_ms, &table.detection_ms, &table.elected_ms,
                                &table.followed_ms, &table.agreed_ms}) {
         for (const double value : *column) {
             hash_word(hash, std::bit_cast<std::uint64_t>(value));
@@ -108,7 +108,7 @@ TrialTable trials(const char* protocol, std::int64_t first, std::int64_t count, 
              {"initial_leader", 1},
              {"network", Dict{{"one_way_delay_ms", Dict{{"kind", "exponential"}, {"mean_ms", 3}}}}},
              {"every_node", Dict{{"write_delay_ms", List{1, 4}}}}},
-        LeaderCrash{});
+        Experiment::leader_crash());
     return run_parallel(make, first, count, threads, {});
 }
 

@@ -11,7 +11,7 @@ using namespace story;
 namespace {
 
 RunnerFactory leader_crashes(const char* protocol, const Value& more = Dict{},
-                             const LeaderCrash& experiment = {}) {
+                             const Experiment& experiment = Experiment::leader_crash()) {
     return find_protocol(protocol).make_trials(
         Dict{}, 5, merged(Dict{{"seed", 3}, {"initial_leader", 5}}, more), experiment);
 }
@@ -25,8 +25,8 @@ TEST_CASE("trials: each stage of a failover comes after the one before", "[sweep
         CAPTURE(protocol, i);
         REQUIRE(table.censored[i] == 0);
         REQUIRE(table.violated[i] == 0);
-        REQUIRE(table.crash_ms[i] >= 0);
-        REQUIRE(table.crash_ms[i] <= 75);
+        REQUIRE(table.from_ms[i] >= 0);
+        REQUIRE(table.from_ms[i] <= 75);
         REQUIRE(table.detection_ms[i] > 0);
         REQUIRE(table.elected_ms[i] >= table.detection_ms[i]);
         REQUIRE(table.followed_ms[i] >= table.elected_ms[i]);
@@ -46,7 +46,7 @@ TEST_CASE("trials: detection in Raft takes as long as theory says", "[sweep][raf
     const auto trials = seeds(20'000);
     const TrialTable table = run_parallel(
         leader_crashes("raft", Dict{},
-                       LeaderCrash{{Duration{0} + ms(50), ms(100)}, seconds(60), true}),
+                       Experiment::leader_crash({ms(50), ms(100)})),
         0, trials, 2, {});
     double sum = 0;
     for (const double detection : table.detection_ms) {
@@ -62,20 +62,19 @@ TEST_CASE("trials: detection in Raft takes as long as theory says", "[sweep][raf
 TEST_CASE("trials: a crash that hits nobody is no measurement", "[sweep]") {
     // A cold start: the first leader comes after 150 ms at the earliest, in some trials later than
     // the crash.
-    LeaderCrash early;
-    early.window = {ms(150), ms(250)};
+    const Experiment early = Experiment::leader_crash({ms(150), ms(250)});
     const auto make = find_protocol("raft").make_trials(Dict{}, 5, Dict{{"seed", 3}}, early);
     const TrialTable table = run_parallel(make, 0, 400, 1, {});
     std::int64_t hits = 0;
     for (std::size_t i = 0; i < table.size(); ++i) {
-        const double at = table.crash_ms[i];
+        const double at = table.from_ms[i];
         CAPTURE(i, at);
         // The same trial by hand: who acts at that moment?
         Story s("raft", 5, Dict{}, Dict{{"seed", 3}, {"trial", i}}, false);
         s.until(at);
-        REQUIRE(table.crashed[i] == (s.leader() != no_node ? 1 : 0));
-        hits += table.crashed[i];
-        if (table.crashed[i] == 0) {
+        REQUIRE(table.measured[i] == (s.leader() != no_node ? 1 : 0));
+        hits += table.measured[i];
+        if (table.measured[i] == 0) {
             REQUIRE(std::isnan(table.detection_ms[i]));
             REQUIRE(std::isnan(table.elected_ms[i]));
             REQUIRE(std::isnan(table.agreed_ms[i]));
@@ -93,14 +92,13 @@ TEST_CASE("trials: a crash that hits nobody is no measurement", "[sweep]") {
 
 TEST_CASE("trials: the stages of the crash are measured, not those of a later loss", "[sweep]") {
     // Many messages are lost, so that successors are lost before everybody names them.
-    LeaderCrash experiment;
-    experiment.window = {ms(1000), ms(1100)};
+    const Experiment experiment = Experiment::leader_crash({ms(1000), ms(1100)});
     const Value lossy = Dict{{"network", network(5, Dict{{"loss_probability", 0.35}})}};
     const TrialTable table = run_parallel(leader_crashes("raft", lossy, experiment), 0, 400, 1, {});
     std::int64_t lost_again = 0, hits = 0;
     for (std::size_t i = 0; i < table.size(); ++i) {
         CAPTURE(i);
-        if (table.crashed[i] == 0 || table.censored[i] == 1) {
+        if (table.measured[i] == 0 || table.censored[i] == 1) {
             continue;
         }
         ++hits;
@@ -110,13 +108,13 @@ TEST_CASE("trials: the stages of the crash are measured, not those of a later lo
         REQUIRE(table.agreed_ms[i] >= table.elected_ms[i]);
         Story s("raft", 5, Dict{}, merged(merged(Dict{{"seed", 3}, {"initial_leader", 5}}, lossy),
                                           Dict{{"trial", i}}), false);
-        s.until(table.crash_ms[i]);
+        s.until(table.from_ms[i]);
         const auto earlier = s->monitor().failovers().size();
         s.act(Dict{{"action", "crash"}, {"node", "leader"}});
         REQUIRE(s.until_leader(60'000));
-        REQUIRE(std::abs(s.now_ms() - table.crash_ms[i] - table.elected_ms[i]) < 1e-6);
+        REQUIRE(std::abs(s.now_ms() - table.from_ms[i] - table.elected_ms[i]) < 1e-6);
         REQUIRE(s.until_agreement(60'000));
-        REQUIRE(std::abs(s.now_ms() - table.crash_ms[i] - table.agreed_ms[i]) < 1e-6);
+        REQUIRE(std::abs(s.now_ms() - table.from_ms[i] - table.agreed_ms[i]) < 1e-6);
         lost_again += s->monitor().failovers().size() > earlier + 1 ? 1 : 0;
     }
     CHECK(hits > 100);
@@ -124,7 +122,7 @@ TEST_CASE("trials: the stages of the crash are measured, not those of a later lo
 }
 
 TEST_CASE("trials: without a majority every trial is censored, and says so with NaN", "[sweep]") {
-    LeaderCrash experiment;
+    Experiment experiment = Experiment::leader_crash();
     experiment.horizon = seconds(2);
     const auto make =
         find_protocol("raft").make_trials(Dict{}, 2, Dict{{"initial_leader", 1}}, experiment);
@@ -138,8 +136,8 @@ TEST_CASE("trials: without a majority every trial is censored, and says so with 
 }
 
 TEST_CASE("trials: may end as soon as somebody acts as leader", "[sweep]") {
-    LeaderCrash early;
-    early.until_agreed = false;
+    Experiment early = Experiment::leader_crash();
+    early.until = Until::elected;
     const TrialTable table = run_parallel(leader_crashes("raft", Dict{}, early), 0, 100, 1, {});
     for (std::size_t i = 0; i < table.size(); ++i) {
         CHECK_FALSE(std::isnan(table.elected_ms[i]));
