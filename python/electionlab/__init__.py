@@ -43,7 +43,6 @@ from electionlab.detectors import (
 )
 from electionlab.errors import TraceError
 from electionlab.gallery import Case, CaseResult, cases
-from electionlab.check_matrix import Matrix, matrix
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.settings import (
     Action,

@@ -519,11 +519,6 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         }
         return false;
     };
-    const auto note_cut = [&](const Step& step) {
-        if (worker.cut_steps != nullptr) {
-            worker.cut_steps->push_back(step);
-        }
-    };
     // What of the messages in flight and of those sent is not in flight afterwards, as in `build`.
     const auto drop = [&](const Step& step, const Reaction& r, std::uint32_t taken) {
         const bool takes = step.kind == StepKind::deliver && !keeps;
@@ -562,6 +557,11 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             if (!goes) {
                 dropped.push_back(message_hashes(m));
             }
+        }
+    };
+    const auto note_cut = [&](const Step& step) {
+        if (worker.cut_steps != nullptr) {
+            worker.cut_steps->push_back(step);
         }
     };
     // A step that a node handles.
