@@ -431,7 +431,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
             "soon as the clocks are apart by more than the lease. client-go was asked to do so, "
             "to take over at once after a restart, and refused: an elector counts from when it "
             "saw the record change, and needs no agreement of clocks, only of their rates. Here "
-            "the holder's clock goes at three quarters."
+            "the holder's clock goes at half the rate."
         ),
         sources=(
             "https://github.com/kubernetes/client-go/issues/448",
@@ -442,7 +442,7 @@ EXHIBITS: tuple[Exhibit, ...] = (
         broken=_electors("wall_clock_lease"),
         repaired=_electors(),
         breaks="one_leader_at_a_time",
-        timing=Timing(tick_ms=250, one_way_delay_ms=250, until_ms=8000, rates={1: 0.75}),
+        timing=Timing(tick_ms=250, one_way_delay_ms=250, until_ms=8000, rates={1: 0.5}),
         initial_leader=1,
         length=27,
     ),
