@@ -276,7 +276,7 @@ class Run(ReplayedRun):
 
     def _now_ms(self) -> float:
         ticks = sum(step["step"] == "tick" for step in self.steps)
-        return ticks * (self._tick_ms or 0.0)
+        return float(ticks * (self._tick_ms or 0.0))
 
     def _like(self, protocol: Protocol | UserProtocol, steps: list[dict[str, Any]]) -> Run:
         run = copy.copy(self)
@@ -369,7 +369,7 @@ def in_words(step: Mapping[str, Any]) -> str:
 
 
 def _timer_name(step: Mapping[str, Any]) -> str:
-    return step["timer"] + (f" about {step['about']}" if "about" in step else "")
+    return str(step["timer"]) + (f" about {step['about']}" if "about" in step else "")
 
 
 def _due_ms(cluster: Cluster) -> dict[tuple[int, str], float]:
