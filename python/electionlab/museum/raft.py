@@ -214,10 +214,9 @@ _VOTES = (
         group="A",
         story=(
             "With four voters two are taken for enough, and so are the other two. The number of "
-            "nodes that Elasticsearch asked for was written by hand, and stayed when the cluster "
-            "grew; a sample value in its configuration file was taken over by users of every "
-            "size, until it was replaced by text. Only nodes 1 and 2 stand here, to keep the "
-            "search small."
+            "nodes that Elasticsearch asked for was written by hand; a sample value in its "
+            "configuration file was taken over in clusters of every size, until text took its "
+            "place. Only nodes 1 and 2 stand here, to keep the search small."
         ),
         sources=(
             f"{_GITHUB}/elastic/elasticsearch/pull/26803",
@@ -568,9 +567,9 @@ _NOBODY = (
         story=(
             "A node whose election timer has run out asks for PreVotes, and goes on to take the "
             "old leader for alive: it refuses the questions of the others for another election "
-            "timeout. The others do the same, and the cluster stays without a leader, and without a "
-            "candidate. In etcd's raft a pre-candidate kept the leader's name, by which it judged. Here the leader of "
-            "term 1 steps down at once, as its quorum timeout is shorter than a round trip."
+            "timeout. The others do the same, and there is no candidate any more, and no leader. "
+            "In etcd's raft a pre-candidate kept the leader's name, by which it judged. Here the "
+            "leader of term 1 steps down at once: its quorum timeout is below a round trip."
         ),
         sources=(
             f"{_GITHUB}/etcd-io/etcd/issues/9586",
@@ -615,6 +614,13 @@ _NOBODY = (
 # --- reads ----------------------------------------------------------------------------------------
 
 _LEASED: dict[str, Any] = {**_COARSE, "reads": "lease"}
+#: Whole ticks of 20 ms on clocks at 0.8 and 1.2: a heartbeat 1, a timeout 2.
+_ON_CLOCKS: dict[str, Any] = {
+    "election_timeout_ms": 48,
+    "heartbeat_interval_ms": 16,
+    "reads": "lease",
+    "witnesses": [3],
+}
 _READ = command(1, "Read")
 
 _READS = (
@@ -669,6 +675,34 @@ _READS = (
         initial_leader=1,
         bounds=Bounds(epoch=2, depth=18),
         length=17,
+    ),
+    Exhibit(
+        name="lease-clock-drift",
+        title="A lease that is counted on a slow clock",
+        group="B",
+        story=(
+            "A leader counts its lease on its own clock, and the voters on theirs how long they "
+            "keep still. If its clock is slow and theirs are fast, they elect another while it "
+            "takes the lease for valid. The lease must be shortened by the most that clocks may "
+            "differ in rate. TiKV and etcd learned that ticks and wall clocks are no measure of "
+            "it: a thread that waits, or a clock that is set, counts as a slow one. Node 1's clock "
+            "goes at 0.8 here, the others' at 1.2, and node 3 has a vote and never stands."
+        ),
+        sources=(
+            f"{_GITHUB}/tikv/tikv/issues/964",
+            f"{_GITHUB}/etcd-io/etcd/issues/6005",
+            f"{_THESIS}, section 6.4.1",
+        ),
+        flag="clock_drift_bound_ppm=0",
+        broken=Raft(3, **_ON_CLOCKS),
+        repaired=Raft(3, **_ON_CLOCKS, clock_drift_bound_ppm=200_000),
+        breaks=replaced_leaders_answer_no_read,
+        between=True,
+        commands=(_READ,),
+        timing=Timing(tick_ms=20, one_way_delay_ms=(0, 20), rates={1: 0.8, 2: 1.2, 3: 1.2}),
+        initial_leader=1,
+        bounds=Bounds(epoch=2, depth=13),
+        length=12,
     ),
 )
 
