@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -193,15 +194,17 @@ class Shown:
         run = self.run.taken_by(self.exhibit.broken)[0]
         other, ends = run.taken_by(self.exhibit.repaired)
         both = [(here, other.states[end]) for here, end in zip(run.states, ends, strict=False)]
+        notes = run.notes()
+        told = [_joined(other.notes()[a:b]) for a, b in itertools.pairwise(ends)]
         seen = (step for step, (here, there) in enumerate(both) if _seen(here) != _seen(there))
+        said = (step for step, there in enumerate(told, 1) if tuple(notes[step - 1]) != there)
         kept = (step for step, (here, there) in enumerate(both) if step and here != there)
         refused = (len(ends), run.steps[len(ends) - 1]) if len(ends) <= len(run) else None
-        parts = next(seen, None) or (refused[0] if refused else next(kept, None))
-        notes: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+        parts = next(seen, None) or (refused[0] if refused else next(said, next(kept, None)))
+        theirs: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
         if parts is not None and parts < len(ends):
-            told = other.notes()[ends[parts - 1] : ends[parts]]
-            notes = tuple(run.notes()[parts - 1]), tuple(note for notes in told for note in notes)
-        return Beside(run=other, parts=parts, refused=refused, notes=notes)
+            theirs = tuple(notes[parts - 1]), told[parts - 1]
+        return Beside(run=other, parts=parts, refused=refused, notes=theirs)
 
     def plot(self, *, ax: Sequence[Axes] | None = None) -> list[Axes]:
         """Space-time diagrams of the run, and of the same steps in the repaired protocol below.
@@ -236,6 +239,10 @@ class Shown:
         lines += ["", f"Flag {exhibit.flag}: {_verdict(self.broken)}"]
         lines += [f"Without it: {_verdict(self.repaired)}", "", str(self.run), ""]
         return "\n".join([*lines, str(self.beside())])
+
+
+def _joined(notes: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(itertools.chain.from_iterable(notes))
 
 
 def _seen(state: CheckedState) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from electionlab._checked_runs import CheckedState
@@ -38,20 +39,29 @@ def a_node_leads(state: CheckedState) -> bool:
     return bool(state.leaders)
 
 
-def a_node_leads_anew(state: CheckedState) -> bool:
-    """Whether there is a leader of a term after the first."""
-    return any(node["role"] == "leader" and node["epoch"] > 1 for node in state.nodes)
+def a_node_stands(state: CheckedState) -> bool:
+    """Whether there is a candidate."""
+    return any(node["role"] == "candidate" for node in state.nodes)
 
 
 def replaced_leaders_answer_no_read(before: CheckedState, after: CheckedState) -> bool:
-    """Whether none answers in a step a read while another leads a newer term."""
-    for old, new in zip(before.nodes, after.nodes, strict=True):
-        reads = [(node["memory"] or {}).get("more", {}).get("reads", {}) for node in (old, new)]
-        if reads[0].get("answered", 0) < reads[1].get("answered", 0) and any(
-            node["role"] == "leader" and node["epoch"] > new["epoch"] for node in after.nodes
-        ):
-            return False
-    return True
+    """Whether none answers a read at once while another leads a newer term.
+
+    Reads that waited for a majority to answer are as fresh as the moment at which they were asked.
+    """
+    newest = max((n["epoch"] for n in after.nodes if n["role"] == "leader"), default=0)
+    return not any(
+        _answered(new) > _answered(old) + _waiting(old) and new["epoch"] < newest
+        for old, new in zip(before.nodes, after.nodes, strict=True)
+    )
+
+
+def _answered(node: Mapping[str, Any]) -> int:
+    return int(node["memory"]["more"]["reads"]["answered"])
+
+
+def _waiting(node: Mapping[str, Any]) -> int:
+    return int(node["memory"]["more"]["reads"]["waiting"])
 
 
 # --- how it is asked ------------------------------------------------------------------------------
@@ -69,7 +79,6 @@ _GITHUB = "https://github.com"
 
 _BEHIND: dict[str, Any] = {"logs": [(1, 1), (1, 2), (1, 2)], "terms": [1, 1, 1]}
 _LONG_AND_OLD: dict[str, Any] = {"logs": [(1, 3), (2, 2), (2, 2)], "terms": [1, 2, 2]}
-_VOTER_BEHIND: dict[str, Any] = {"logs": [(1, 1), (0, 0), (1, 1)], "terms": [1, 1, 1]}
 
 _VOTES = (
     Exhibit(
@@ -162,7 +171,7 @@ _VOTES = (
             "enters a new term, which clears the vote. Without PreVote that is harmless: the vote "
             "was its own, and CCF's developers noted it as minor. With PreVote a node that only "
             "asks who would vote for it steps down in the same way, and the vote that it "
-            "forgets was for the leader. In these runs node 2 cannot win, as its log is behind."
+            "forgets was for the leader."
         ),
         sources=(
             f"{_GITHUB}/microsoft/CCF/issues/5891",
@@ -170,13 +179,14 @@ _VOTES = (
             f"{_GITHUB}/ktoso/akka-raft/issues/56",
         ),
         flag="vote_cleared_on_step_down",
-        broken=Raft(3, pre_vote=True, **_VOTER_BEHIND, mutations={"vote_cleared_on_step_down"}),
-        repaired=Raft(3, pre_vote=True, **_VOTER_BEHIND),
+        broken=Raft(3, pre_vote=True, mutations={"vote_cleared_on_step_down"}),
+        repaired=Raft(3, pre_vote=True),
         breaks="one_leader_per_epoch",
-        bounds=Bounds(epoch=2, copies=1, depth=12),
+        bounds=Bounds(epoch=1, copies=1, depth=12),
+        symmetry=True,
         length=12,
         hides="without PreVote three nodes never elect two leaders of a term.",
-        hidden=Raft(3, **_VOTER_BEHIND, mutations={"vote_cleared_on_step_down"}),
+        hidden=Raft(3, mutations={"vote_cleared_on_step_down"}),
     ),
     Exhibit(
         name="quorum-of-one",
@@ -204,10 +214,9 @@ _VOTES = (
         group="A",
         story=(
             "With four voters two are taken for enough, and so are the other two. The number of "
-            "nodes that Elasticsearch asked for was written by hand, and stayed when the cluster "
-            "grew; a sample value in its configuration file was taken over by users of every "
-            "size, until it was replaced by text. Only nodes 1 and 2 stand here, to keep the "
-            "search small."
+            "nodes that Elasticsearch asked for was written by hand; a sample value in its "
+            "configuration file was taken over in clusters of every size, until text took its "
+            "place. Only nodes 1 and 2 stand here, to keep the search small."
         ),
         sources=(
             f"{_GITHUB}/elastic/elasticsearch/pull/26803",
@@ -329,6 +338,7 @@ _VOTES = (
         repaired=Raft(3),
         breaks="one_leader_per_epoch",
         bounds=Bounds(epoch=2, copies=1, depth=10),
+        symmetry=True,
         length=10,
     ),
 )
@@ -446,7 +456,7 @@ _OFFICE = (
         timing=_IN_TIME,
         initial_leader=1,
         bounds=Bounds(epoch=2),
-        length=19,
+        length=30,
     ),
     Exhibit(
         name="check-quorum-off",
@@ -480,14 +490,14 @@ _ALL_AT_ONCE: dict[str, Any] = {"election_timeout_ms": 40, "heartbeat_interval_m
 _BEHIND_IN_TERM: dict[str, Any] = {
     **_COARSE,
     "pre_vote": True,
-    "terms": [2, 2, 0],
-    "witnesses": [3],
+    "logs": [(1, 3), (1, 2), (1, 1)],
+    "terms": [3, 3, 1],
 }
 _CRASH = Budget(crashes=1, restarts=0)
 _AHEAD_OF_LONGER: dict[str, Any] = {
     **_COARSE,
     "pre_vote": True,
-    "logs": [(1, 4), (1, 4), (2, 3)],
+    "logs": [(1, 5), (1, 4), (2, 3)],
     "terms": [2, 2, 2],
 }
 _SOON_REPLACED: dict[str, Any] = {
@@ -508,8 +518,8 @@ _NOBODY = (
             "raise the receiver's term, so a node that is behind stays behind: its questions and "
             "its answers are dropped by those that are ahead. When the leader crashes, the "
             "two that are left are a majority and elect nobody. etcd's PreVote did so; since then "
-            "an answer bears the term of the question, and who is behind is told. Node 3 has a "
-            "vote here and never stands, so that no split vote is in the way."
+            "an answer bears the term of the question, and who is behind is told. No two logs are "
+            "equal here: of two nodes one can win only, so that no split votes are in the way."
         ),
         sources=(
             f"{_GITHUB}/etcd-io/etcd/issues/8243",
@@ -522,7 +532,6 @@ _NOBODY = (
         eventually=True,
         faults=_CRASH,
         timing=_IN_TIME,
-        bounds=Bounds(epoch=4),
         length=(7, 9),
     ),
     Exhibit(
@@ -534,8 +543,8 @@ _NOBODY = (
             "paper compares lengths only when the last terms are equal. Of two nodes, one with the "
             "longer and one with the later log, neither then votes for the other, and a cluster of "
             "three that has lost its third node has no leader any more. HashiCorp's Raft compared "
-            "so until one of Raft's authors read it. PreVote is on here: without it both might "
-            "stand at the same moments for ever, with any rule."
+            "so until one of Raft's authors read it. PreVote is on here: without it two nodes "
+            "may stand at the same moments for ever, by any rule."
         ),
         sources=(
             f"{_GITHUB}/hashicorp/raft/issues/94",
@@ -549,8 +558,7 @@ _NOBODY = (
         eventually=True,
         faults=_CRASH,
         timing=_IN_TIME,
-        bounds=Bounds(epoch=4),
-        length=(0, 0),
+        length=(7, 10),
     ),
     Exhibit(
         name="precandidate-keeps-leader",
@@ -559,9 +567,9 @@ _NOBODY = (
         story=(
             "A node whose election timer has run out asks for PreVotes, and goes on to take the "
             "old leader for alive: it refuses the questions of the others for another election "
-            "timeout. The others do the same, and the cluster stays without a leader. In etcd's "
-            "raft a pre-candidate kept the leader's name, by which it judged. Here the leader of "
-            "term 1 steps down at once, as its quorum timeout is shorter than a round trip."
+            "timeout. The others do the same, and there is no candidate any more, and no leader. "
+            "In etcd's raft a pre-candidate kept the leader's name, by which it judged. Here the "
+            "leader of term 1 steps down at once: its quorum timeout is below a round trip."
         ),
         sources=(
             f"{_GITHUB}/etcd-io/etcd/issues/9586",
@@ -570,12 +578,11 @@ _NOBODY = (
         flag="precandidate_keeps_leader",
         broken=Raft(3, **_SOON_REPLACED, mutations={"precandidate_keeps_leader"}),
         repaired=Raft(3, **_SOON_REPLACED),
-        breaks=a_node_leads_anew,
+        breaks=a_node_stands,
         eventually=True,
         timing=_IN_TIME,
         initial_leader=1,
-        bounds=Bounds(epoch=3),
-        length=(0, 0),
+        length=(9, 19),
     ),
     Exhibit(
         name="fixed-timeout",
@@ -600,14 +607,20 @@ _NOBODY = (
         breaks=a_node_leads,
         eventually=True,
         timing=_IN_TIME,
-        bounds=Bounds(epoch=4),
-        length=(0, 0),
+        length=(26, 19),
     ),
 )
 
 # --- reads ----------------------------------------------------------------------------------------
 
 _LEASED: dict[str, Any] = {**_COARSE, "reads": "lease"}
+#: Whole ticks of 20 ms on clocks at 0.8 and 1.2: a heartbeat 1, a timeout 2.
+_ON_CLOCKS: dict[str, Any] = {
+    "election_timeout_ms": 48,
+    "heartbeat_interval_ms": 16,
+    "reads": "lease",
+    "witnesses": [3],
+}
 _READ = command(1, "Read")
 
 _READS = (
@@ -660,8 +673,36 @@ _READS = (
         faults=Budget(partitions=1, partition_family=[[{1}, {2}]]),
         timing=_IN_TIME,
         initial_leader=1,
-        bounds=Bounds(epoch=2),
-        length=0,
+        bounds=Bounds(epoch=2, depth=18),
+        length=17,
+    ),
+    Exhibit(
+        name="lease-clock-drift",
+        title="A lease that is counted on a slow clock",
+        group="B",
+        story=(
+            "A leader counts its lease on its own clock, and the voters on theirs how long they "
+            "keep still. If its clock is slow and theirs are fast, they elect another while it "
+            "takes the lease for valid. The lease must be shortened by the most that clocks may "
+            "differ in rate. TiKV and etcd learned that ticks and wall clocks are no measure of "
+            "it: a thread that waits, or a clock that is set, counts as a slow one. Node 1's clock "
+            "goes at 0.8 here, the others' at 1.2, and node 3 has a vote and never stands."
+        ),
+        sources=(
+            f"{_GITHUB}/tikv/tikv/issues/964",
+            f"{_GITHUB}/etcd-io/etcd/issues/6005",
+            f"{_THESIS}, section 6.4.1",
+        ),
+        flag="clock_drift_bound_ppm=0",
+        broken=Raft(3, **_ON_CLOCKS),
+        repaired=Raft(3, **_ON_CLOCKS, clock_drift_bound_ppm=200_000),
+        breaks=replaced_leaders_answer_no_read,
+        between=True,
+        commands=(_READ,),
+        timing=Timing(tick_ms=20, one_way_delay_ms=(0, 20), rates={1: 0.8, 2: 1.2, 3: 1.2}),
+        initial_leader=1,
+        bounds=Bounds(epoch=2, depth=13),
+        length=12,
     ),
 )
 
