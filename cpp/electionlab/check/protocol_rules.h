@@ -271,7 +271,8 @@ public:
     Value local_value(LocalId id) const override {
         Local local = kept_[id];
         if (clocks_) {
-            each_instant(local, [&](Instant& t) { t.ns -= is_never(t) ? 0 : shown_.ns; });
+            const Duration now = clock(local) - Instant{};
+            each_instant(local, [&](Instant& t) { t.ns -= is_never(t) ? 0 : now.ns; });
         }
         const View& view = locals_[id].view;
         Value::List timers;

@@ -488,6 +488,8 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
     const std::uint64_t used_hash = counter_hash(used);
     auto& added = worker.added;
     auto& dropped = worker.dropped;
+    // And it is only what the handler did, and the message that it was given.
+    const bool direct = plain && all_go_out && renamings == 1 && !settings_.bounds.messages;
 
     // The fingerprint when `delta` (nullptr: nothing), what is added and what is dropped are counted.
     const auto shifted = [&](const std::uint64_t* delta, std::uint64_t then_used) {
@@ -577,6 +579,15 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             return choices;
         }
         const Reaction& r = k.reaction;
+        if (direct && !(settings_.per_epoch && r.claims) &&
+            !(step.kind == StepKind::crash && dead_stay_dead_)) {
+            t.broken = k.broken;
+            const std::uint64_t also = then_used == used ? 0 : counter_hash(then_used) - used_hash;
+            t.fingerprint = from_sum(sums[0] + k.plain_delta + also -
+                                     (step.kind == StepKind::deliver ? *message_hashes(taken) : 0));
+            out.push_back(t);
+            return choices;
+        }
         added.clear();
         dropped.clear();
         if (plain) {
@@ -773,8 +784,17 @@ void Space::build(World world, const Transition& transition, std::vector<std::ui
         if (is_copy_too_many(World(out).subspan(begin + head_), id)) {
             return;
         }
-        out.push_back(id);
-        keeps_order = false;
+        if (timed_ || settings_.network == NetworkKind::fifo) {
+            out.push_back(id);
+            keeps_order = false;
+            return;
+        }
+        const std::pair own(rules_.message(id).hash, id);
+        auto place = out.end();
+        while (place != first && own < std::pair(rules_.message(*(place - 1)).hash, *(place - 1))) {
+            --place;
+        }
+        out.insert(place, id);
     };
     switch (step.kind) {
         case StepKind::drop_at_down: take(step.what); break;
