@@ -173,6 +173,7 @@ class Run(ReplayedRun):
         name: The invariant that its last step breaks, or what its last state shows.
         steps: Each a dict: step ("deliver", "fire", "crash", ...), node, and what it is about.
         states: After each step, the start first: one more than steps.
+        cut: The groups of nodes that are cut from each other from the start; None: none are.
     """
 
     def __init__(
@@ -191,6 +192,7 @@ class Run(ReplayedRun):
         self.states = states
         self._clocks_show_ms = clocks_show_ms
         self._rates = dict(rates or {})
+        self.cut: list[list[int]] | None = None
         self._protocol = protocol
         self._network = network
         self._initial_leader = initial_leader
@@ -216,6 +218,8 @@ class Run(ReplayedRun):
         if not any(step["step"] == "start" for step in self.steps):
             for _ in range(cluster.actors):
                 cluster.step()
+        if self.cut is not None:
+            take(cluster, {"step": "partition", "groups": self.cut, "one_way": False})
         return cluster
 
     def _time_of(self, number: int) -> float:

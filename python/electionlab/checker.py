@@ -43,6 +43,8 @@ class Budget:
             in two, services included.
         one_way: Also cuts in one direction only.
         heals: Cuts may end, and in `check_eventually` do; False: a cut stays.
+        cut_from_start: The first partition of `partition_family` is there from the start, besides
+            those that `partitions` counts.
     """
 
     crashes: int | str = 0
@@ -56,6 +58,7 @@ class Budget:
     partition_family: Sequence[Sequence[Iterable[int]]] | None = None
     one_way: bool = False
     heals: bool = True
+    cut_from_start: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -334,7 +337,10 @@ def _run(
     tick = None if timing["tick_ms"] is None else float(timing["tick_ms"])
     rates = dict(timing["rates"] or ())
     network = request["network"]
-    return Run(name, protocol, steps, states, network, leader, tick, clocks_show_ms, rates)
+    run = Run(name, protocol, steps, states, network, leader, tick, clocks_show_ms, rates)
+    if request["faults"]["cut_from_start"]:
+        run.cut = request["faults"]["partition_family"][0]
+    return run
 
 
 def _request(
