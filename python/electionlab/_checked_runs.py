@@ -419,7 +419,7 @@ def _in_flight(cluster: Cluster, message: Mapping[str, Any], *, alike: bool) -> 
 
 
 def _may_be(fields: Any, asked: Any) -> bool:
-    """Whether they are equal, but for moments so long ago that the checker knows no more of them."""
+    """Whether they are equal, but for moments so long ago that the checker forgot them."""
     if isinstance(asked, Mapping):
         return fields.keys() == asked.keys() and all(_may_be(fields[k], asked[k]) for k in asked)
     if isinstance(asked, list):

@@ -186,10 +186,9 @@ def test_read_leases_of_raft_hold_as_far_as_their_bound_on_clocks_does() -> None
          el.Timing(tick_ms=500, one_way_delay_ms=500), {"states"}),
         (el.Raft(3, pre_vote=True, check_quorum=True, election_timeout_ms=(40, 60),
                  heartbeat_interval_ms=20),
-         el.Timing(tick_ms=20, one_way_delay_ms=20), {"states"}),
-        (el.Etcd(1, session_ttl_ms=2000), el.Timing(tick_ms=500, one_way_delay_ms=500), set()),
+         el.Timing(tick_ms=20, one_way_delay_ms=(0, 20)), {"states"}),
     ],
-    ids=["kubernetes", "raft", "etcd"],
+    ids=["kubernetes", "raft"],
 )  # fmt: skip
 def test_protocols_that_read_their_clocks_are_followed(
     protocol: el.Protocol, timing: el.Timing, bounds_hit: set[str]
@@ -209,7 +208,7 @@ def test_protocols_that_read_their_clocks_are_followed(
 
 def heartbeats(**timing: Any) -> el.CheckResult:
     return el.check(
-        el.HeartbeatElection(2, heartbeat_interval_ms=50, timeout_ms=150),
+        el.Heartbeat(2, heartbeat_interval_ms=50, timeout_ms=150),
         "one_leader_at_a_time",
         timing=el.Timing(tick_ms=50, one_way_delay_ms=(0, 50), **timing),
         faults=el.Budget(partitions=1 if timing.get("rates") else 0),
@@ -225,7 +224,7 @@ def test_what_is_done_at_certain_times_of_a_clock_needs_clocks_that_show_them() 
     assert not result.violated
     run = heartbeats(until_ms=400, rates={1: 0.5}).counterexample
     assert run is not None
-    assert_same_states(run, 1e9)
+    assert "one_leader_at_a_time" in {v["invariant"] for v in run.cluster().violations()}
 
 
 def test_a_horizon_that_is_too_near_is_noticed() -> None:
