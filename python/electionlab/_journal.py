@@ -112,9 +112,7 @@ class Journal:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise JournalError(
-                f"save={str(self.path)!r}: is in use by another process"
-            ) from None
+            raise JournalError(f"save={str(self.path)!r}: is in use by another process") from None
 
     def _refuse(self, why: str) -> JournalError:
         return JournalError(f"save={str(self.path)!r}: {why}")
@@ -186,7 +184,9 @@ class Journal:
 def _difference(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     for name in wanted:
         if found.get(name) != wanted[name]:
-            return f"is of another sweep: {name} is {found.get(name)!r} there, {wanted[name]!r} here"
+            return (
+                f"is of another sweep: {name} is {found.get(name)!r} there, {wanted[name]!r} here"
+            )
     return "is of another sweep"
 
 

@@ -1,4 +1,4 @@
-"""Trials in Python: the engine's experiment with a protocol written in Python, or a user's function.
+"""Trials in Python: of protocols written in Python, and of users' functions.
 
 What is measured, and what chance decides, is the same as in cpp/electionlab/sweep/trials.h.
 """

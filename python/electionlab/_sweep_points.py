@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import inspect
 import json
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -190,9 +189,7 @@ def _with_fields(name: str, value: Any, changes: Mapping[str, Any]) -> Any:
     known = [f.name for f in dataclasses.fields(value)]
     for field in changes:
         if field not in known:
-            raise ValueError(
-                f"{name}.{field}: there is no such setting; it has {', '.join(known)}"
-            )
+            raise ValueError(f"{name}.{field}: there is no such setting; it has {', '.join(known)}")
     try:
         return dataclasses.replace(value, **changes)
     except ValueError as error:
