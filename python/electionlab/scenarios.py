@@ -52,6 +52,11 @@ def _span(name: str, value: Any) -> float | tuple[float, float]:
     return ends[0], ends[1]
 
 
+def _leader(leader: int, protocol: Any) -> int | None:
+    """A leader from the start, checked for a protocol; None for 0."""
+    return whole_number("leader", leader, 1, protocol.nodes) if leader else None
+
+
 def _later(at_ms: float, by_ms: float | tuple[float, float]) -> float | tuple[float, float]:
     if isinstance(by_ms, tuple):
         return at_ms + by_ms[0], at_ms + by_ms[1]
@@ -179,15 +184,15 @@ class _WithLeader(Scenario):
             the next; a range is drawn from uniformly.
         after_heartbeats: How many whole intervals pass before, 0 and up.
         heartbeat_interval_ms: The interval; None: the protocol's option of that name.
-        leader: Who leads at the start: all have just heard from it. None: the highest number.
-            0: nobody does; whoever is elected within ``warm_up_ms``.
+        leader: Who leads at the start: all have just heard from it. 0: nobody does; whoever is
+            elected within ``warm_up_ms``.
         warm_up_ms: Time before the first interval.
     """
 
     at: float | tuple[float, float] = (0.0, 1.0)
     after_heartbeats: int = 0
     heartbeat_interval_ms: float | None = None
-    leader: int | None = None
+    leader: int = 1
     warm_up_ms: float = 0.0
 
     def _check(self) -> None:
@@ -196,8 +201,7 @@ class _WithLeader(Scenario):
         milliseconds("warm_up_ms", self.warm_up_ms)
         if self.heartbeat_interval_ms is not None:
             milliseconds("heartbeat_interval_ms", self.heartbeat_interval_ms)
-        if self.leader is not None:
-            whole_number("leader", self.leader, 0)
+        whole_number("leader", self.leader, 0)
         if self.leader == 0 and self.warm_up_ms == 0:
             raise ValueError(
                 f"warm_up_ms={self.warm_up_ms!r}: must be above 0 with leader=0, so that somebody "
@@ -206,11 +210,7 @@ class _WithLeader(Scenario):
 
     def initial_leader(self, protocol: Any) -> int | None:
         """Who leads already at the start; None: nobody."""
-        if self.leader == 0:
-            return None
-        return whole_number(
-            "leader", protocol.nodes if self.leader is None else self.leader, 1, protocol.nodes
-        )
+        return _leader(self.leader, protocol)
 
     def moment_ms(self, protocol: Any) -> float | tuple[float, float]:
         """When it happens, ms since the start."""
@@ -234,8 +234,8 @@ class LeaderCrash(_WithLeader):
             the next; a range is drawn from uniformly.
         after_heartbeats: How many whole intervals pass before, 0 and up.
         heartbeat_interval_ms: The interval; None: the protocol's option of that name.
-        leader: Who leads at the start: all have just heard from it. None: the highest number.
-            0: nobody does; whoever is elected within ``warm_up_ms``.
+        leader: Who leads at the start: all have just heard from it. 0: nobody does; whoever is
+            elected within ``warm_up_ms``.
         warm_up_ms: Time before the first interval.
         restart_after_ms: It starts again after so long; None: it does not.
     """
@@ -319,7 +319,7 @@ class Partition(_WithLeader):
     def moments(self, protocol: Any) -> list[Moment]:
         """The cut, and its healing."""
         n = protocol.nodes
-        leader = self.initial_leader(protocol) or n
+        leader = self.initial_leader(protocol) or 1
         if n < 2:
             raise ValueError(f"nodes={n}: must be at least 2 for a partition")
         size = max(1, (n - 1) // 2) if self.leader_side is None else self.leader_side
@@ -340,7 +340,7 @@ class RollingRestart(Scenario):
         start_ms: The first shutdown, ms since the start.
         down_ms: How long each node is down.
         every_ms: Time from one shutdown to the next, more than ``down_ms``.
-        leader: Who leads at the start; None: the highest number; 0: nobody.
+        leader: Who leads at the start; 0: nobody.
         leader_goes: Whether that node is restarted "first" or "last"; the others ascend.
     """
 
@@ -349,7 +349,7 @@ class RollingRestart(Scenario):
     start_ms: float | tuple[float, float] = 1_000.0
     down_ms: float = 500.0
     every_ms: float = 2_000.0
-    leader: int | None = None
+    leader: int = 1
     leader_goes: str = "last"
 
     def _check(self) -> None:
@@ -359,18 +359,13 @@ class RollingRestart(Scenario):
         milliseconds("down_ms", self.down_ms)
         if milliseconds("every_ms", self.every_ms) <= self.down_ms:
             raise ValueError(f"every_ms={self.every_ms!r}: must be above down_ms={self.down_ms!r}")
-        if self.leader is not None:
-            whole_number("leader", self.leader, 0)
+        whole_number("leader", self.leader, 0)
         if self.leader_goes not in ("first", "last"):
             raise ValueError(f"leader_goes={self.leader_goes!r}: must be 'first' or 'last'")
 
     def initial_leader(self, protocol: Any) -> int | None:
         """Who leads already at the start; None: nobody."""
-        if self.leader == 0:
-            return None
-        return whole_number(
-            "leader", protocol.nodes if self.leader is None else self.leader, 1, protocol.nodes
-        )
+        return _leader(self.leader, protocol)
 
     def moments(self, protocol: Any) -> list[Moment]:
         """Each node's shutdown and start."""
@@ -455,7 +450,7 @@ class Schedule(_Called):
 
     actions: Any = ()
     measure_from: int | None = None
-    leader: int | None = 0
+    leader: int = 0
     lost_leader_only: bool = False
 
     @property
@@ -464,8 +459,7 @@ class Schedule(_Called):
 
     def _check(self) -> None:
         check_parameters(self.kind, self._function, self.given)
-        if self.leader is not None:
-            whole_number("leader", self.leader, 0)
+        whole_number("leader", self.leader, 0)
         truth("lost_leader_only", self.lost_leader_only)
         if self.measure_from is not None:
             whole_number("measure_from", self.measure_from, 0)
@@ -492,11 +486,7 @@ class Schedule(_Called):
 
     def initial_leader(self, protocol: Any) -> int | None:
         """Who leads already at the start; None: nobody."""
-        if self.leader == 0:
-            return None
-        return whole_number(
-            "leader", protocol.nodes if self.leader is None else self.leader, 1, protocol.nodes
-        )
+        return _leader(self.leader, protocol)
 
     def moments(self, protocol: Any) -> list[Moment]:
         """The user's actions."""
@@ -519,13 +509,14 @@ class Custom(_Called):
     in_python: ClassVar[bool] = True
 
     function: Callable[..., Any]
-    leader: int | None = 0
+    leader: int = 0
 
     @property
     def _function(self) -> Callable[..., Any] | None:
         return self.function
 
     def _check(self) -> None:
+        whole_number("leader", self.leader, 0)
         if not callable(self.function):
             raise ValueError(f"function={self.function!r}: must be a function of a cluster")
         check_parameters(self.kind, self.function, self.given, taken=1)
@@ -539,11 +530,7 @@ class Custom(_Called):
 
     def initial_leader(self, protocol: Any) -> int | None:
         """Who leads already at the start; None: nobody."""
-        if self.leader == 0:
-            return None
-        return whole_number(
-            "leader", protocol.nodes if self.leader is None else self.leader, 1, protocol.nodes
-        )
+        return _leader(self.leader, protocol)
 
     def experiment(self, protocol: Any) -> dict[str, Any]:
         """What stands for the function where a point is named: its name and its parameters."""
@@ -564,7 +551,7 @@ def schedule(
     actions: Iterable[Any] | Callable[..., Iterable[Any]],
     *,
     measure_from: int | None = None,
-    leader: int | None = 0,
+    leader: int = 0,
     lost_leader_only: bool = False,
     until: str = "agreed",
     horizon_ms: float = 60_000.0,
@@ -577,7 +564,7 @@ def schedule(
             range is drawn from uniformly, each by itself. Or a function that returns such a list,
             whose parameters can be swept.
         measure_from: Which of them is measured from, 0 and up; None: the start.
-        leader: Who leads at the start; None: the highest number; 0: nobody.
+        leader: Who leads at the start; 0: nobody.
         lost_leader_only: A trial measures nothing unless the last leader is lost at that moment.
         until: What ends a trial; see `Scenario`.
         horizon_ms: A trial ends so long after the moment that is measured from.
@@ -600,7 +587,7 @@ def schedule(
 
 
 def custom(
-    function: Callable[..., Mapping[str, float]], *, leader: int | None = 0, **parameters: Any
+    function: Callable[..., Mapping[str, float]], *, leader: int = 0, **parameters: Any
 ) -> Custom:
     """A function that drives a cluster in Python: slower than the engine, with all it can do.
 
@@ -608,7 +595,7 @@ def custom(
         function: Called for each trial with a fresh `Cluster`, whose seed and trial number fix all
             that chance decides, and with the parameters; returns a number for each measure, the
             same names every time. None or NaN: it did not happen. It must draw nothing itself.
-        leader: Who leads at the start; None: the highest number; 0: nobody.
+        leader: Who leads at the start; 0: nobody.
         parameters: For the function; they can be swept.
 
     Raises:
