@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 import struct
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,11 +41,9 @@ def _sum(*parts: bytes | memoryview) -> bytes:
 
 
 def _record(about: Mapping[str, Any], columns: Columns) -> bytes:
-    arrays = {name: np.ascontiguousarray(column) for name, column in columns.items()}
-    layout = [[name, array.dtype.newbyteorder("<").str] for name, array in arrays.items()]
+    arrays = {n: c.astype(c.dtype.newbyteorder("<"), copy=False) for n, c in columns.items()}
+    layout = [[name, array.dtype.str] for name, array in arrays.items()]
     text = json.dumps({**about, "columns": layout}, sort_keys=True).encode()
-    if sys.byteorder != "little":
-        arrays = {n: a.astype(a.dtype.newbyteorder("<")) for n, a in arrays.items()}
     payload = b"".join(array.tobytes() for array in arrays.values())
     head = _HEAD.pack(_MAGIC, len(text), len(payload))
     return b"".join((head, text, payload, _sum(head, text, payload)))

@@ -180,8 +180,9 @@ class _WithLeader(Scenario):
     """A leader is in office, and something happens at a moment of its heartbeat interval.
 
     Attributes:
-        at: Where in the heartbeat interval: 0 is right after a heartbeat was heard, 1 right before
-            the next; a range is drawn from uniformly.
+        at: Where in the heartbeat interval: 0 is when the leader sends a heartbeat (at the start:
+            when all have just heard one), 1 when it sends the next; a range is drawn from
+            uniformly.
         after_heartbeats: How many whole intervals pass before, 0 and up.
         heartbeat_interval_ms: The interval; None: the protocol's option of that name.
         leader: Who leads at the start: all have just heard from it. 0: nobody does; whoever is
@@ -230,8 +231,9 @@ class LeaderCrash(_WithLeader):
     """The leader crashes: how long until the others have another?
 
     Attributes:
-        at: Where in the heartbeat interval: 0 is right after a heartbeat was heard, 1 right before
-            the next; a range is drawn from uniformly.
+        at: Where in the heartbeat interval: 0 is when the leader sends a heartbeat (at the start:
+            when all have just heard one), 1 when it sends the next; a range is drawn from
+            uniformly.
         after_heartbeats: How many whole intervals pass before, 0 and up.
         heartbeat_interval_ms: The interval; None: the protocol's option of that name.
         leader: Who leads at the start: all have just heard from it. 0: nobody does; whoever is
