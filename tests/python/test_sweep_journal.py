@@ -107,65 +107,65 @@ def test_cut_anywhere_and_resumed_it_is_the_same(
         assert len(all_trials) == len(set(all_trials)) == 480, cut
 
 
+# Forks processes that sweep, which is quick as all is imported, and kills each after a while.
+KILLER = """
+import os, signal, sys, time
+from test_sweep_journal import run
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        run(save=sys.argv[1], resume=True, threads=2)
+        os._exit(0)
+    time.sleep(float(line))
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    ended = "killed" if os.WIFSIGNALED(status) else f"exit {os.WEXITSTATUS(status)}"
+    print(ended, flush=True)
+"""
+
+
 def test_killed_at_random_moments_and_resumed_it_is_the_same(
     tmp_path: Path, reference: tuple[bytes, str]
 ) -> None:
-    """Real kills of real processes; one process starts while another is being killed."""
-    path = tmp_path / "run.journal"
+    path, script = tmp_path / "run.journal", tmp_path / "killer.py"
+    script.write_text(KILLER)
     rng = random.Random(2)
-    kills, finished, before = 0, 0, 0
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)]),
-    }
-    script = tmp_path / "forks.py"
-    script.write_text(FORKS)
-    while kills < KILLS:
-        # A parent that has imported everything forks the processes to be killed: quick to start.
-        with subprocess.Popen(
-            [sys.executable, str(script), str(path)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
-        ) as parent:  # fmt: skip
-            assert parent.stdin is not None
-            assert parent.stdout is not None
-            while kills < KILLS:
-                parent.stdin.write("go\n")
-                parent.stdin.flush()
-                child = int(parent.stdout.readline())
-                time.sleep(rng.uniform(0, 0.08))
-                os.kill(child, signal.SIGKILL)
-                ended = parent.stdout.readline().strip()
-                if ended == "finished":
-                    finished += 1
-                    path.unlink()
-                    before = 0
-                    continue
-                assert ended == "killed"
-                kills += 1
-                if path.exists() and path.stat().st_size:
-                    size = len(trials_in(path))
-                    assert size >= before  # nothing finished was lost
-                    before = size
-            parent.stdin.close()
+    started = time.monotonic()
+    run(save=path)
+    usual_s = time.monotonic() - started
+    path.unlink()
+    kills, resumed, before = 0, 0, 0
+    with subprocess.Popen(
+        [sys.executable, str(script), str(path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
+    ) as killer:
+        assert killer.stdin is not None
+        assert killer.stdout is not None
+        while kills < KILLS:
+            killer.stdin.write(f"{rng.uniform(0, usual_s)}\n")
+            killer.stdin.flush()
+            ended = killer.stdout.readline().strip()
+            if ended == "exit 0":  # it was faster; the next begins anew
+                path.unlink()
+                before = 0
+                continue
+            assert ended == "killed"
+            kills += 1
+            if path.exists() and path.stat().st_size:
+                there = trials_in(path)
+                assert len(there) == len(set(there)) >= before  # nothing finished was lost
+                resumed += len(there) > before > 0
+                before = len(there)
+        killer.stdin.close()
+    assert resumed > 0  # some went on where one before was killed, and were killed themselves
     result = run(save=path, resume=True)
     assert result.digest == reference[1]
     result.to_parquet(tmp_path / "result.parquet")
     assert (tmp_path / "result.parquet").read_bytes() == reference[0]
     assert len(set(trials_in(path))) == len(trials_in(path)) == 480
-
-
-FORKS = """
-import os, sys
-from test_sweep_journal import run
-for _ in sys.stdin:
-    child = os.fork()
-    if child == 0:
-        run(save=sys.argv[1], resume=True, threads=2)
-        os._exit(0)
-    print(child, flush=True)
-    _, status = os.waitpid(child, 0)
-    print("killed" if os.WIFSIGNALED(status) else "finished", flush=True)
-"""
 
 
 def test_interrupted_run_is_in_the_journal(tmp_path: Path, reference: tuple[bytes, str]) -> None:
