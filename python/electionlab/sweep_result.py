@@ -479,12 +479,13 @@ class Sweep:
         statistic: Statistic = "median",
         *,
         formula: str | Callable[[Mapping[str, Any]], float] | None = None,
+        pool: Sequence[str] = (),
         ax: Axes | None = None,
     ) -> Axes:
         """A figure with its intervals over a swept value; see `electionlab.plot.sweeps`."""
         from electionlab.plot.sweeps import plot_sweep_lines
 
-        return plot_sweep_lines(self, x, measure, statistic, formula=formula, ax=ax)
+        return plot_sweep_lines(self, x, measure, statistic, formula=formula, pool=pool, ax=ax)
 
     def plot_heatmap(
         self,
