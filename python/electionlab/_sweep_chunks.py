@@ -125,7 +125,7 @@ def _is_dask(executor: Any) -> bool:
 
 def _workers(executor: Any) -> int:
     if _is_dask(executor):
-        return max(1, sum(executor.ncores().values()))
+        return max(1, int(sum(executor.ncores().values())))
     return int(getattr(executor, "_max_workers", None) or os.cpu_count() or 1)
 
 

@@ -124,7 +124,7 @@ class Base:
     faults: Any
 
     def __post_init__(self) -> None:
-        kinds = {
+        kinds: dict[str, tuple[Any, str]] = {
             "protocol": ((Protocol, UserProtocol), "a protocol such as electionlab.Raft(nodes=5)"),
             "scenario": (Scenario, "a scenario such as electionlab.scenarios.leader_crash()"),
             "network": (Network, "an electionlab.Network"),

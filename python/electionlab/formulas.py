@@ -15,7 +15,6 @@ from typing import Any
 
 from electionlab._values import milliseconds, whole_number
 from electionlab.protocols import PROTOCOLS
-from electionlab.settings import DelayLike
 
 
 def first_timeout_ms(waiting: int, election_timeout_ms: tuple[float, float]) -> float:
@@ -136,7 +135,7 @@ class Setting:
     def delay_ms(self) -> float:
         """The one-way delay where it is the same for every message; NaN otherwise."""
         network: Mapping[str, Any] = self.definition["config"]["network"]
-        delay: DelayLike = network.get("one_way_delay_ms", 0)
+        delay: Any = network.get("one_way_delay_ms", 0)
         plain_pair = isinstance(delay, (list, tuple)) and delay[0] == delay[1]
         spread = network.get("links") or network.get("loss_probability")
         if spread or not (isinstance(delay, (int, float)) or plain_pair):

@@ -310,8 +310,9 @@ class Partition(_WithLeader):
 
     def _check(self) -> None:
         super()._check()
-        if isinstance(self.at, tuple):
-            raise ValueError(f"at={self.at!r}: must be a number from 0 to 1 here, not a range")
+        at: Any = self.at
+        if isinstance(at, tuple):
+            raise ValueError(f"at={at!r}: must be a number from 0 to 1 here, not a range")
         object.__setattr__(self, "lasting_ms", _span("lasting_ms", self.lasting_ms))
         if self.leader == 0:
             raise ValueError("leader=0: must be a node here, which the partition cuts off")

@@ -125,8 +125,8 @@ class Sweep:
             raise ValueError(f"point={number!r}: must be a whole number; at() finds by value")
         number = int(number) % len(self.points)
         trials = self.column("trial", point=number)
-        starts = np.flatnonzero(np.diff(trials, prepend=-2) != 1) if trials.size else []
-        ends = [*starts[1:], trials.size] if trials.size else []
+        starts = np.flatnonzero(np.diff(trials, prepend=-2) != 1)
+        ends = [*starts[1:], trials.size][: starts.size]
         columns = {name: self.column(name, point=number) for name in self.measures}
         chunks = [
             (int(trials[a]), {name: column[a:b] for name, column in columns.items()})
@@ -313,17 +313,17 @@ class Sweep:
             raise ValueError(f"per={per!r}: must be 'trial' or 'point'")
         swept = self._swept()
         if per == "trial":
-            number = self.column("point")
-            columns: dict[str, Any] = {"point": number}
+            place = self.column("point")
+            columns: dict[str, Any] = {"point": place}
             for name in self.parameters:
                 cells = swept[name]
                 if pd.api.types.is_numeric_dtype(cells.dtype):
-                    columns[name] = cells.to_numpy()[number]
+                    columns[name] = cells.to_numpy()[place]
                 else:
                     names = list(dict.fromkeys(cells))
                     codes = np.array([names.index(cell) for cell in cells], dtype=np.int64)
                     columns[name] = pd.Categorical.from_codes(
-                        cast("Any", codes[number]), categories=cast("Any", names)
+                        cast("Any", codes[place]), categories=cast("Any", names)
                     )
             columns["trial"] = self.column("trial")
             columns.update({name: self.column(name) for name in self.measures})
@@ -369,7 +369,7 @@ class Sweep:
 
         target = path_of("path", path)
         table = pa.Table.from_pandas(self.to_frame("trial"), preserve_index=False)
-        about = json.dumps(self._about(), sort_keys=True)
+        about = json.dumps(self._about())
         table = table.replace_schema_metadata({_METADATA: about.encode()})
         parquet.write_table(table, target, compression="zstd")
 

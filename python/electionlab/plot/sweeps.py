@@ -75,11 +75,13 @@ def _about(result: Sweep) -> str:
     least, most = min(result.trials), max(result.trials)
     trials = f"{least:,}" if least == most else f"{least:,} to {most:,}"
     ended = ", interrupted" if result.interrupted else ""
-    return f"{names}, {nodes} nodes; {trials} trials a point; seed {result.seed}{ended}"
+    trials += " trial" if most == 1 else " trials"
+    return f"{names}, {nodes} nodes; {trials} a point; seed {result.seed}{ended}"
 
 
 def _values_text(values: Mapping[str, Any]) -> str:
-    return "\n".join(f"{name} = {shown(value)}" for name, value in values.items())
+    parts = [f"{name} = {shown(value)}" for name, value in values.items()]
+    return "\n".join(style.plain(part, longest=34) for part in parts)
 
 
 def _write_about(ax: Axes, result: Sweep, more: str = "") -> None:
@@ -205,6 +207,8 @@ def plot_sweep_lines(
         keys = sorted(by_x, key=lambda at: place[at])
         at = np.array([place[k] for k in keys])
         found = [_pooled(result, by_x[k], measure, statistic) for k in keys]
+        if labels is not None:  # side by side, so that no interval hides another
+            at = at + 0.5 * (count - (len(curves) - 1) / 2) / max(len(curves), 4)
         _draw_curve(ax, at, found, colour, mark, lines=labels is None)
         handle = Line2D([], [], color=colour, marker=mark, markersize=5, linewidth=1.2)
         entries.append((handle, names[key] or "measured, 95 % interval"))
@@ -273,6 +277,7 @@ def _draw_expected(
 def _finish(ax: Axes, x: str, labels: list[str] | None, places: Sequence[float]) -> None:
     if labels is not None:
         long = max(map(len, labels)) * len(labels) > 60
+        ax.set_xlim(-0.5, len(labels) - 0.5)
         ax.set_xticks(list(places), [style.plain(text, longest=34) for text in labels])
         if long:
             for text in ax.get_xticklabels():
@@ -336,7 +341,7 @@ def plot_sweep_heatmap(
     values = np.full(shape, np.nan)
     for where, figure in cells.items():
         values[where] = figure.value
-    ax = style.axes_or_new(ax, max(3.6, 0.95 * shape[1]), max(2.4, 0.62 * shape[0]))
+    ax = style.axes_or_new(ax, max(3.6, 1.1 * shape[1]), max(2.4, 0.62 * shape[0]))
     image = ax.imshow(values, origin="lower", aspect="auto", cmap="cividis")
     image.set_gid("heatmap")
     _write_cells(ax, values, cells)
