@@ -46,7 +46,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
         "_comparable", "_costs", "_experiments", "_faults", "_figures", "_once", "_requirements",
         "comparison", "detectors", "fig16", "gallery",
         "_python_trials", "_sweep_chunks", "_sweep_estimates", "_sweep_points", "formulas",
-        "samplers", "scenarios", "sweep_result", "sweeps",
+        "samplers", "scenarios", "sweep", "sweep_result", "sweeps",
     },
     "plot": {"plot"},
     "notebook": {"notebook"},

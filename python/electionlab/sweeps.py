@@ -254,6 +254,7 @@ class _Run:
                     f"max_trials={self._cap}: must be at least trials={trials}, the first look"
                 )
         self._finished = 0
+        self._planned = 0
         if journal is not None:
             self._take_over(journal)
 
@@ -288,6 +289,7 @@ class _Run:
             if count >= self._cap or self._precise(state):
                 return True
             state.target = state.first + min(2 * count, self._cap)
+            self._planned += state.target - state.first - count
             state.plan()
             if state.open_ranges:
                 return False
@@ -302,6 +304,7 @@ class _Run:
     def run(self, pressed: Callable[[], bool], told: Told | None) -> bool:
         """Runs it all; whether it was interrupted."""
         waiting: list[Progress] = []
+        self._planned = sum(state.target - state.first for state in self._states)
         for state in self._states:
             state.plan()
             if state.open_ranges or not self._enough(state):
@@ -316,7 +319,7 @@ class _Run:
                     waiting.pop()
             self._hear(POLL_S, waiting)
             if told is not None:
-                told(self._finished, sum(s.target - s.first for s in self._states))
+                told(self._finished, self._planned)
             if pressed():
                 self._last_moment()
                 return True

@@ -95,6 +95,8 @@ def test_dask_gives_the_same_result_though_a_worker_is_killed(tmp_path: Path) ->
             Client(cluster) as client,
         ):
             workers = client.run(os.getpid)
+            small = run(executor=client.get_executor(), trials=100)
+            assert small.digest == run(trials=100).digest
 
             def kill(done: int, planned: int) -> None:
                 if not killed and done > planned // 8:
