@@ -40,7 +40,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     },
     "protocols": {"_presets", "outcomes", "protocols", "settings", "user_protocol"},
     "cluster": {"_acknowledged", "cluster", "interventions", "scenario", "trace"},
-    "check": {"_checked_runs", "checker", "matrix", "shrinking", "state_graph"},
+    "check": {"_checked_runs", "check_matrix", "checker", "shrinking", "state_graphs"},
     "museum": {"museum"},
     "sweep": {
         "_comparable", "_costs", "_experiments", "_faults", "_figures", "_once", "_requirements",

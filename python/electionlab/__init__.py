@@ -19,6 +19,7 @@ from electionlab._faults import FAULTS
 from electionlab._presets import Preset, presets
 from electionlab._quorums import Quorum
 from electionlab._requirements import Requirements, requirements
+from electionlab.check_matrix import Matrix, matrix
 from electionlab.checker import (
     Bounds,
     Budget,
@@ -43,7 +44,6 @@ from electionlab.detectors import (
 )
 from electionlab.errors import TraceError
 from electionlab.gallery import Case, CaseResult, cases
-from electionlab.matrix import Matrix, matrix
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.samplers import grid, latin_hypercube, zipped
 from electionlab.settings import (
@@ -82,7 +82,7 @@ from electionlab.settings import (
     when,
 )
 from electionlab.shrinking import ShrunkRun, shrink
-from electionlab.state_graph import StateGraph, state_graph
+from electionlab.state_graphs import StateGraph, state_graph
 from electionlab.sweep_result import Sweep
 from electionlab.sweeps import Precision, sweep
 from electionlab.trace import Trace

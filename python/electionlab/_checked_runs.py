@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from electionlab._core import PendingEvent
+from electionlab._core import PendingEvent, seed_that_draws
 from electionlab._values import whole_number
 from electionlab.cluster import Cluster
 from electionlab.protocols import Protocol
@@ -31,7 +32,8 @@ class CheckedState(NamedTuple):
     Attributes:
         nodes: Of each actor, node 1 first, a dict: node, role, leader, epoch, disk, durable,
             memory, timers (the armed ones). The memory of a node that is down is empty; None in
-            protocols written in Python.
+            protocols written in Python. With `Timing`, moments of a clock are told from now on: 5.0
+            is in 5 ms, by that clock; one further back than the horizon is at minus the horizon.
         messages: In flight, each a dict: from, to, kind, fields.
         partition: What is cut: ``"1 2 | 3"``; empty when nothing is.
     """
@@ -130,7 +132,8 @@ class ReplayedRun:
         cluster = self._start()
         events = [cluster.events]
         for number, step in enumerate(self.steps[:last]):
-            cluster.run(until=self._time_of(number))
+            if step["step"] != "start":  # all of those happen at time 0
+                cluster.run(until=self._time_of(number))
             if step["step"] != "tick":
                 take(cluster, step, self._network)
             events.append(cluster.events)
@@ -181,25 +184,38 @@ class Run(ReplayedRun):
         network: str,
         initial_leader: int | None,
         tick_ms: float | None,
+        clocks_show_ms: float = 0.0,
+        rates: Mapping[int, float] | None = None,
     ) -> None:
         super().__init__(name, steps)
         self.states = states
+        self._clocks_show_ms = clocks_show_ms
+        self._rates = dict(rates or {})
         self._protocol = protocol
         self._network = network
         self._initial_leader = initial_leader
         self._tick_ms = tick_ms
 
     def _start(self) -> Cluster:
+        def machine(rate: float) -> Machine:
+            return Machine(
+                timer_lateness_ms=NEVER_MS,
+                clock_offset_ms=self._clocks_show_ms,
+                clock_drift_ppm=(rate - 1) * 1e6,
+            )
+
         cluster = Cluster(
             self._protocol,
             network=Network(one_way_delay_ms=NEVER_MS),
-            machine=Machine(timer_lateness_ms=NEVER_MS),
+            machine=machine(1.0),
+            machines={node: machine(rate) for node, rate in self._rates.items()},
             initial_leader=self._initial_leader,
             one_leader_at_a_time=self.name == "one_leader_at_a_time",
-            seed=0,
+            seed=_seed_that_draws(self.steps),
         )
-        for _ in range(cluster.actors):
-            cluster.step()
+        if not any(step["step"] == "start" for step in self.steps):
+            for _ in range(cluster.actors):
+                cluster.step()
         return cluster
 
     def _time_of(self, number: int) -> float:
@@ -216,38 +232,51 @@ class Run(ReplayedRun):
         """As many of its steps, from the first on, as a cluster of another protocol can take.
 
         Where a message is not in flight there, one of its kind from the same node to the same node
-        stands for it. A timer can fire whenever it is armed; with time, one that is armed only
-        there fires when it is due.
+        stands for it. A timer can fire whenever it is armed; with `Timing` it fires when it is due:
+        no sooner, and no time passes before, unless it does here. One that is armed only there
+        fires before more time passes.
 
         Returns:
             The other's run, and how many steps of it come to no step, one step, ... of this one.
         """
         taken = self._like(protocol, [])
         ends = [0]
-        for step, here in zip(self.steps, self.states[1:], strict=True):
+        for number, step in enumerate(self.steps):
+            if self._tick_ms is not None and step["step"] in ("fire", "tick"):
+                here = _due_ms(self.cluster(number))
+                if step["step"] == "tick":
+                    taken = taken._with_timers_that_are_not(here)
+                    ends[-1] = len(taken)
+                there = _due_ms(taken.cluster())
+                due = {timer for timer, at_ms in there.items() if at_ms <= taken._now_ms()}
+                if step["step"] == "fire":
+                    timer = (step["node"], _timer_name(step))
+                    if timer not in due and there.get(timer, 0.0) > here[timer]:
+                        break
+                elif any(here.get(timer, math.inf) > taken._now_ms() for timer in due):
+                    break
             if step["step"] != "tick":
                 try:
                     step = take(taken.cluster(), step, self._network, alike=True)
                 except ValueError:
                     break
-            longer = taken.and_then([step])
-            while step["step"] == "tick":
-                due = longer._due_only_there(here)
-                if due is None:
-                    break
-                longer = longer.and_then([due])
-            taken = longer
+            taken = taken.and_then([step])
             ends.append(len(taken))
         return taken, ends
 
-    def _due_only_there(self, here: CheckedState) -> dict[str, Any] | None:
-        """A timer whose time has come at the end, and that is not armed in the other's state."""
-        cluster = self.cluster()
-        for node, other in zip(cluster.nodes, here.nodes, strict=False):
-            for timer, due_ms in node.timers_due_ms.items():
-                if due_ms - NEVER_MS <= cluster.now and timer not in other["timers"]:
-                    return {"step": "fire", "node": node.node, "timer": timer}
-        return None
+    def _with_timers_that_are_not(self, here: Mapping[tuple[int, str], float]) -> Run:
+        """The run that goes on with what is due and not armed in another cluster."""
+        run = self
+        while True:
+            there = _due_ms(run.cluster())
+            late = [t for t, at_ms in there.items() if at_ms <= run._now_ms() and t not in here]
+            if not late or " about " in late[0][1]:
+                return run
+            run = run.and_then([{"step": "fire", "node": late[0][0], "timer": late[0][1]}])
+
+    def _now_ms(self) -> float:
+        ticks = sum(step["step"] == "tick" for step in self.steps)
+        return float(ticks * (self._tick_ms or 0.0))
 
     def _like(self, protocol: Protocol | UserProtocol, steps: list[dict[str, Any]]) -> Run:
         run = copy.copy(self)
@@ -258,6 +287,30 @@ class Run(ReplayedRun):
             cluster.seek(event)
             run.states.append(state_of(cluster))
         return run
+
+
+#: Seeds among which one is looked for with which a cluster draws as a run does.
+_MOST_SEEDS = 1 << 26
+
+
+def _seed_that_draws(steps: Sequence[Mapping[str, Any]]) -> int:
+    """A seed with which nodes draw by lot as they do in these steps."""
+    lives: dict[int, int] = {}
+    drawn: dict[int, int] = {}
+    draws = []
+    for step in steps:
+        node = step.get("node", 0)
+        if step["step"] in ("crash", "reboot"):
+            lives[node] = lives.get(node, 0) + 1
+            drawn[node] = 0
+        if "draw" in step:
+            number = drawn.get(node, 0)
+            drawn[node] = number + 1
+            draws.append((node, lives.get(node, 0), number, step["draw"], step["of"]))
+    seed = seed_that_draws(draws, _MOST_SEEDS) if draws else 0
+    if seed is None:
+        raise ValueError(f"steps: no seed below {_MOST_SEEDS} makes these {len(draws)} draws")
+    return seed
 
 
 def words(fields: Mapping[str, Any]) -> str:
@@ -274,6 +327,9 @@ def in_steps(count: int) -> str:
 
 def in_words(step: Mapping[str, Any]) -> str:
     """A step of a `Run` as a line of text."""
+    if "draw" in step:
+        drawn = {name: value for name, value in step.items() if name not in ("draw", "of")}
+        return f"{in_words(drawn)}, and draws {step['draw'] + 1} of {step['of']}"
     kind = step["step"]
     if "message" in step:
         m = step["message"]
@@ -300,6 +356,8 @@ def in_words(step: Mapping[str, Any]) -> str:
     if kind == "command":
         return f"node {node} is asked: {step['command']}({words(step['fields'])})"
     return {
+        "start": f"node {node} starts",
+        "tick": "time passes",
         "heal": "the network heals",
         "crash": f"node {node} crashes",
         "restart": f"node {node} restarts",
@@ -307,8 +365,22 @@ def in_words(step: Mapping[str, Any]) -> str:
         "reboot": f"node {node} crashes and restarts at once",
         "pause": f"node {node} stands still",
         "resume": f"node {node} goes on",
-        "tick": "time passes",
     }[kind]
+
+
+def _timer_name(step: Mapping[str, Any]) -> str:
+    return str(step["timer"]) + (f" about {step['about']}" if "about" in step else "")
+
+
+def _due_ms(cluster: Cluster) -> dict[tuple[int, str], float]:
+    """When each armed timer of the nodes that run is due, in a replay."""
+    nodes = [cluster.node(n) for n in range(1, cluster.actors + 1)]
+    return {
+        (node.node, timer): due_ms - NEVER_MS
+        for node in nodes
+        if node.role not in ("down", "paused")
+        for timer, due_ms in node.timers_due_ms.items()
+    }
 
 
 def _in_flight(cluster: Cluster, message: Mapping[str, Any], *, alike: bool) -> PendingEvent | None:
@@ -324,7 +396,20 @@ def _in_flight(cluster: Cluster, message: Mapping[str, Any], *, alike: bool) -> 
     for pending in found:
         if pending.fields == message["fields"]:
             return pending
+    if message.get("long_ago"):
+        for pending in found:
+            if _may_be(pending.fields, message["fields"]):
+                return pending
     return min(found, key=lambda pending: pending.message) if found and alike else None
+
+
+def _may_be(fields: Any, asked: Any) -> bool:
+    """Whether they are equal, but for moments so long ago that the checker knows no more of them."""
+    if isinstance(asked, Mapping):
+        return fields.keys() == asked.keys() and all(_may_be(fields[k], asked[k]) for k in asked)
+    if isinstance(asked, list):
+        return len(fields) == len(asked) and all(map(_may_be, fields, asked))
+    return bool(fields <= asked if isinstance(asked, float) else fields == asked)
 
 
 def take(
@@ -381,6 +466,8 @@ def take(
         cluster.partition(*step["groups"])
     elif kind == "heal":
         cluster.heal()
+    elif kind == "start":
+        cluster.step()
     elif kind == "clock":
         cluster.set_clock(node, offset_ms=step.get("offset_ms"), drift_ppm=step.get("drift_ppm"))
     else:

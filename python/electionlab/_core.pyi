@@ -7,17 +7,24 @@ import collections.abc
 import numpy
 import numpy.typing
 import typing
-__all__: list[str] = ['CheckReport', 'Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'catalog_at_work', 'check_distribution', 'check_link', 'check_machine', 'check_options', 'check_resource', 'deviations_of_phi', 'draw_distribution', 'drop_reasons', 'is_quorum', 'max_nodes', 'option_warnings', 'phi_of_deviations', 'roles', 'row_kinds', 'run_leader_crash', 'run_scenario', 'watch_detector']
+__all__: list[str] = ['CheckReport', 'Cluster', 'Event', 'PendingEvent', 'Trace', 'action_kinds', 'catalog', 'catalog_at_work', 'check_distribution', 'check_link', 'check_machine', 'check_options', 'check_resource', 'deviations_of_phi', 'draw_distribution', 'drop_reasons', 'is_quorum', 'max_nodes', 'option_warnings', 'phi_of_deviations', 'roles', 'row_kinds', 'run_scenario', 'run_trials', 'seed_that_draws', 'watch_detector']
 class CheckReport:
     """
     A check that has ended; see electionlab.check.
     """
-    def __init__(self, protocol: typing.Any, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], request: dict[str, typing.Any], always: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], sometimes: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], progress: collections.abc.Callable[..., typing.Any] | None, eventually: tuple[str, collections.abc.Callable[..., typing.Any]] | None = None) -> None:
+    def __init__(self, protocol: typing.Any, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], request: dict[str, typing.Any], always: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], sometimes: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], progress: collections.abc.Callable[..., typing.Any] | None, eventually: tuple[str, collections.abc.Callable[..., typing.Any]] | None = None, between: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]] = []) -> None:
         """
         Explores.
 
         Raises:
             ValueError: An argument is unknown or out of range; the message names it.
+        """
+    def graph(self, limit: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
+        """
+        The states nearest to the start and the steps between them, breadth first, as a dictionary.
+
+        Raises:
+            ValueError: `limit` is out of range.
         """
     def result(self, liveness: bool = False) -> typing.Any:
         """
@@ -26,6 +33,10 @@ class CheckReport:
     def states(self, number: typing.SupportsInt | typing.SupportsIndex, of: str = 'violation') -> list[typing.Any]:
         """
         The states along a run, as (nodes, messages, partition); of a 'violation', a 'witness', or a lasso's 'prefix' or 'cycle'.
+        """
+    def unrolled(self, rounds: typing.SupportsInt | typing.SupportsIndex) -> tuple[typing.Any, ...]:
+        """
+        The steps and the states of a lasso's prefix and so many rounds of its circle.
         """
 class Trace:
     """
@@ -425,22 +436,27 @@ def phi_of_deviations(z: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]
     """
     -log10 of the chance that a standard normal exceeds z, with equal bits everywhere.
     """
-def run_leader_crash(protocol: str, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], config: dict[str, typing.Any], *, window_ms: typing.Any, horizon_ms: typing.SupportsFloat | typing.SupportsIndex, until_agreed: bool = True, first: typing.SupportsInt | typing.SupportsIndex = 0, trials: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex = 0, progress: collections.abc.Callable[..., typing.Any] | None = None) -> dict[str, typing.Any]:
-    """
-    Trials in which the leader crashes at a uniformly random moment of window_ms.
-
-    Args:
-        progress: Called about ten times a second with the number of finished trials; returning a false value cancels.
-
-    Returns:
-        One read-only array per measure, an entry per trial; times in ms since the crash, NaN where the trial ended before. `crashed` is 0 where the crash took no leader away: no measurement.
-    """
 def run_scenario(text: str) -> str:
     """
     Runs a scenario and returns its text with every output replaced by what the engine prints: equal to the input when the scenario holds.
 
     Raises:
         ValueError: A directive is bad; the message names its line.
+    """
+def run_trials(protocol: str, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], config: dict[str, typing.Any], experiment: dict[str, typing.Any], *, first: typing.SupportsInt | typing.SupportsIndex = 0, trials: typing.SupportsInt | typing.SupportsIndex, threads: typing.SupportsInt | typing.SupportsIndex = 0, progress: collections.abc.Callable[..., typing.Any] | None = None) -> dict[str, typing.Any]:
+    """
+    Trials of one experiment: things done at moments, and how long until there is a leader again.
+
+    Args:
+        experiment: A dictionary: moments (each at_ms, a range, and action), from (the moment that is measured from; -1: the start), until ('agreed', 'elected' or 'horizon'), horizon_ms, only_leaderless.
+        progress: Called about ten times a second with the number of finished trials; returning a false value cancels.
+
+    Returns:
+        One read-only array per measure, an entry per trial; times in ms since the moment that is measured from, NaN where the trial ended before. `measured` is 0 where a leader was to be lost and was not.
+    """
+def seed_that_draws(draws: collections.abc.Sequence[tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex]], most: typing.SupportsInt | typing.SupportsIndex) -> int | None:
+    """
+    The first seed below `most` with which a cluster draws so; None: there is none. Each draw: node, crashes of it before, number of the draw since, which part of all words it falls in, number of parts.
     """
 def watch_detector(protocol: str, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], config: dict[str, typing.Any], *, watched: typing.SupportsInt | typing.SupportsIndex = 1, watcher: typing.SupportsInt | typing.SupportsIndex = 2, warm_up_ms: typing.SupportsFloat | typing.SupportsIndex, observe_ms: typing.SupportsFloat | typing.SupportsIndex, crash_after_ms: typing.Any, horizon_ms: typing.SupportsFloat | typing.SupportsIndex, seed: typing.SupportsInt | typing.SupportsIndex, first: typing.SupportsInt | typing.SupportsIndex = 0, trials: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
     """

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +23,7 @@ from electionlab.settings import Action
 from electionlab.user_protocol import UserProtocol
 
 if TYPE_CHECKING:
-    from electionlab.state_graph import StateGraph
+    from electionlab.state_graphs import StateGraph
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class Budget:
         partition_family: Which partitions there are, ``[[{1}, {2, 3}], ...]``; None: every split
             in two, services included.
         one_way: Also cuts in one direction only.
+        heals: Cuts may end, and in `check_eventually` do; False: a cut stays.
     """
 
     crashes: int | str = 0
@@ -53,6 +55,7 @@ class Budget:
     partitions: int | str = 0
     partition_family: Sequence[Sequence[Iterable[int]]] | None = None
     one_way: bool = False
+    heals: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,9 @@ class Bounds:
     """Where the exploration ends; None: nowhere. What a bound cuts off, the result names.
 
     Attributes:
-        epoch: No node goes beyond this term, ballot, view, ...
+        epoch: No node goes beyond this term, ballot, view, ...; in `check_eventually`, where a
+            protocol tells which of its fields are epochs, counted from the least that a node or a
+            message still has: a bound on how far they are apart.
         depth: Steps from the start.
         messages: In flight at once.
         copies: Equal messages in flight; a further one adds nothing. Without this bound a leader
@@ -89,12 +94,22 @@ class Timing:
     Attributes:
         tick_ms: Length of a tick.
         one_way_delay_ms: How long a message takes, at least and at most.
-        clock_drift: Clocks run at rates within 1 - drift and 1 + drift; at most 0.9.
+        clock_drift: Timers run at rates within 1 - drift and 1 + drift, each time others; at most
+            0.9. A protocol that reads its clock needs `rates` instead.
+        rates: How fast each node's clock goes, and its timers on it, ``{1: 1.25, 2: 0.8}``; 1 for
+            the others; from 0.5 to 1.5. A tick must be a whole number of nanoseconds on each.
+        horizon_ms: How far back a moment of a clock is told apart from earlier ones. None: twice
+            the longest time among the protocol's options and the longest delay.
+        until_ms: Explore no longer than this, and let clocks show the time since the start: for
+            protocols that do things at certain times of their clocks. None: without end.
     """
 
     tick_ms: float = 10.0
     one_way_delay_ms: float | tuple[float, float] = 10.0
     clock_drift: float = 0.0
+    rates: Mapping[int, float] | None = None
+    horizon_ms: float | None = None
+    until_ms: float | None = None
 
 
 class CheckError(RuntimeError):
@@ -128,8 +143,10 @@ class CheckResult:
         levels: New states by their distance from the start.
         exhausted: Every state within the bounds was seen.
         bounds_hit: Which bounds cut something off: "epoch", "depth", "messages", "copies",
-            "states", "seconds", "memory", "runs"; and "clock" when a handler does something else at
-            another time: here all clocks stand at 0.
+            "states", "seconds", "memory", "runs"; "time" (`Timing.until_ms`); "clock"
+            when a handler does something else at another time: without `Timing` all clocks stand at
+            0, and with it they are followed as long as handlers only look how far moments are apart;
+            "draws" when a handler draws by lot in a way that is not explored.
         interrupted: It was told to stop.
         by_signal: By Ctrl-C.
         counterexamples: One run for each invariant that was found broken; a shortest one if the
@@ -153,7 +170,7 @@ class CheckResult:
         self.transitions: int = result["transitions"]
         self.terminal: int = result["terminal"]
         self.with_leader: int = result["with_leader"]
-        self.depth: int = result["depth"]
+        self.depth: int = max(result["depth"], 0)
         self.levels: list[int] = result["levels"]
         self.exhausted: bool = result["exhausted"]
         self.bounds_hit: list[str] = result["bounds_hit"]
@@ -168,7 +185,7 @@ class CheckResult:
 
         def run(name: str, steps: list[dict[str, Any]], number: int, of: str) -> Run:
             states = [CheckedState(*state) for state in report.states(number, of)]
-            return _run(name, protocol, steps, states, request)
+            return _run(name, protocol, steps, states, request, result["clocks_show_ms"])
 
         self.counterexamples = [
             run(violation["invariant"], violation["steps"], number, "violation")
@@ -198,7 +215,7 @@ class CheckResult:
             ValueError: ``limit`` is out of range, or the result was pickled.
             CheckError: A handler or a predicate raised.
         """
-        from electionlab.state_graph import StateGraph
+        from electionlab.state_graphs import StateGraph
 
         most = whole_number("limit", limit, 1, 100_000)
         if self._report is None:
@@ -242,10 +259,14 @@ class CheckResult:
         if self.proved:
             return "nothing is violated: every reachable state was seen"
         if self.exhausted:
-            bounds = self._asked["bounds"]
+            bounds, timing = self._asked["bounds"], self._asked["timing"] or {}
+            others = {
+                "clock": "clocks that show other times" if timing else "clocks that stand",
+                "draws": "one seed's draws",
+                "time": f"{timing.get('until_ms')} ms",
+            }
             said = ", ".join(
-                "clocks that stand" if name == "clock" else f"{name} <= {bounds[name]}"
-                for name in self.bounds_hit
+                others.get(name) or f"{name} <= {bounds[name]}" for name in self.bounds_hit
             )
             return f"nothing is violated within {said}: no proof beyond"
         if self.interrupted:
@@ -306,10 +327,14 @@ def _run(
     steps: list[dict[str, Any]],
     states: list[CheckedState],
     request: Mapping[str, Any],
+    clocks_show_ms: float,
 ) -> Run:
     leader = request["initial_leader"] or None
-    tick = None if request["timing"] is None else float(request["timing"]["tick_ms"])
-    return Run(name, protocol, steps, states, request["network"], leader, tick)
+    timing = request["timing"] or {"tick_ms": None, "rates": None}
+    tick = None if timing["tick_ms"] is None else float(timing["tick_ms"])
+    rates = dict(timing["rates"] or ())
+    network = request["network"]
+    return Run(name, protocol, steps, states, network, leader, tick, clocks_show_ms, rates)
 
 
 def _request(
@@ -340,10 +365,17 @@ def _request(
         "network": network,
         "faults": budget,
         "bounds": dataclasses.asdict(bounds or Bounds()),
-        "timing": None if timing is None else dataclasses.asdict(timing),
+        "timing": None if timing is None else _timing(timing),
         "initial_leader": initial_leader or 0,
         "commands": _commands(commands),
     }
+
+
+def _timing(timing: Timing) -> dict[str, Any]:
+    if not isinstance(timing.rates, (Mapping, type(None))):
+        raise ValueError(f"timing.rates={timing.rates!r}: must be a dict {{node: rate}}")
+    rates = None if timing.rates is None else [[n, rate] for n, rate in timing.rates.items()]
+    return {**dataclasses.asdict(timing), "rates": rates}
 
 
 def _explore(
@@ -510,6 +542,7 @@ class EventualResult:
             no such run was found.
         cycle: A circle of steps, which may go on for ever without the goal; of no steps when the
             run ends after `prefix`; None: no such run was found.
+        shift: By how much the circle raises all epochs: its last state is its first, but for that.
         seconds: What the search took.
     """
 
@@ -531,10 +564,13 @@ class EventualResult:
         self.seconds: float = result["seconds"]
         self.prefix: Run | None = None
         self.cycle: list[dict[str, Any]] | None = result["cycle"]
+        self.shift: int = result["shift"]
+        self._unrolled = report.unrolled
         if self.cycle is not None:
             states = [CheckedState(*state) for state in report.states(0, "prefix")]
             name = f"never {goal}"
-            self.prefix = _run(name, protocol, result["prefix"], states, request)
+            show_ms = result["clocks_show_ms"]
+            self.prefix = _run(name, protocol, result["prefix"], states, request, show_ms)
 
     @property
     def violated(self) -> bool:
@@ -549,13 +585,28 @@ class EventualResult:
     def __repr__(self) -> str:
         return f"<EventualResult {self.verdict}, {self.states} states>"
 
+    def run(self, rounds: int = 1) -> Run:
+        """The run that was found: `prefix`, and then its circle so many times.
+
+        Raises:
+            ValueError: No such run was found, or `rounds` is out of range.
+        """
+        rounds = whole_number("rounds", rounds, 0, 1000)
+        if self.prefix is None:
+            raise ValueError(f"rounds={rounds}: there is no run, as {self.verdict}")
+        steps, states = self._unrolled(rounds)
+        run = copy.copy(self.prefix)
+        run.steps, run.states = steps, [CheckedState(*state) for state in states]
+        return run
+
     @property
     def verdict(self) -> str:
         """What was found, in a line."""
         if self.prefix is not None and self.cycle:
+            higher = f", each time in epochs higher by {self.shift}" if self.shift else ""
             return (
                 f"{self.goal} may never happen: {in_steps(len(self.prefix))}, and then "
-                f"{in_steps(len(self.cycle))} for ever"
+                f"{in_steps(len(self.cycle))} for ever{higher}"
             )
         if self.prefix is not None:
             return f"{self.goal} may never happen: after {in_steps(len(self.prefix))} nothing must"
@@ -593,11 +644,17 @@ def check_eventually(
     that may arrive, an armed timer that may fire, time that may pass, a pause or a cut that may
     end. Faults, restarts and commands need not happen.
 
+    Where a protocol tells which of its fields are epochs (Raft's terms, the rounds of Paxos'
+    ballots), states that differ by one shift of all of them are one: so a run is found in which each
+    round takes new epochs. It is repeated three times in true epochs before it is reported.
+
     Args:
         protocol: `Raft(nodes=3)`, or a `UserProtocol`.
-        goal: A function of a `CheckedState`: what should happen.
+        goal: A function of a `CheckedState`: what should happen. It must not depend on the numbers
+            of epochs where the protocol tells which they are.
         faults: As for `check`, as are all others.
-        bounds: Where a bound cuts steps off, a run may go on anywhere: none is reported that could.
+        bounds: What a step leads to that a bound cuts off is not known: no run is reported that must
+            take one.
         timing: How long messages take.
         network: How messages in flight are kept.
         commands: What clients may ask.
@@ -606,7 +663,8 @@ def check_eventually(
 
     Raises:
         ValueError: An argument is unknown or out of range; the message names it.
-        CheckError: A handler or the goal raised.
+        CheckError: A handler or the goal raised, the goal depends on the numbers of epochs, or
+            what the protocol tells to be epochs are none.
     """
     if not callable(goal):
         raise ValueError(f"goal={goal!r}: must be a function of a CheckedState")

@@ -133,7 +133,7 @@ def test_experiment_is_the_published_setup() -> None:
     assert (arguments["protocol"], arguments["nodes"]) == ("raft", 5)
     assert tuple(options["election_timeout_ms"]) == (100.0, 200.0)
     assert options["heartbeat_interval_ms"] == 50.0
-    assert arguments["window_ms"] == (0.0, 50.0)
+    assert arguments["experiment"]["moments"][0]["at_ms"] == (0.0, 50.0)
     assert arguments["until_agreed"] is True
     assert arguments["config"]["initial_leader"] == 1
     best = max(fig16.LOGS)

@@ -125,10 +125,7 @@ class BreadthFirst {
 public:
     BreadthFirst(Space& space, const SearchSettings& settings)
         : space_(space), crew_(settings.threads), all_(space, settings), result_(all_.result) {
-        workers_.resize(static_cast<std::size_t>(settings.threads));
-        transitions_.resize(workers_.size());
-        worlds_.resize(workers_.size());
-        built_.resize(workers_.size());
+        looking_.resize(static_cast<std::size_t>(settings.threads));
     }
 
     SearchResult run() {
@@ -143,6 +140,20 @@ public:
 
 private:
     static constexpr std::size_t batch = 64;  // chunks
+    static constexpr std::size_t group = 8;   // states
+
+    // A state whose steps are known: the first of them, and where its words are.
+    struct Expanded {
+        StateId id;
+        std::size_t first, at, length;
+    };
+    // What one thread needs for itself.
+    struct Looking {
+        Space::Worker worker;
+        std::vector<Expanded> group;
+        std::vector<Transition> transitions;
+        std::vector<std::uint32_t> words, world, built;
+    };
 
     void explore() {
         begin();
@@ -173,8 +184,8 @@ private:
     }
 
     void begin() {
-        const std::vector<std::uint32_t> start = space_.initial(workers_[0]);
-        const std::uint64_t fingerprint = space_.fingerprint(start, workers_[0]);
+        const std::vector<std::uint32_t> start = space_.initial(looking_[0].worker);
+        const std::uint64_t fingerprint = space_.fingerprint(start, looking_[0].worker);
         const auto part = static_cast<std::uint32_t>(fingerprint % Visited::parts);
         const StateId id = visited_.next_id(part);
         visited_.at(part).add(fingerprint, id, no_state);
@@ -208,45 +219,64 @@ private:
         }
     }
 
+    // States are looked at in groups: all their steps are known, and on the way from memory, before
+    // the first is looked up.
     void expand(int thread, std::size_t piece) {
         Findings& f = findings_[piece];
         f.clear();
-        Space::Worker& worker = workers_[static_cast<std::size_t>(thread)];
-        std::vector<Transition>& transitions = transitions_[static_cast<std::size_t>(thread)];
-        std::vector<std::uint32_t>& built = built_[static_cast<std::size_t>(thread)];
-        const auto look = [&](StateId id, World world) {
-            transitions.clear();
-            space_.expand(world, worker, transitions);
-            for (const Transition& t : transitions) {
-                visited_.prefetch(t.fingerprint);
+        Looking& own = looking_[static_cast<std::size_t>(thread)];
+        const auto look_at_group = [&] {
+            for (std::size_t i = 0; i < own.group.size(); ++i) {
+                look(own.group[i], i + 1 < own.group.size() ? own.group[i + 1].first
+                                                            : own.transitions.size(), own, f);
             }
-            f.transitions += static_cast<std::int64_t>(transitions.size());
-            f.terminal += transitions.empty();
-            for (const Transition& t : transitions) {
-                if (t.broken != 0) {
-                    f.finds.push_back({id, t.fingerprint, t.broken, 0});
-                }
-                if (visited_.contains(t.fingerprint)) {
-                    continue;
-                }
-                built.clear();
-                space_.build(world, t, built);
-                const World next(built);
-                if (all_.looks_at_states()) {
-                    const Find find{id, t.fingerprint, space_.broken(next), all_.wanted_in(next)};
-                    if (find.bits != 0 || find.wanted != 0) {
-                        f.finds.push_back(find);
-                    }
-                }
-                const std::size_t at = f.packed.size();
-                Frontier::pack(next, f.packed);
-                f.candidates[t.fingerprint % Visited::parts].push_back(
-                    {t.fingerprint, id, static_cast<std::uint32_t>(at),
-                     static_cast<std::uint32_t>(f.packed.size() - at), has_leader(space_, next)});
-            }
+            own.group.clear();
+            own.transitions.clear();
+            own.words.clear();
         };
         const auto [part, chunk] = pieces_[piece];
-        frontier_[part].for_each_in(chunk, worlds_[static_cast<std::size_t>(thread)], look);
+        frontier_[part].for_each_in(chunk, own.world, [&](StateId id, World world) {
+            const std::size_t first = own.transitions.size();
+            space_.expand(world, own.worker, own.transitions);
+            for (std::size_t i = first; i < own.transitions.size(); ++i) {
+                visited_.prefetch(own.transitions[i].fingerprint);
+            }
+            own.group.push_back({id, first, own.words.size(), world.size()});
+            own.words.insert(own.words.end(), world.begin(), world.end());
+            if (own.group.size() == group) {
+                look_at_group();
+            }
+        });
+        look_at_group();
+    }
+
+    void look(const Expanded& state, std::size_t end, Looking& own, Findings& f) {
+        const World world(own.words.data() + state.at, state.length);
+        f.transitions += static_cast<std::int64_t>(end - state.first);
+        f.terminal += end == state.first;
+        for (std::size_t i = state.first; i < end; ++i) {
+            const Transition& t = own.transitions[i];
+            if (t.broken != 0) {
+                f.finds.push_back({state.id, t.fingerprint, t.broken, 0});
+            }
+            if (visited_.contains(t.fingerprint)) {
+                continue;
+            }
+            own.built.clear();
+            space_.build(world, t, own.built);
+            const World next(own.built);
+            if (all_.looks_at_states()) {
+                const Find find{state.id, t.fingerprint, space_.broken(next), all_.wanted_in(next)};
+                if (find.bits != 0 || find.wanted != 0) {
+                    f.finds.push_back(find);
+                }
+            }
+            const std::size_t at = f.packed.size();
+            Frontier::pack(next, f.packed);
+            f.candidates[t.fingerprint % Visited::parts].push_back(
+                {t.fingerprint, state.id, static_cast<std::uint32_t>(at),
+                 static_cast<std::uint32_t>(f.packed.size() - at), has_leader(space_, next)});
+        }
     }
 
     void take(std::uint32_t part) {
@@ -320,12 +350,12 @@ private:
         }
         std::reverse(wanted.begin(), wanted.end());
         Path path;
-        path.worlds.push_back(space_.initial(workers_[0]));
+        path.worlds.push_back(space_.initial(looking_[0].worker));
         std::vector<Transition> transitions;
         for (std::size_t i = 0; i < wanted.size(); ++i) {
             transitions.clear();
             const std::vector<std::uint32_t> world = path.worlds.back();
-            space_.expand(world, workers_[0], transitions);
+            space_.expand(world, looking_[0].worker, transitions);
             const bool last = i + 1 == wanted.size();
             const auto fits = [&](const Transition& t) {
                 if (t.fingerprint != wanted[i]) {
@@ -373,8 +403,8 @@ private:
 
     SearchResult finish() {
         result_.depth = static_cast<std::int64_t>(result_.levels.size()) - 1;
-        for (const Space::Worker& worker : workers_) {
-            all_.hit(worker.cut_off);
+        for (const Looking& each : looking_) {
+            all_.hit(each.worker.cut_off);
         }
         const auto n = static_cast<double>(visited_.size());
         result_.omission_probability = n * n / 0x1p65;
@@ -386,10 +416,7 @@ private:
     Crew crew_;
     Collector all_;
     SearchResult& result_;
-    std::vector<Space::Worker> workers_;
-    std::vector<std::vector<Transition>> transitions_;
-    std::vector<std::vector<std::uint32_t>> worlds_;  // of each thread
-    std::vector<std::vector<std::uint32_t>> built_;
+    std::vector<Looking> looking_;
     Visited visited_;
     Frontier frontier_[Visited::parts];
     Frontier next_[Visited::parts];

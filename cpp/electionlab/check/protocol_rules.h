@@ -216,7 +216,7 @@ public:
     bool is_stale(LocalId receiver, MessageId message) const override {
         if constexpr (tells_stale) {
             const Local& local = kept_[receiver];
-            return P::is_stale(local.state, context(local.node), in_flight_[message].message);
+            return P::is_stale(local.state, context(local), in_flight_[message].message);
         } else {
             return false;
         }
@@ -271,7 +271,8 @@ public:
     Value local_value(LocalId id) const override {
         Local local = kept_[id];
         if (clocks_) {
-            each_instant(local, [&](Instant& t) { t.ns -= is_never(t) ? 0 : shown_.ns; });
+            const Duration now = clock(local) - Instant{};
+            each_instant(local, [&](Instant& t) { t.ns -= is_never(t) ? 0 : now.ns; });
         }
         const View& view = locals_[id].view;
         Value::List timers;

@@ -156,7 +156,8 @@ public:
     /// The hash that a state or a message would have if node i were called names[i - 1].
     virtual std::uint64_t renamed_local(LocalId local, std::span<const NodeId> names) = 0;
     virtual std::uint64_t renamed_message(MessageId message, std::span<const NodeId> names) = 0;
-    /// By field, for people. Moments are told from now on their clocks.
+    /// By field, for people. Moments are told from now on their clocks; those of messages as clocks
+    /// showed them where these show the time since the start.
     [[nodiscard]] virtual Value local_value(LocalId local) const = 0;
     [[nodiscard]] virtual Value message_value(MessageId message) const = 0;
     /// With moments as a simulated cluster knows them after so many ticks, if its clocks showed

@@ -488,6 +488,8 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
     const std::uint64_t used_hash = counter_hash(used);
     auto& added = worker.added;
     auto& dropped = worker.dropped;
+    // And it is only what the handler did, and the message that it was given.
+    const bool direct = plain && all_go_out && renamings == 1 && !settings_.bounds.messages;
 
     // The fingerprint when `delta` (nullptr: nothing), what is added and what is dropped are counted.
     const auto shifted = [&](const std::uint64_t* delta, std::uint64_t then_used) {
@@ -559,6 +561,11 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             }
         }
     };
+    const auto note_cut = [&](const Step& step) {
+        if (worker.cut_steps != nullptr) {
+            worker.cut_steps->push_back(step);
+        }
+    };
     // A step that a node handles.
     const auto handle_one = [&](Step step, Input input, std::uint32_t taken, std::uint64_t then_used) {
         Transition t;
@@ -568,9 +575,19 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         t.step = step;
         if (k.too_far && !worker.ignores_epoch_bound) {
             worker.cut_off.epoch = true;
+            note_cut(step);
             return choices;
         }
         const Reaction& r = k.reaction;
+        if (direct && !(settings_.per_epoch && r.claims) &&
+            !(step.kind == StepKind::crash && dead_stay_dead_)) {
+            t.broken = k.broken;
+            const std::uint64_t also = then_used == used ? 0 : counter_hash(then_used) - used_hash;
+            t.fingerprint = from_sum(sums[0] + k.plain_delta + also -
+                                     (step.kind == StepKind::deliver ? *message_hashes(taken) : 0));
+            out.push_back(t);
+            return choices;
+        }
         added.clear();
         dropped.clear();
         if (plain) {
@@ -584,6 +601,7 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         if (!r.sends.empty() &&
             too_many(in_flight.size() + r.sends.size() -
                      (plain ? dropped.size() : step.kind == StepKind::deliver))) {
+            note_cut(step);
             return choices;
         }
         t.broken = k.broken;
@@ -725,6 +743,7 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
     if (time_may_pass && settings_.timing->until &&
         settings_.timing->tick * (rules_.local(world[0]).ticks + 1) > *settings_.timing->until) {
         worker.cut_off.time = true;
+        note_cut({StepKind::tick, no_node, 0});
         time_was_over_ = true;
     } else if (time_may_pass) {
         simple({StepKind::tick, no_node, 0}, used);
@@ -765,8 +784,17 @@ void Space::build(World world, const Transition& transition, std::vector<std::ui
         if (is_copy_too_many(World(out).subspan(begin + head_), id)) {
             return;
         }
-        out.push_back(id);
-        keeps_order = false;
+        if (timed_ || settings_.network == NetworkKind::fifo) {
+            out.push_back(id);
+            keeps_order = false;
+            return;
+        }
+        const std::pair own(rules_.message(id).hash, id);
+        auto place = out.end();
+        while (place != first && own < std::pair(rules_.message(*(place - 1)).hash, *(place - 1))) {
+            --place;
+        }
+        out.insert(place, id);
     };
     switch (step.kind) {
         case StepKind::drop_at_down: take(step.what); break;

@@ -250,7 +250,8 @@ struct Raft {
 
     /// Nodes differ by their names only, unless they were given different parts.
     static bool symmetric(const Options& options) {
-        return options.variants.all_alike() && options.logs.empty() &&
+        return options.variants.all_alike() && options.logs.empty() && options.terms.empty() &&
+               !options.has(RaftMutation::answers_counted) &&
                (options.variants.quorum.kind == Quorum::Kind::majority ||
                 options.variants.quorum.kind == Quorum::Kind::at_least);
     }

@@ -44,6 +44,17 @@ def _paxos(**options: Any) -> Paxos:
     return Paxos(3, proposers=[1, 3], **options)
 
 
+def _hasty(*proposers: int) -> Paxos:
+    return Paxos(
+        3,
+        proposers=proposers,
+        propose_after_ms=0,
+        stagger_ms=5,
+        backoff_ms=0,
+        round_timeout_ms=100,
+    )
+
+
 # --- what is asked that has no name in the protocols ----------------------------------------------
 
 
@@ -70,6 +81,11 @@ def the_living_agree_on_a_live_leader(state: CheckedState) -> bool:
     up = [node for node in state.nodes if node["role"] != "down"]
     leaders = {0 if node["role"] == "candidate" else node["leader"] for node in up}
     return len(leaders) == 1 and leaders <= {node["node"] for node in up}
+
+
+def a_value_is_chosen(state: CheckedState) -> bool:
+    """Somebody has learned which value is chosen."""
+    return any(node["disk"]["chosen"]["ballot"]["round"] > 0 for node in state.nodes)
 
 
 # --- the exhibits ---------------------------------------------------------------------------------
@@ -287,6 +303,28 @@ _RINGS = (
 )
 
 _PAXOS = (
+    Exhibit(
+        name="paxos-duel",
+        title="Two proposers duel",
+        group="A",
+        story=(
+            "A proposer has its promises, and before its accept arrives another has promises of "
+            "the same acceptors for a higher ballot. It is refused, takes a ballot higher still, "
+            "and so refuses the other's accept in its turn. Nothing is wrong, no message is lost, "
+            "and nothing is ever chosen: the same steps again and again, with ballots two rounds "
+            "higher each time. Progress needs one distinguished proposer; or, which comes to the "
+            "same after a while, proposers that wait for a random time when they are overtaken."
+        ),
+        sources=(f"{_LAMPORT}, section 2.4",),
+        flag="proposers=(1, 2)",
+        broken=_hasty(1, 2),
+        repaired=_hasty(1),
+        breaks=a_value_is_chosen,
+        eventually=True,
+        bounds=Bounds(states=20_000),
+        timing=_IN_TIME,
+        length=(12, 10),
+    ),
     Exhibit(
         name="acceptor-amnesia",
         title="An acceptor that forgets its promise",

@@ -7,7 +7,7 @@ from typing import Any
 from electionlab._checked_runs import CheckedState
 from electionlab.checker import Bounds, Budget, Timing
 from electionlab.museum._exhibit import Exhibit
-from electionlab.protocols import Bully, Protocol, Zab, ZkLock, ZkRecipe
+from electionlab.protocols import Bully, Kubernetes, Lease, Protocol, Zab, ZkLock, ZkRecipe
 from electionlab.settings import Resource, command
 
 #: Sessions whose pings never meet their time-outs, as long as messages take 100 ms.
@@ -18,6 +18,9 @@ _SESSIONS: dict[str, Any] = {
 }
 _IN_TIME = Timing(tick_ms=100, one_way_delay_ms=100)
 _SLEEP = Budget(pauses=1)
+#: Node 1 reaches nobody, for a while or for ever; there are two nodes and a service.
+_CUT_OFF = Budget(partitions=1, partition_family=[[{1}, {2, 3}]])
+_IN_SECONDS = Timing(tick_ms=250, one_way_delay_ms=250, until_ms=8000)
 
 # --- what is asked --------------------------------------------------------------------------------
 
@@ -109,14 +112,30 @@ def _ensemble(*mutations: str) -> Protocol:
     )
 
 
+def _lease(**options: Any) -> Protocol:
+    return Lease(2, lease_ttl_ms=120, renew_interval_ms=40, retry_interval_ms=(40, 40), **options)
+
+
+def _electors(*mutations: str, renew_deadline_ms: float = 1500) -> Protocol:
+    return Kubernetes(
+        2,
+        lease_duration_ms=2000,
+        renew_deadline_ms=renew_deadline_ms,
+        retry_period_ms=500,
+        jitter_percent=0,
+        request_timeout_ms=1000,
+        mutations=set(mutations),
+    )
+
+
 EXHIBITS: tuple[Exhibit, ...] = (
     Exhibit(
         name="no-fencing",
         title="A lock holder that slept writes all the same",
         group="A",
         story=(
-            "A holder of a lock looks whether it holds it, and then writes. Between the two it may "
-            "stand still, for garbage collection or while its machine is suspended, until its "
+            "A holder of a lock looks whether it holds it, and then writes. Between the two it "
+            "may stand still, for garbage collection or while its machine is suspended, until its "
             "session has expired and another has the lock; then both write. No lock service can "
             "prevent that: Kleppmann described it in 2016, and Jepsen lost updates under etcd's "
             "locks. The storage can, if every write carries a number that rises with each holder, "
@@ -141,12 +160,12 @@ EXHIBITS: tuple[Exhibit, ...] = (
         title="The znode of a dead session is claimed",
         group="A",
         story=(
-            "A client of Curator's LeaderLatch came back with a new session, listed the queue, and "
-            "found there the znode that it had made in its old session, which the service had not "
-            "yet ended. It took that for its own, and led. When the old session ended the znode "
-            "went, and nobody told it: nobody watches their own. The next in the queue led as well. "
-            "The repair compares a znode's owner with the session. Here the client comes back by a "
-            "restart."
+            "A client of Curator's LeaderLatch came back with a new session, listed the queue, "
+            "and found there the znode that it had made in its old session, which the service had "
+            "not yet ended. It took that for its own, and led. When the old session ended the "
+            "znode went, and nobody told it: nobody watches their own. The next in the queue led "
+            "as well. The repair compares a znode's owner with the session. Here the client comes "
+            "back by a restart."
         ),
         sources=(
             "https://github.com/apache/curator/issues/1211",
@@ -168,12 +187,12 @@ EXHIBITS: tuple[Exhibit, ...] = (
         group="A",
         story=(
             "On 21 October 2018 GitHub's two coasts did not reach each other for 43 seconds. The "
-            "failover made databases in the west primaries, and nothing stopped those in the east: "
-            "when the network healed each side had writes that the other had not, and there was no "
-            "way back. Service was degraded for 24 hours and 11 minutes. Here the higher node is "
-            "cut off from the other and the storage; the other finds no leader and takes over, the "
-            "network heals, and both write. Bully has no epochs that could serve as tokens: the "
-            "storage numbers those who take it over, and refuses all but the last."
+            "failover made databases in the west primaries, and nothing stopped those in the "
+            "east: when the network healed each side had writes that the other had not, and there "
+            "was no way back. Service was degraded for 24 hours and 11 minutes. Here the higher "
+            "node is cut off from the other and the storage; the other finds no leader and takes "
+            "over, the network heals, and both write. Bully has no epochs that could serve as "
+            "tokens: the storage numbers those who take it over, and refuses all but the last."
         ),
         sources=(
             "https://byu-se.github.io/idb/incidents/13.html",
@@ -193,10 +212,10 @@ EXHIBITS: tuple[Exhibit, ...] = (
         title="A controller that was replaced goes on",
         group="B",
         story=(
-            "Kafka's controller was whoever had made an ephemeral znode. One whose session had ended "
-            "did not know yet that another had been elected, and still wrote its view of the "
-            "partitions to ZooKeeper. Each controller has an epoch, raised with the znode in one "
-            "transaction; the repair makes every write conditional on it. Here the controller "
+            "Kafka's controller was whoever had made an ephemeral znode. One whose session had "
+            "ended did not know yet that another had been elected, and still wrote its view of "
+            "the partitions to ZooKeeper. Each controller has an epoch, raised with the znode in "
+            "one transaction; the repair makes every write conditional on it. Here the controller "
             "stands still between looking and writing."
         ),
         sources=(
@@ -217,10 +236,10 @@ EXHIBITS: tuple[Exhibit, ...] = (
         title="A second znode, while the first lives on",
         group="B",
         story=(
-            "A client of Curator's LeaderSelector lost its connection, gave its leadership up, and "
-            "could not delete its znode. It connected again in time, so its session lived, and the "
-            "znode with it; it made another, and waited for the first one to go. Nobody led any "
-            "more, for a session does not end while its client is well."
+            "A client of Curator's LeaderSelector lost its connection, gave its leadership up, "
+            "and could not delete its znode. It connected again in time, so its session lived, "
+            "and the znode with it; it made another, and waited for the first one to go. Nobody "
+            "led any more, for a session does not end while its client is well."
         ),
         sources=(
             "https://github.com/apache/curator/issues/723",
@@ -306,13 +325,13 @@ EXHIBITS: tuple[Exhibit, ...] = (
         title="Back to an earlier round",
         group="B",
         story=(
-            "A server of ZooKeeper looks for a leader in a new round of the election, and a quorum "
-            "tells it that they follow it: since an earlier round, as they have not noticed yet "
-            "that it left. It led, and set its round back to theirs. Meanwhile they came to look as "
-            "well, and to elect it in the new round; with a leader and followers of different "
-            "rounds others found no quorum that agreed, and could not join. The repair: who is "
-            "said to lead believes it only of the round that it is in. Nothing but the depth ends "
-            "this search: servers look in ever new rounds."
+            "A server of ZooKeeper looks for a leader in a new round of the election, and a "
+            "quorum tells it that they follow it: since an earlier round, as they have not "
+            "noticed yet that it left. It led, and set its round back to theirs. Meanwhile they "
+            "came to look as well, and to elect it in the new round; with a leader and followers "
+            "of different rounds others found no quorum that agreed, and could not join. The "
+            "repair: who is said to lead believes it only of the round that it is in. Nothing but "
+            "the depth ends this search: servers look in ever new rounds."
         ),
         sources=(
             "https://issues.apache.org/jira/browse/ZOOKEEPER-1514",
@@ -332,10 +351,10 @@ EXHIBITS: tuple[Exhibit, ...] = (
         group="B",
         story=(
             "A server that starts asks the others whom they follow, and joins when a quorum says "
-            "the same. A leader told of its new epoch, and followers of the epoch in which they had "
-            "voted: the answers never agreed, and the server looked for ever, beside an ensemble "
-            "that worked. The repair: whoever is up to date tells of the new epoch. Nothing but the "
-            "depth ends this search: leaders count their ticks."
+            "the same. A leader told of its new epoch, and followers of the epoch in which they "
+            "had voted: the answers never agreed, and the server looked for ever, beside an "
+            "ensemble that worked. The repair: whoever is up to date tells of the new epoch. "
+            "Nothing but the depth ends this search: leaders count their ticks."
         ),
         sources=(
             "https://issues.apache.org/jira/browse/ZOOKEEPER-1732",
@@ -351,5 +370,128 @@ EXHIBITS: tuple[Exhibit, ...] = (
         timing=Timing(tick_ms=20, one_way_delay_ms=20),
         initial_leader=1,
         length=55,
+    ),
+    Exhibit(
+        name="no-stop-callback",
+        title="Nobody tells the leader to stop",
+        group="B",
+        story=(
+            "A leader of client-go's early election could not renew its record. Its tries failed, "
+            "one after the other, another elector took the lease over, and the program was never "
+            "told: the call that ends it came at the end of a loop that a failing try did not "
+            "leave. It went on as leader of a database beside the new one. The repair gives each "
+            "round of tries a deadline, below the time for which others wait. Nothing but the "
+            "time ends this search: requests and records are numbered."
+        ),
+        sources=(
+            "https://github.com/kubernetes/kubernetes/issues/23731",
+            "https://github.com/kubernetes-retired/contrib/issues/690",
+        ),
+        flag="no_stop_callback",
+        broken=_electors("no_stop_callback"),
+        repaired=_electors(),
+        breaks="one_leader_at_a_time",
+        faults=_CUT_OFF,
+        timing=_IN_SECONDS,
+        initial_leader=1,
+        length=40,
+    ),
+    Exhibit(
+        name="retry-longer-than-ttl",
+        title="Trying again for longer than the lease lasts",
+        group="B",
+        story=(
+            "A change to Governor, from which Patroni came, made the time-out of a request to "
+            "etcd and the number of attempts options. Its author was told why they had been "
+            "small: with 60 s and 5 attempts a primary that does not reach etcd stays primary for "
+            "5 minutes, and by then another has taken the lock whose time is over. Whoever holds "
+            "a lease must give up before it ends, and all attempts together count. Here the "
+            "deadline of an elector is longer than its lease, which it refuses without the flag."
+        ),
+        sources=(
+            "https://github.com/compose/governor/pull/47",
+            "https://github.com/kubernetes/kubernetes/issues/44887",
+        ),
+        flag="retry_longer_than_ttl",
+        broken=_electors("retry_longer_than_ttl", renew_deadline_ms=4000),
+        repaired=_electors(),
+        breaks="one_leader_at_a_time",
+        faults=_CUT_OFF,
+        timing=_IN_SECONDS,
+        initial_leader=1,
+        length=39,
+    ),
+    Exhibit(
+        name="wall-clock-lease",
+        title="The time that the other's clock showed",
+        group="B",
+        story=(
+            "A record says when its holder renewed it, by the holder's clock. Who compares that "
+            "with a clock of its own takes a lease for over while its holder renews it well, as "
+            "soon as the clocks are apart by more than the lease. client-go was asked to do so, "
+            "to take over at once after a restart, and refused: an elector counts from when it "
+            "saw the record change, and needs no agreement of clocks, only of their rates. Here "
+            "the holder's clock goes at half the rate."
+        ),
+        sources=(
+            "https://github.com/kubernetes/client-go/issues/448",
+            "https://github.com/vesoft-inc/nebula/issues/2723",
+            "https://github.com/etcd-io/etcd/issues/12291",
+        ),
+        flag="wall_clock_lease",
+        broken=_electors("wall_clock_lease"),
+        repaired=_electors(),
+        breaks="one_leader_at_a_time",
+        timing=Timing(tick_ms=250, one_way_delay_ms=250, until_ms=8000, rates={1: 0.5}),
+        initial_leader=1,
+        length=27,
+    ),
+    Exhibit(
+        name="clock-drift",
+        title="A lease by a slow clock",
+        group="B",
+        story=(
+            "A holder believes in its lease for as long as it was granted, on its own clock. If "
+            "that is slow, or stands for a while, the lease is over elsewhere first, and another "
+            "acts beside it. A clock that never goes back is not enough, as TiKV was told of its "
+            "reads under a lease: the rates must be bounded, and the holder must count on the "
+            "bound. Here the holder's clock is a fifth slow and the manager's a fifth fast; the "
+            "repaired holder believes in two thirds of its lease."
+        ),
+        sources=(
+            "https://github.com/tikv/tikv/issues/964",
+            "Gray and Cheriton, Leases, SOSP 1989",
+        ),
+        flag="drift_bound_ppm=0",
+        broken=_lease(drift_bound_ppm=0),
+        repaired=_lease(drift_bound_ppm=200_000),
+        breaks="one_leader_at_a_time",
+        faults=_CUT_OFF,
+        timing=Timing(tick_ms=10, one_way_delay_ms=10, rates={1: 0.8, 3: 1.2}),
+        initial_leader=1,
+        length=27,
+    ),
+    Exhibit(
+        name="lease-counted-from-answer",
+        title="A lease counted from the answer",
+        group="B",
+        story=(
+            "The lease begins when it is granted, and its holder learns that later, by the time "
+            "the answer travels. Who counts from the answer, as etcd's client does, believes in "
+            "the lease for so much longer than it lasts. With perfect clocks two lead for a "
+            "moment. Who counts from the sending of the request is on the safe side."
+        ),
+        sources=(
+            "etcd 3.5, client/v3/lease.go, recvKeepAlive",
+            "Gray and Cheriton, Leases, SOSP 1989",
+        ),
+        flag="count_from='receiving'",
+        broken=_lease(drift_bound_ppm=0, count_from="receiving"),
+        repaired=_lease(drift_bound_ppm=0),
+        breaks="one_leader_at_a_time",
+        faults=_CUT_OFF,
+        timing=Timing(tick_ms=10, one_way_delay_ms=10),
+        initial_leader=1,
+        length=37,
     ),
 )
