@@ -508,7 +508,7 @@ def test_ctrl_c_returns_what_is_finished_at_once(nodes: int) -> None:
         return found, time.monotonic() - pressed[0]
 
     took = []
-    for _ in range(3):  # the best of three, as the machine may be busy with other things
+    for _ in range(5):  # the best of five, as the machine may be busy with other things
         result, seconds = run()
         took.append(seconds)
         assert result.interrupted
