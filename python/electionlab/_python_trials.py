@@ -107,11 +107,7 @@ def _experiment(work: Work, config: Mapping[str, Any], trial: int) -> dict[str, 
     stop = dict(zip(UNTIL, ("agreement", "leader", "never"), strict=True))[experiment["until"]]
     end_ms = (from_ns + _ns(experiment["horizon_ms"])) / 1e6
     end_ms = max(end_ms, cluster.now)
-    found = not measured
-    if measured:
-        events = cluster.events
-        cluster.run(until=end_ms, max_events=1)  # the engine asks after each event, not before
-        found = cluster.events > events and cluster.run(until=end_ms, stop=stop)
+    found = not measured or cluster.run(until=end_ms, stop=stop)
     after = cluster.measures()
     failovers = cluster.failovers()[earlier:]
 
