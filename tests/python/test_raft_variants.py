@@ -289,12 +289,12 @@ def test_disks_may_have_a_term_at_first() -> None:
 
 
 def test_what_bugs_break_is_not_assumed_where_states_are_saved() -> None:
-    bounds = el.Bounds(epoch=1, copies=1)
-    whole = el.check(el.Raft(3, mutations={"double_vote"}), bounds=bounds, stop_at_first=False)
-    fewer = el.check(
-        el.Raft(3, mutations={"double_vote"}), bounds=bounds, stop_at_first=False, drop_stale=True
-    )
+    buggy = el.Raft(3, mutations={"double_vote"})
+    bounds = el.Bounds(epoch=1, copies=1, depth=8)
+    whole = el.check(buggy, [], bounds=bounds)
+    fewer = el.check(buggy, [], bounds=bounds, drop_stale=True)
     assert fewer.states == whole.states
+    assert el.check(el.Raft(3), [], bounds=bounds, drop_stale=True).states < whole.states
     for options in ({"terms": [1, 2, 3]}, {"mutations": {"answers_counted"}}):
         with pytest.raises(ValueError, match="does not treat all nodes alike"):
             el.check(el.Raft(3, **options), symmetry=True)
