@@ -44,7 +44,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     "museum": {"museum"},
     "sweep": {
         "_comparable", "_costs", "_experiments", "_faults", "_figures", "_once", "_requirements",
-        "comparison", "detectors", "fig16", "gallery",
+        "comparison", "detectors", "fig16", "published", "gallery",
         "_python_trials", "_sweep_chunks", "_sweep_estimates", "_sweep_points", "formulas",
         "samplers", "scenarios", "sweep", "sweep_result", "sweeps",
     },
