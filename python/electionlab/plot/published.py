@@ -33,7 +33,7 @@ def plot_reproduction(shown: Reproduction, *, ax: Axes | None = None) -> Axes:
     for number, (name, rows) in enumerate(groups):
         colour, marker = _COLOURS[number % 4], _MARKERS[number % 4]
         x = list(range(len(rows))) if named else rows[shown.x].tolist()
-        suffix = f", {name} {shown.by}" if shown.by else ""
+        suffix = f", {name!s} {shown.by}" if shown.by else ""
         errors = (rows.measured - rows.low, rows.high - rows.measured)
         points = ax.errorbar(
             x, rows.measured, yerr=errors, fmt=marker, color=colour, markersize=5, capsize=3
