@@ -414,7 +414,11 @@ def test_estimates_by_hand() -> None:
             estimate(values, bad)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("statistic", ["median", "p90", "mean", "share", np.mean], ids=str)
+@pytest.mark.parametrize(
+    "statistic",
+    ["median", "p90", "mean", "share", np.mean],
+    ids=["median", "p90", "mean", "share", "a function"],
+)
 def test_intervals_hold_as_often_as_they_say(statistic: Any) -> None:
     rng = np.random.default_rng(11)
     runs, held = 60 if callable(statistic) else 200, 0
