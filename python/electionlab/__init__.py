@@ -18,6 +18,7 @@ from electionlab._faults import FAULTS
 from electionlab._presets import Preset, presets
 from electionlab._quorums import Quorum
 from electionlab._requirements import Requirements, requirements
+from electionlab.check_matrix import Matrix, matrix
 from electionlab.checker import (
     Bounds,
     Budget,
@@ -42,7 +43,6 @@ from electionlab.detectors import (
 )
 from electionlab.errors import TraceError
 from electionlab.gallery import Case, CaseResult, cases
-from electionlab.matrix import Matrix, matrix
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.settings import (
     Action,
@@ -80,7 +80,7 @@ from electionlab.settings import (
     when,
 )
 from electionlab.shrinking import ShrunkRun, shrink
-from electionlab.state_graph import StateGraph, state_graph
+from electionlab.state_graphs import StateGraph, state_graph
 from electionlab.trace import Trace
 from electionlab.user_protocol import Message, NodeContext, UserProtocol
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -216,38 +217,51 @@ class Run(ReplayedRun):
         """As many of its steps, from the first on, as a cluster of another protocol can take.
 
         Where a message is not in flight there, one of its kind from the same node to the same node
-        stands for it. A timer can fire whenever it is armed; with time, one that is armed only
-        there fires when it is due.
+        stands for it. A timer can fire whenever it is armed; with `Timing` it fires when it is due:
+        no sooner, and no time passes before, unless it does here. One that is armed only there
+        fires before more time passes.
 
         Returns:
             The other's run, and how many steps of it come to no step, one step, ... of this one.
         """
         taken = self._like(protocol, [])
         ends = [0]
-        for step, here in zip(self.steps, self.states[1:], strict=True):
+        for number, step in enumerate(self.steps):
+            if self._tick_ms is not None and step["step"] in ("fire", "tick"):
+                here = _due_ms(self.cluster(number))
+                if step["step"] == "tick":
+                    taken = taken._with_timers_that_are_not(here)
+                    ends[-1] = len(taken)
+                there = _due_ms(taken.cluster())
+                due = {timer for timer, at_ms in there.items() if at_ms <= taken._now_ms()}
+                if step["step"] == "fire":
+                    timer = (step["node"], _timer_name(step))
+                    if timer not in due and there.get(timer, 0.0) > here[timer]:
+                        break
+                elif any(here.get(timer, math.inf) > taken._now_ms() for timer in due):
+                    break
             if step["step"] != "tick":
                 try:
                     step = take(taken.cluster(), step, self._network, alike=True)
                 except ValueError:
                     break
-            longer = taken.and_then([step])
-            while step["step"] == "tick":
-                due = longer._due_only_there(here)
-                if due is None:
-                    break
-                longer = longer.and_then([due])
-            taken = longer
+            taken = taken.and_then([step])
             ends.append(len(taken))
         return taken, ends
 
-    def _due_only_there(self, here: CheckedState) -> dict[str, Any] | None:
-        """A timer whose time has come at the end, and that is not armed in the other's state."""
-        cluster = self.cluster()
-        for node, other in zip(cluster.nodes, here.nodes, strict=False):
-            for timer, due_ms in node.timers_due_ms.items():
-                if due_ms - NEVER_MS <= cluster.now and timer not in other["timers"]:
-                    return {"step": "fire", "node": node.node, "timer": timer}
-        return None
+    def _with_timers_that_are_not(self, here: Mapping[tuple[int, str], float]) -> Run:
+        """The run that goes on with what is due and not armed in another cluster."""
+        run = self
+        while True:
+            there = _due_ms(run.cluster())
+            late = [t for t, at_ms in there.items() if at_ms <= run._now_ms() and t not in here]
+            if not late or " about " in late[0][1]:
+                return run
+            run = run.and_then([{"step": "fire", "node": late[0][0], "timer": late[0][1]}])
+
+    def _now_ms(self) -> float:
+        ticks = sum(step["step"] == "tick" for step in self.steps)
+        return ticks * (self._tick_ms or 0.0)
 
     def _like(self, protocol: Protocol | UserProtocol, steps: list[dict[str, Any]]) -> Run:
         run = copy.copy(self)
@@ -300,6 +314,7 @@ def in_words(step: Mapping[str, Any]) -> str:
     if kind == "command":
         return f"node {node} is asked: {step['command']}({words(step['fields'])})"
     return {
+        "tick": "time passes",
         "heal": "the network heals",
         "crash": f"node {node} crashes",
         "restart": f"node {node} restarts",
@@ -307,8 +322,22 @@ def in_words(step: Mapping[str, Any]) -> str:
         "reboot": f"node {node} crashes and restarts at once",
         "pause": f"node {node} stands still",
         "resume": f"node {node} goes on",
-        "tick": "time passes",
     }[kind]
+
+
+def _timer_name(step: Mapping[str, Any]) -> str:
+    return step["timer"] + (f" about {step['about']}" if "about" in step else "")
+
+
+def _due_ms(cluster: Cluster) -> dict[tuple[int, str], float]:
+    """When each armed timer of the nodes that run is due, in a replay."""
+    nodes = [cluster.node(n) for n in range(1, cluster.actors + 1)]
+    return {
+        (node.node, timer): due_ms - NEVER_MS
+        for node in nodes
+        if node.role not in ("down", "paused")
+        for timer, due_ms in node.timers_due_ms.items()
+    }
 
 
 def _in_flight(cluster: Cluster, message: Mapping[str, Any], *, alike: bool) -> PendingEvent | None:

@@ -1,4 +1,4 @@
-"""The commands of the checker: check."""
+"""The commands of the checker: check, matrix."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from electionlab._cli_output import (
     save_picture,
     write_file,
 )
+from electionlab.check_matrix import CONDITIONS, MOST_STATES, ROWS
+from electionlab.check_matrix import matrix as fill
 from electionlab.checker import Bounds, Budget, CheckResult, Run, Timing
 from electionlab.checker import check as explore
 from electionlab.protocols import PROTOCOLS
@@ -220,4 +222,54 @@ def _document(result: CheckResult) -> dict[str, Any]:
     }
 
 
-__all__ = ["CHECK_EXITS", "check"]
+@reports_errors
+def matrix(
+    rows: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ROW]...", help=f"Some of {', '.join(ROWS)}; none: all."),
+    ] = None,
+    under: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--under", "-u", metavar="TROUBLE", help=f"Only these: {', '.join(CONDITIONS)}."
+        ),
+    ] = None,
+    states: Annotated[int, typer.Option(help="A cell is given up after so many.")] = MOST_STATES,
+    threads: Annotated[int, typer.Option(help="Threads; 0: all cores.")] = 0,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document instead of text.")
+    ] = False,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write every cell with all its figures.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress line.")] = False,
+) -> None:
+    """Work out which protocols keep one leader, and under which troubles they do not.
+
+    Each cell is a check: it holds (within what bounds, is said), it breaks in so many steps, or it
+    is open because there were too many states.
+
+    \b
+    Examples:
+      electionlab matrix
+      electionlab matrix bully raft --under pause --under partition
+      electionlab matrix --markdown --csv cells.csv
+    """  # noqa: D301
+    check_targets(csv=csv)
+    found = fill(
+        rows or None, under or None, states=states, threads=threads or None,
+        progress=not quiet and sys.stderr.isatty(),
+    )  # fmt: skip
+    if csv is not None:
+        write_file("csv", csv, lambda target: found.to_frame().to_csv(target, index=False))
+    if as_json:
+        print_json({"cells": found.to_frame().to_dict("records")})
+    else:
+        typer.echo(found.to_markdown().rstrip() if markdown else str(found))
+    if any(cell.result.by_signal for cell in found):
+        typer.echo("interrupted: these are the cells that were finished", err=True)
+        raise typer.Exit(130)
+
+
+__all__ = ["CHECK_EXITS", "check", "matrix"]

@@ -12,12 +12,19 @@ class CheckReport:
     """
     A check that has ended; see electionlab.check.
     """
-    def __init__(self, protocol: typing.Any, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], request: dict[str, typing.Any], always: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], sometimes: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], progress: collections.abc.Callable[..., typing.Any] | None, eventually: tuple[str, collections.abc.Callable[..., typing.Any]] | None = None) -> None:
+    def __init__(self, protocol: typing.Any, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], request: dict[str, typing.Any], always: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], sometimes: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]], progress: collections.abc.Callable[..., typing.Any] | None, eventually: tuple[str, collections.abc.Callable[..., typing.Any]] | None = None, between: collections.abc.Sequence[tuple[str, collections.abc.Callable[..., typing.Any]]] = []) -> None:
         """
         Explores.
 
         Raises:
             ValueError: An argument is unknown or out of range; the message names it.
+        """
+    def graph(self, limit: typing.SupportsInt | typing.SupportsIndex) -> dict[str, typing.Any]:
+        """
+        The states nearest to the start and the steps between them, breadth first, as a dictionary.
+
+        Raises:
+            ValueError: `limit` is out of range.
         """
     def result(self, liveness: bool = False) -> typing.Any:
         """

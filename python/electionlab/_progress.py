@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,7 +36,9 @@ def told(progress: bool | Told | None) -> Iterator[Told | None]:
         warnings.filterwarnings("ignore", message="IProgress not found")
         from tqdm.auto import tqdm
     form = "{n:,} states{postfix} [{elapsed}, {rate_fmt}]"
-    with tqdm(unit=" states", bar_format=form, leave=False) as bar:
+    # A terminal that does not tell how wide it is would get nothing.
+    wide = shutil.get_terminal_size().columns if tqdm.__module__ != "tqdm.notebook" else None
+    with tqdm(unit=" states", bar_format=form, leave=False, ncols=wide, miniters=1) as bar:
 
         def draw(p: dict[str, Any]) -> bool:
             bar.set_postfix_str(

@@ -22,7 +22,7 @@ from electionlab.settings import Action
 from electionlab.user_protocol import UserProtocol
 
 if TYPE_CHECKING:
-    from electionlab.state_graph import StateGraph
+    from electionlab.state_graphs import StateGraph
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -153,7 +153,7 @@ class CheckResult:
         self.transitions: int = result["transitions"]
         self.terminal: int = result["terminal"]
         self.with_leader: int = result["with_leader"]
-        self.depth: int = result["depth"]
+        self.depth: int = max(result["depth"], 0)
         self.levels: list[int] = result["levels"]
         self.exhausted: bool = result["exhausted"]
         self.bounds_hit: list[str] = result["bounds_hit"]
@@ -198,7 +198,7 @@ class CheckResult:
             ValueError: ``limit`` is out of range, or the result was pickled.
             CheckError: A handler or a predicate raised.
         """
-        from electionlab.state_graph import StateGraph
+        from electionlab.state_graphs import StateGraph
 
         most = whole_number("limit", limit, 1, 100_000)
         if self._report is None:

@@ -404,6 +404,7 @@ class ZkRecipe(Protocol):
         step_down_on_disconnect: Whether a leader stops acting while it is disconnected (Curator's LeaderLatch does), or only when it learns that its session has expired. Default True.
         protected_create: Whether a member that lost the reply to its create looks for its znode, by the guid in the name, before it makes another. Default True.
         look_interval_ms: How often a member that does not lead lists the znodes to know who does; 0: only when it is woken. Default 50.
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'trusts_old_node', 'no_recheck_after_exists', 'forgets_its_node'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -422,6 +423,7 @@ class ZkRecipe(Protocol):
         step_down_on_disconnect: bool = True,
         protected_create: bool = True,
         look_interval_ms: float = 50.0,
+        mutations: Collection[str] = (),
     ) -> None: ...
 
 class ZkLock(Protocol):
@@ -480,6 +482,7 @@ class Zab(Protocol):
         connect_retry_ms: Time between attempts to reach the leader that was voted for. ZooKeeper: 100. Above 0. Default 40.
         connect_tries: After so many refusals a follower looks again. ZooKeeper: 5. At least 1. Default 5.
         histories: Each node's disk at first as (current epoch, epoch of its last zxid, counter of its last zxid), node 1 first; empty: all are new. Default ().
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'fle_backward_round', 'fle_mixed_epochs'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -500,6 +503,7 @@ class Zab(Protocol):
         connect_retry_ms: float = 40.0,
         connect_tries: int = 5,
         histories: Sequence[Any] = (),
+        mutations: Collection[str] = (),
     ) -> None: ...
 
 class GarciaMolina(Protocol):
@@ -612,6 +616,7 @@ class Kubernetes(Protocol):
         request_timeout_ms: How long a request to the API server may take; above 0. Default 5000.
         release_on_cancel: A leader that stops clears the record, so that the next need not wait. Default False.
         stable_identity: A process that restarts has the identity that it had before, as a pod's bare name is; else a new one. Default False.
+        mutations: Bugs to be put in, by name; see docs/museum.md. Of 'no_stop_callback', 'wall_clock_lease', 'retry_longer_than_ttl'. Default ().
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -630,6 +635,7 @@ class Kubernetes(Protocol):
         request_timeout_ms: float = 5000.0,
         release_on_cancel: bool = False,
         stable_identity: bool = False,
+        mutations: Collection[str] = (),
     ) -> None: ...
 
 class Etcd(Protocol):

@@ -133,7 +133,7 @@ def _commands(cluster: Cluster) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def _numbers(text: str) -> dict[str, float]:
-    """ "offset_ms 5.0, drift_ppm 100.0", as a trace says it."""
+    """Numbers by name, as a trace tells them: offset_ms 5.0, drift_ppm 100.0."""
     pairs = (entry.split() for entry in text.split(", "))
     return {name: float(value) for name, value in pairs}
 

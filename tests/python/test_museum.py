@@ -43,13 +43,15 @@ def searched_through(result: el.CheckResult | el.EventualResult) -> bool:
     return result.exhausted or ("depth" in result.bounds_hit and not ends_early)
 
 
-def breaks(exhibit: museum.Exhibit, cluster: el.Cluster) -> bool:
-    """Whether what the exhibit asks is broken where this cluster stands, or was on the way."""
-    if exhibit.eventually:
-        return exhibit.breaks(state_of(cluster)) is False  # type: ignore[operator]
-    if isinstance(exhibit.breaks, str):
-        return exhibit.breaks in {v["invariant"] for v in cluster.violations()}
-    return not exhibit.breaks(state_of(cluster))
+def breaks(exhibit: museum.Exhibit, run: Any, step: int) -> bool:
+    """Whether what the exhibit asks is broken in a cluster after so many steps of a run."""
+    cluster = run.cluster(step)
+    asked: Any = exhibit.breaks
+    if isinstance(asked, str):
+        return asked in {v["invariant"] for v in cluster.violations()}
+    if exhibit.between:
+        return step > 0 and not asked(state_of(run.cluster(step - 1)), state_of(cluster))
+    return not asked(state_of(cluster))
 
 
 @EVERY
@@ -72,12 +74,12 @@ def test_without_the_flag_the_same_bounds_are_exhausted_and_nothing_breaks(name:
 def test_the_flag_changes_the_run(name: str) -> None:
     exhibit = museum.EXHIBITS[name]
     run, beside = shown(name).run, shown(name).beside()
-    assert breaks(exhibit, run.cluster())
-    assert exhibit.eventually or not breaks(exhibit, run.cluster(len(run) - 1))
+    assert breaks(exhibit, run, len(run))
+    assert exhibit.eventually or not breaks(exhibit, run, len(run) - 1)
     assert beside.parts is not None
     assert beside.parts > 0
     if not exhibit.eventually:
-        assert not any(breaks(exhibit, beside.cluster(n)) for n in range(len(beside.run) + 1))
+        assert not any(breaks(exhibit, beside, n) for n in range(len(beside.run) + 1))
     assert str(beside) in str(shown(name))
 
 

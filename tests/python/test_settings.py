@@ -78,6 +78,7 @@ def test_machines(values: dict[str, Any], says: str) -> None:
         ({"work_ms": 0}, "work_ms=0.0: must be above 0"),
         ({"work_ms": NAN}, "work_ms=nan"),
         ({"work_interval_ms": -1}, "work_interval_ms=-1"),
+        ({"jobs": -1}, "jobs=-1: must be 0 or more"),
     ],
 )
 def test_resources(values: dict[str, Any], says: str) -> None:

@@ -49,6 +49,7 @@ public:
           progress_(progress),
           start_(Clock::now()),
           shifts_(space.rules().has_epochs()) {
+        worker_.cut_steps = &cut_steps_;
         beyond_.ignores_epoch_bound = true;
     }
 
@@ -74,7 +75,7 @@ public:
 
 private:
     struct Edge {
-        Index to;       // `nobody`: the goal
+        Index to;       // `nobody`: the goal, or what a bound cuts off
         Step step;      // of a message: its number, not that of what is in flight
         Epoch shift;    // by how much all epochs were lowered after it
     };
@@ -82,7 +83,7 @@ private:
         std::vector<std::uint32_t> world;
         std::vector<Edge> edges;
         Index parent = nobody;
-        bool cut_off = false;  // some of its steps are not known
+        bool cut_off = false;  // its steps are not known
         bool lowered = false;  // its epochs are not the true ones
     };
 
@@ -154,18 +155,22 @@ private:
                 return;
             }
             transitions.clear();
+            cut_steps_.clear();
             worker_.cut_off = {};
             const std::vector<std::uint32_t> world = nodes_[at].world;
             space_.expand(world, worker_, transitions);
             if (nodes_[at].lowered) {
                 std::erase_if(transitions, [&](const Transition& t) {
-                    worker_.cut_off.epoch = worker_.cut_off.epoch || !space_.shifts(t);
+                    if (!space_.shifts(t)) {
+                        worker_.cut_off.epoch = true;
+                        cut_steps_.push_back(t.step);
+                    }
                     return !space_.shifts(t);
                 });
             }
-            // A message that adds nothing, as its like is in flight, cuts no step off.
-            nodes_[at].cut_off =
-                worker_.cut_off.epoch || worker_.cut_off.messages || worker_.cut_off.time;
+            for (const Step& step : cut_steps_) {
+                nodes_[at].edges.push_back({nobody, by_message(space_, step), 0});
+            }
             for (const auto& [was_hit, name] :
                  {std::pair{worker_.cut_off.epoch, "epoch"}, {worker_.cut_off.messages, "messages"},
                   {worker_.cut_off.copies, "copies"}}) {
@@ -473,6 +478,7 @@ private:
     const Predicate& goal_;
     const std::function<bool(const Progress&)>& progress_;
     Clock::time_point start_;
+    std::vector<Step> cut_steps_;  // of the state that is looked at
     bool shifts_;
     Epoch first_shift_ = 0;  // of the start
     Epoch raised_ = 0;       // by how much the run that is being told is above the states found

@@ -36,7 +36,7 @@ struct LivenessResult {
 };
 
 /// Looks for a fair run from the start in which `goal` never holds. Steps that a bound cuts off may
-/// lead anywhere: no run is reported that could go on there.
+/// lead anywhere: no run is reported that must take one.
 ///
 /// Where a protocol tells which of its fields are epochs, states that differ by one shift of all of
 /// them are one, with the least at 1; a bound on epochs is then one on how far they are apart. Then

@@ -216,7 +216,7 @@ public:
     bool is_stale(LocalId receiver, MessageId message) const override {
         if constexpr (tells_stale) {
             const Local& local = kept_[receiver];
-            return P::is_stale(local.state, context(local.node), in_flight_[message].message);
+            return P::is_stale(local.state, context(local), in_flight_[message].message);
         } else {
             return false;
         }

@@ -559,6 +559,11 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
             }
         }
     };
+    const auto note_cut = [&](const Step& step) {
+        if (worker.cut_steps != nullptr) {
+            worker.cut_steps->push_back(step);
+        }
+    };
     // A step that a node handles.
     const auto handle_one = [&](Step step, Input input, std::uint32_t taken, std::uint64_t then_used) {
         Transition t;
@@ -568,6 +573,7 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         t.step = step;
         if (k.too_far && !worker.ignores_epoch_bound) {
             worker.cut_off.epoch = true;
+            note_cut(step);
             return choices;
         }
         const Reaction& r = k.reaction;
@@ -584,6 +590,7 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         if (!r.sends.empty() &&
             too_many(in_flight.size() + r.sends.size() -
                      (plain ? dropped.size() : step.kind == StepKind::deliver))) {
+            note_cut(step);
             return choices;
         }
         t.broken = k.broken;
@@ -725,6 +732,7 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
     if (time_may_pass && settings_.timing->until &&
         settings_.timing->tick * (rules_.local(world[0]).ticks + 1) > *settings_.timing->until) {
         worker.cut_off.time = true;
+        note_cut({StepKind::tick, no_node, 0});
         time_was_over_ = true;
     } else if (time_may_pass) {
         simple({StepKind::tick, no_node, 0}, used);

@@ -103,6 +103,8 @@ public:
     public:
         CutOff cut_off;
         bool ignores_epoch_bound = false;
+        /// Where asked for: the steps that nodes or time would take but for a bound.
+        std::vector<Step>* cut_steps = nullptr;
 
     private:
         friend class Space;

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <algorithm>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -144,6 +145,10 @@ struct Ring {
 
     static View view(const State& s, const Context& ctx);
     static About about();
+    /// No epochs, but as good as: the numbers of messages, which are only compared and raised.
+    static constexpr bool is_epoch(std::string_view, std::string_view field) {
+        return field == "number" || field == "next_number";
+    }
 
 private:
     static void on(State& s, const Context& ctx, NodeId from, const Election& m, Effects& effects);

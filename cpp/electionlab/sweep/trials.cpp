@@ -16,11 +16,10 @@ Experiment Experiment::from_value(const Value& value) {
     if (const auto* list = moments.get_if<Value::List>()) {
         for (const Value& each : *list) {
             Reader moment(each, "experiment.moments");
-            Moment read;
+            Moment& read = experiment.moments.emplace_back();
             read.at = range_from_ms(moment.take("at_ms"), "experiment.moments.at_ms");
             read.what = moment.take("action");
             moment.finish();
-            experiment.moments.push_back(std::move(read));
         }
     } else if (!moments.is_null()) {
         invalid("experiment.moments", show(moments), "must be a list");
@@ -44,8 +43,9 @@ Experiment Experiment::from_value(const Value& value) {
 
 Experiment Experiment::leader_crash(DurationRange window, Duration horizon, bool until_agreed) {
     Experiment experiment;
-    experiment.moments.push_back(
-        {window, Value::Dict{{"action", "crash"}, {"target", "leader"}}, {}});
+    Moment& crash = experiment.moments.emplace_back();
+    crash.at = window;
+    crash.what = Value::Dict{{"action", "crash"}, {"target", "leader"}};
     experiment.from = 0;
     experiment.until = until_agreed ? Until::agreed : Until::elected;
     experiment.horizon = horizon;

@@ -14,6 +14,7 @@ from electionlab.checker import (
     CheckResult,
     EventualResult,
     Predicate,
+    StepPredicate,
     Timing,
     check,
     check_eventually,
@@ -47,6 +48,7 @@ class Exhibit:
         breaks: What is asked, and broken: the name of an invariant, a function of a
             `CheckedState` that should be true always, or, with `eventually`, in the end.
         eventually: Whether `breaks` is a goal, as for `check_eventually`.
+        between: Whether `breaks` is a function of two states, before and after a step.
         faults: As for `check`, and so are all others up to `symmetry`.
         bounds: Where the search ends.
         timing: How long messages take; None: time is left out.
@@ -54,6 +56,7 @@ class Exhibit:
         commands: What clients ask.
         initial_leader: A warm start.
         symmetry: Take states that differ by the nodes' names for one.
+        drop_stale: Take messages out of flight that can do nothing any more.
         length: Steps of the shortest run that breaks it; of a run that goes on for ever, the steps
             to its circle and those of the circle.
         hides: Where the same flag does no harm, such as with fewer nodes; empty: nowhere known.
@@ -68,9 +71,10 @@ class Exhibit:
     flag: str
     broken: Protocol | UserProtocol
     repaired: Protocol | UserProtocol
-    breaks: str | Predicate
+    breaks: str | Predicate | StepPredicate
     length: int | tuple[int, int]
     eventually: bool = False
+    between: bool = False
     faults: Budget | None = None
     bounds: Bounds | None = None
     timing: Timing | None = None
@@ -78,6 +82,7 @@ class Exhibit:
     commands: tuple[Action, ...] = ()
     initial_leader: int | None = None
     symmetry: bool = False
+    drop_stale: bool = False
     hides: str = ""
     hidden: Protocol | UserProtocol | None = None
 
@@ -100,11 +105,13 @@ class Exhibit:
             name: getattr(self, name)
             for name in ("faults", "bounds", "timing", "network", "commands", "initial_leader")
         }
-        if not self.eventually:
-            return check(protocol, [self.breaks], symmetry=self.symmetry, **asked)
-        if isinstance(self.breaks, str):
-            raise ValueError(f"breaks={self.breaks!r}: must be a function, as it is a goal")
-        return check_eventually(protocol, self.breaks, **asked)
+        goal: Any = self.breaks
+        if self.eventually:
+            return check_eventually(protocol, goal, **asked)
+        less: dict[str, Any] = {"symmetry": self.symmetry, "drop_stale": self.drop_stale}
+        if self.between:
+            return check(protocol, [], between=[goal], **asked, **less)
+        return check(protocol, [goal], **asked, **less)
 
     def run(self) -> Shown:
         """Checks the protocol with the flag and without."""
@@ -135,20 +142,22 @@ class Beside:
     def __str__(self) -> str:
         if self.parts is None:
             return "The repaired protocol does the same."
-        if self.refused is not None and self.refused[0] == self.parts:
-            return (
-                f"The repaired protocol does the same up to step {self.parts}, which it cannot "
-                f"take:\n  {in_words(self.refused[1])}"
-            )
-        lines = [f"The repaired protocol does something else at step {self.parts}:"]
-        for title, notes in zip(("broken", "repaired"), self.notes, strict=True):
-            said = "; ".join(notes) or "says nothing"
-            lines += textwrap.wrap(
-                f"{title}: {said}", _WIDTH, initial_indent="  ", subsequent_indent="      "
-            )
+        lines = []
+        if self.notes[0] != self.notes[1]:
+            lines.append(f"The repaired protocol does something else at step {self.parts}:")
+            for title, notes in zip(("broken", "repaired"), self.notes, strict=True):
+                said = "; ".join(notes) or "says nothing"
+                lines += textwrap.wrap(
+                    f"{title}: {said}", _WIDTH, initial_indent="  ", subsequent_indent="      "
+                )
+        elif self.refused is None or self.parts < self.refused[0]:
+            lines.append(f"The repaired protocol is in another state from step {self.parts} on.")
         if self.refused is not None:
             number, step = self.refused
-            lines.append(f"and step {number} cannot be taken there: {in_words(step)}")
+            lines.append(
+                f"{'and step' if lines else 'Step'} {number} cannot be taken by the "
+                f"repaired protocol: {in_words(step)}"
+            )
         return "\n".join(lines)
 
 
@@ -183,14 +192,15 @@ class Shown:
         """The same steps with the repaired protocol, and where the two part."""
         run = self.run.taken_by(self.exhibit.broken)[0]
         other, ends = run.taken_by(self.exhibit.repaired)
-        both = zip(run.states, (other.states[end] for end in ends), strict=False)
-        differ = (step for step, pair in enumerate(both) if _seen(pair[0]) != _seen(pair[1]))
-        parts = next(differ, len(ends) if len(ends) <= len(run) else None)
+        both = [(here, other.states[end]) for here, end in zip(run.states, ends, strict=False)]
+        seen = (step for step, (here, there) in enumerate(both) if _seen(here) != _seen(there))
+        kept = (step for step, (here, there) in enumerate(both) if step and here != there)
+        refused = (len(ends), run.steps[len(ends) - 1]) if len(ends) <= len(run) else None
+        parts = next(seen, None) or (refused[0] if refused else next(kept, None))
         notes: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
-        if parts is not None and 0 < parts < len(ends):
+        if parts is not None and parts < len(ends):
             told = other.notes()[ends[parts - 1] : ends[parts]]
             notes = tuple(run.notes()[parts - 1]), tuple(note for notes in told for note in notes)
-        refused = (len(ends), run.steps[len(ends) - 1]) if len(ends) <= len(run) else None
         return Beside(run=other, parts=parts, refused=refused, notes=notes)
 
     def plot(self, *, ax: Sequence[Axes] | None = None) -> list[Axes]:
@@ -229,19 +239,17 @@ class Shown:
 
 
 def _seen(state: CheckedState) -> Any:
-    """What can be seen of a cluster from outside: not what its nodes keep in memory."""
-    state = _did(state)
+    """What can be seen of a cluster from outside: not what its nodes keep in memory.
+
+    How a resource is set is left out as well: that is a flag, and nothing that happened.
+    """
     parts = ("role", "leader", "epoch", "disk")
-    return [[node[part] for part in parts] for node in state.nodes], state.messages
-
-
-def _did(state: CheckedState) -> CheckedState:
-    """A state without how its resource is set: that is the flag, and nothing that happened."""
-    last = state.nodes[-1]
-    if last["disk"].get("resource") is None:
-        return state
-    disk = {**last["disk"], "resource": {**last["disk"]["resource"], "fencing": ""}}
-    return state._replace(nodes=(*state.nodes[:-1], {**last, "disk": disk}))
+    nodes = [{part: node[part] for part in parts} for node in state.nodes]
+    for node in nodes:
+        resource = node["disk"].get("resource")
+        if resource is not None:
+            node["disk"] = {**node["disk"], "resource": {**resource, "fencing": ""}}
+    return nodes, state.messages
 
 
 def _verdict(result: CheckResult | EventualResult) -> str:

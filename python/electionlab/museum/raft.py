@@ -9,6 +9,7 @@ from electionlab._quorums import Quorum
 from electionlab.checker import Bounds, Budget, Timing
 from electionlab.museum._exhibit import Exhibit
 from electionlab.protocols import Raft
+from electionlab.settings import command
 
 # --- what is asked --------------------------------------------------------------------------------
 
@@ -35,6 +36,22 @@ def node_1_leads_while_the_link_is_cut(state: CheckedState) -> bool:
 def a_node_leads(state: CheckedState) -> bool:
     """Whether there is a leader."""
     return bool(state.leaders)
+
+
+def a_node_leads_anew(state: CheckedState) -> bool:
+    """Whether there is a leader of a term after the first."""
+    return any(node["role"] == "leader" and node["epoch"] > 1 for node in state.nodes)
+
+
+def replaced_leaders_answer_no_read(before: CheckedState, after: CheckedState) -> bool:
+    """Whether none answers in a step a read while another leads a newer term."""
+    for old, new in zip(before.nodes, after.nodes, strict=True):
+        reads = [(node["memory"] or {}).get("more", {}).get("reads", {}) for node in (old, new)]
+        if reads[0].get("answered", 0) < reads[1].get("answered", 0) and any(
+            node["role"] == "leader" and node["epoch"] > new["epoch"] for node in after.nodes
+        ):
+            return False
+    return True
 
 
 # --- how it is asked ------------------------------------------------------------------------------
@@ -406,18 +423,44 @@ _OFFICE = (
         length=15,
     ),
     Exhibit(
+        name="coarse-check-quorum",
+        title="A leader that looks too rarely who hears it",
+        group="B",
+        story=(
+            "A leader looks from time to time whether a majority has answered since it looked "
+            "last. If it does so once in an election timeout, it may lead for almost two after "
+            "it was cut off, and others elect after one. SOFAJRaft's leader looked twice in an "
+            "election timeout and counted answers for a whole one: for two seconds there were two "
+            "leaders, and reads under the lease could be old. It now looks at the lease at each "
+            "read."
+        ),
+        sources=(
+            f"{_GITHUB}/sofastack/sofa-jraft/pull/34",
+            f"{_GITHUB}/hashicorp/consul/issues/54",
+        ),
+        flag="quorum_timeout_ms=60",
+        broken=Raft(3, **(_WATCHED | {"quorum_timeout_ms": 60}), check_quorum=True),
+        repaired=Raft(3, **_WATCHED, check_quorum=True),
+        breaks="one_leader_at_a_time",
+        faults=_CUT_OFF,
+        timing=_IN_TIME,
+        initial_leader=1,
+        bounds=Bounds(epoch=2),
+        length=19,
+    ),
+    Exhibit(
         name="check-quorum-off",
         title="A leader that nobody hears any more",
         group="B",
         story=(
-            "A leader that is cut off learns of no newer term, and leads on. If it answers reads "
-            "from what it has, the answers are old: Jepsen saw it in etcd and Consul in 2014. With "
-            "CheckQuorum it steps down when no majority answers. If that happens in less than half "
-            "the time in which others elect, no two lead at one moment."
+            "A leader that is cut off learns of no newer term, and leads on: its clients wait for "
+            "nothing, or get old answers. The thesis lets it step down when a majority has not "
+            "answered for an election timeout, and etcd calls that CheckQuorum. If it looks at "
+            "least twice in the time in which others elect, no two lead at one moment."
         ),
         sources=(
-            "https://aphyr.com/posts/316-jepsen-etcd-and-consul",
             f"{_THESIS}, section 6.2",
+            "https://aphyr.com/posts/316-jepsen-etcd-and-consul",
         ),
         flag="check_quorum=False",
         broken=Raft(3, **_WATCHED),
@@ -429,6 +472,33 @@ _OFFICE = (
         bounds=Bounds(epoch=2),
         length=19,
     ),
+)
+
+# --- nobody leads any more ------------------------------------------------------------------------
+
+_ALL_AT_ONCE: dict[str, Any] = {"election_timeout_ms": 40, "heartbeat_interval_ms": 20}
+_BEHIND_IN_TERM: dict[str, Any] = {
+    **_COARSE,
+    "pre_vote": True,
+    "terms": [2, 2, 0],
+    "witnesses": [3],
+}
+_CRASH = Budget(crashes=1, restarts=0)
+_AHEAD_OF_LONGER: dict[str, Any] = {
+    **_COARSE,
+    "pre_vote": True,
+    "logs": [(1, 4), (1, 4), (2, 3)],
+    "terms": [2, 2, 2],
+}
+_SOON_REPLACED: dict[str, Any] = {
+    **_COARSE,
+    "pre_vote": True,
+    "check_quorum": True,
+    "quorum_timeout_ms": 10,
+    "logs": [(1, 3), (1, 2), (1, 1)],
+}
+
+_NOBODY = (
     Exhibit(
         name="prevote-ignores-lower-term",
         title="PreVote between different terms: silence",
@@ -438,24 +508,161 @@ _OFFICE = (
             "raise the receiver's term, so a node that is behind stays behind: its questions and "
             "its answers are dropped by those that are ahead. When the leader crashes, the "
             "two that are left are a majority and elect nobody. etcd's PreVote did so; since then "
-            "an answer bears the term of the question, and who is behind is told."
+            "an answer bears the term of the question, and who is behind is told. Node 3 has a "
+            "vote here and never stands, so that no split vote is in the way."
         ),
         sources=(
             f"{_GITHUB}/etcd-io/etcd/issues/8243",
             f"{_GITHUB}/etcd-io/etcd/pull/8288",
         ),
         flag="prevote_ignores_lower_term",
-        broken=Raft(
-            3, **_COARSE, pre_vote=True, terms=[2, 2, 0], mutations={"prevote_ignores_lower_term"}
-        ),
-        repaired=Raft(3, **_COARSE, pre_vote=True, terms=[2, 2, 0]),
+        broken=Raft(3, **_BEHIND_IN_TERM, mutations={"prevote_ignores_lower_term"}),
+        repaired=Raft(3, **_BEHIND_IN_TERM),
         breaks=a_node_leads,
         eventually=True,
-        faults=Budget(crashes=1, restarts=0),
+        faults=_CRASH,
         timing=_IN_TIME,
         bounds=Bounds(epoch=4),
         length=(7, 9),
     ),
+    Exhibit(
+        name="longer-and-later-log-check",
+        title="A log that must be both longer and later",
+        group="B",
+        story=(
+            "The voter refuses if its own last term is later, or if its own log is longer. The "
+            "paper compares lengths only when the last terms are equal. Of two nodes, one with the "
+            "longer and one with the later log, neither then votes for the other, and a cluster of "
+            "three that has lost its third node has no leader any more. HashiCorp's Raft compared "
+            "so until one of Raft's authors read it. PreVote is on here: without it both might "
+            "stand at the same moments for ever, with any rule."
+        ),
+        sources=(
+            f"{_GITHUB}/hashicorp/raft/issues/94",
+            f"{_GITHUB}/neo4j/neo4j/pull/6289",
+            f"{_RAFT}, section 5.4.1",
+        ),
+        flag="longer_and_later_log_check",
+        broken=Raft(3, **_AHEAD_OF_LONGER, mutations={"longer_and_later_log_check"}),
+        repaired=Raft(3, **_AHEAD_OF_LONGER),
+        breaks=a_node_leads,
+        eventually=True,
+        faults=_CRASH,
+        timing=_IN_TIME,
+        bounds=Bounds(epoch=4),
+        length=(0, 0),
+    ),
+    Exhibit(
+        name="precandidate-keeps-leader",
+        title="Who asks for votes still believes in the leader",
+        group="B",
+        story=(
+            "A node whose election timer has run out asks for PreVotes, and goes on to take the "
+            "old leader for alive: it refuses the questions of the others for another election "
+            "timeout. The others do the same, and the cluster stays without a leader. In etcd's "
+            "raft a pre-candidate kept the leader's name, by which it judged. Here the leader of "
+            "term 1 steps down at once, as its quorum timeout is shorter than a round trip."
+        ),
+        sources=(
+            f"{_GITHUB}/etcd-io/etcd/issues/9586",
+            f"{_GITHUB}/etcd-io/etcd/pull/8334",
+        ),
+        flag="precandidate_keeps_leader",
+        broken=Raft(3, **_SOON_REPLACED, mutations={"precandidate_keeps_leader"}),
+        repaired=Raft(3, **_SOON_REPLACED),
+        breaks=a_node_leads_anew,
+        eventually=True,
+        timing=_IN_TIME,
+        initial_leader=1,
+        bounds=Bounds(epoch=3),
+        length=(0, 0),
+    ),
+    Exhibit(
+        name="fixed-timeout",
+        title="The same election timeout for all",
+        group="A",
+        story=(
+            "All nodes time out together, each votes for itself, nobody wins, and all begin the "
+            "next term together. Raft draws a new timeout for every attempt; goraft did not after "
+            "a split vote, and openraft drew one at the start and kept it, with which two nodes "
+            "can tie for ever. The checker knows no chance: it would find the run in which new "
+            "draws are equal each time as well. What rules that out is an order among the nodes; "
+            "the repair shown here is priorities."
+        ),
+        sources=(
+            f"{_RAFT}, section 5.2",
+            f"{_GITHUB}/goraft/raft/issues/13",
+            f"{_GITHUB}/fluree/db/pull/1845",
+        ),
+        flag="election_timeout_ms",
+        broken=Raft(3, **_ALL_AT_ONCE),
+        repaired=Raft(3, **_ALL_AT_ONCE, priorities=[3, 2, 1]),
+        breaks=a_node_leads,
+        eventually=True,
+        timing=_IN_TIME,
+        bounds=Bounds(epoch=4),
+        length=(0, 0),
+    ),
 )
 
-EXHIBITS: tuple[Exhibit, ...] = _VOTES + _OFFICE
+# --- reads ----------------------------------------------------------------------------------------
+
+_LEASED: dict[str, Any] = {**_COARSE, "reads": "lease"}
+_READ = command(1, "Read")
+
+_READS = (
+    Exhibit(
+        name="unchecked-reads",
+        title="A leader answers without asking whether it leads",
+        group="B",
+        story=(
+            "Reads are answered from what the leader has. A leader that was replaced, and does not "
+            "know it, answers with old data. Jepsen found such reads in etcd and Consul in 2014. "
+            "A leader is to hear from a majority after a read was asked and before it is "
+            "answered."
+        ),
+        sources=(
+            "https://aphyr.com/posts/316-jepsen-etcd-and-consul",
+            f"{_THESIS}, section 6.4",
+        ),
+        flag="unchecked",
+        broken=Raft(3, reads="unchecked"),
+        repaired=Raft(3, reads="confirmed"),
+        breaks=replaced_leaders_answer_no_read,
+        between=True,
+        commands=(_READ,),
+        initial_leader=1,
+        bounds=Bounds(epoch=2, copies=1, depth=8),
+        length=4,
+    ),
+    Exhibit(
+        name="transfer-keeps-lease",
+        title="A lease that outlives the handing over",
+        group="B",
+        story=(
+            "A leader that hands over tells the target to stand at once, and all may vote for it "
+            "although they hear a leader. So the leader's lease, which rests on their silence, is "
+            "worth nothing from then on. If it keeps the lease and does not hear of the new "
+            "leader, it takes its office up again after a timeout, and answers reads. TiKV cleared "
+            "the lease then; etcd and raft-rs were asked the same."
+        ),
+        sources=(
+            f"{_GITHUB}/tikv/tikv/issues/1593",
+            f"{_GITHUB}/etcd-io/etcd/issues/12704",
+            f"{_GITHUB}/tikv/raft-rs/issues/234",
+        ),
+        flag="transfer_keeps_lease",
+        broken=Raft(3, **_LEASED, mutations={"transfer_keeps_lease"}),
+        repaired=Raft(3, **_LEASED),
+        breaks=replaced_leaders_answer_no_read,
+        between=True,
+        commands=(_READ, command(1, "TransferLeadership", to=2)),
+        faults=Budget(partitions=1, partition_family=[[{1}, {2}]]),
+        timing=_IN_TIME,
+        initial_leader=1,
+        bounds=Bounds(epoch=2),
+        length=0,
+    ),
+)
+
+EXHIBITS: tuple[Exhibit, ...] = _VOTES + _OFFICE + _NOBODY + _READS

@@ -115,8 +115,8 @@ EXHIBITS: tuple[Exhibit, ...] = (
         title="A lock holder that slept writes all the same",
         group="A",
         story=(
-            "A holder of a lock looks whether it holds it, and then writes. Between the two it may "
-            "stand still, for garbage collection or while its machine is suspended, until its "
+            "A holder of a lock looks whether it holds it, and then writes. Between the two it "
+            "may stand still, for garbage collection or while its machine is suspended, until its "
             "session has expired and another has the lock; then both write. No lock service can "
             "prevent that: Kleppmann described it in 2016, and Jepsen lost updates under etcd's "
             "locks. The storage can, if every write carries a number that rises with each holder, "
@@ -141,12 +141,12 @@ EXHIBITS: tuple[Exhibit, ...] = (
         title="The znode of a dead session is claimed",
         group="A",
         story=(
-            "A client of Curator's LeaderLatch came back with a new session, listed the queue, and "
-            "found there the znode that it had made in its old session, which the service had not "
-            "yet ended. It took that for its own, and led. When the old session ended the znode "
-            "went, and nobody told it: nobody watches their own. The next in the queue led as well. "
-            "The repair compares a znode's owner with the session. Here the client comes back by a "
-            "restart."
+            "A client of Curator's LeaderLatch came back with a new session, listed the queue, "
+            "and found there the znode that it had made in its old session, which the service had "
+            "not yet ended. It took that for its own, and led. When the old session ended the "
+            "znode went, and nobody told it: nobody watches their own. The next in the queue led "
+            "as well. The repair compares a znode's owner with the session. Here the client comes "
+            "back by a restart."
         ),
         sources=(
             "https://github.com/apache/curator/issues/1211",
@@ -168,12 +168,12 @@ EXHIBITS: tuple[Exhibit, ...] = (
         group="A",
         story=(
             "On 21 October 2018 GitHub's two coasts did not reach each other for 43 seconds. The "
-            "failover made databases in the west primaries, and nothing stopped those in the east: "
-            "when the network healed each side had writes that the other had not, and there was no "
-            "way back. Service was degraded for 24 hours and 11 minutes. Here the higher node is "
-            "cut off from the other and the storage; the other finds no leader and takes over, the "
-            "network heals, and both write. Bully has no epochs that could serve as tokens: the "
-            "storage numbers those who take it over, and refuses all but the last."
+            "failover made databases in the west primaries, and nothing stopped those in the "
+            "east: when the network healed each side had writes that the other had not, and there "
+            "was no way back. Service was degraded for 24 hours and 11 minutes. Here the higher "
+            "node is cut off from the other and the storage; the other finds no leader and takes "
+            "over, the network heals, and both write. Bully has no epochs that could serve as "
+            "tokens: the storage numbers those who take it over, and refuses all but the last."
         ),
         sources=(
             "https://byu-se.github.io/idb/incidents/13.html",
@@ -193,10 +193,10 @@ EXHIBITS: tuple[Exhibit, ...] = (
         title="A controller that was replaced goes on",
         group="B",
         story=(
-            "Kafka's controller was whoever had made an ephemeral znode. One whose session had ended "
-            "did not know yet that another had been elected, and still wrote its view of the "
-            "partitions to ZooKeeper. Each controller has an epoch, raised with the znode in one "
-            "transaction; the repair makes every write conditional on it. Here the controller "
+            "Kafka's controller was whoever had made an ephemeral znode. One whose session had "
+            "ended did not know yet that another had been elected, and still wrote its view of "
+            "the partitions to ZooKeeper. Each controller has an epoch, raised with the znode in "
+            "one transaction; the repair makes every write conditional on it. Here the controller "
             "stands still between looking and writing."
         ),
         sources=(
@@ -217,10 +217,10 @@ EXHIBITS: tuple[Exhibit, ...] = (
         title="A second znode, while the first lives on",
         group="B",
         story=(
-            "A client of Curator's LeaderSelector lost its connection, gave its leadership up, and "
-            "could not delete its znode. It connected again in time, so its session lived, and the "
-            "znode with it; it made another, and waited for the first one to go. Nobody led any "
-            "more, for a session does not end while its client is well."
+            "A client of Curator's LeaderSelector lost its connection, gave its leadership up, "
+            "and could not delete its znode. It connected again in time, so its session lived, "
+            "and the znode with it; it made another, and waited for the first one to go. Nobody "
+            "led any more, for a session does not end while its client is well."
         ),
         sources=(
             "https://github.com/apache/curator/issues/723",
@@ -306,13 +306,13 @@ EXHIBITS: tuple[Exhibit, ...] = (
         title="Back to an earlier round",
         group="B",
         story=(
-            "A server of ZooKeeper looks for a leader in a new round of the election, and a quorum "
-            "tells it that they follow it: since an earlier round, as they have not noticed yet "
-            "that it left. It led, and set its round back to theirs. Meanwhile they came to look as "
-            "well, and to elect it in the new round; with a leader and followers of different "
-            "rounds others found no quorum that agreed, and could not join. The repair: who is "
-            "said to lead believes it only of the round that it is in. Nothing but the depth ends "
-            "this search: servers look in ever new rounds."
+            "A server of ZooKeeper looks for a leader in a new round of the election, and a "
+            "quorum tells it that they follow it: since an earlier round, as they have not "
+            "noticed yet that it left. It led, and set its round back to theirs. Meanwhile they "
+            "came to look as well, and to elect it in the new round; with a leader and followers "
+            "of different rounds others found no quorum that agreed, and could not join. The "
+            "repair: who is said to lead believes it only of the round that it is in. Nothing but "
+            "the depth ends this search: servers look in ever new rounds."
         ),
         sources=(
             "https://issues.apache.org/jira/browse/ZOOKEEPER-1514",
@@ -332,10 +332,10 @@ EXHIBITS: tuple[Exhibit, ...] = (
         group="B",
         story=(
             "A server that starts asks the others whom they follow, and joins when a quorum says "
-            "the same. A leader told of its new epoch, and followers of the epoch in which they had "
-            "voted: the answers never agreed, and the server looked for ever, beside an ensemble "
-            "that worked. The repair: whoever is up to date tells of the new epoch. Nothing but the "
-            "depth ends this search: leaders count their ticks."
+            "the same. A leader told of its new epoch, and followers of the epoch in which they "
+            "had voted: the answers never agreed, and the server looked for ever, beside an "
+            "ensemble that worked. The repair: whoever is up to date tells of the new epoch. "
+            "Nothing but the depth ends this search: leaders count their ticks."
         ),
         sources=(
             "https://issues.apache.org/jira/browse/ZOOKEEPER-1732",

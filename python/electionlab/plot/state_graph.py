@@ -13,7 +13,7 @@ from matplotlib.patches import FancyArrowPatch
 from electionlab.plot import style
 
 if TYPE_CHECKING:
-    from electionlab.state_graph import StateGraph
+    from electionlab.state_graphs import StateGraph
 
 #: By how many lead: colour, shape, what the legend says, colour of what is written on it.
 LOOKS: tuple[tuple[str, str, str, str], ...] = (

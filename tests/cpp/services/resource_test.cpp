@@ -207,6 +207,18 @@ TEST_CASE("fencing: under loss, copies and reordering fenced jobs are done once 
     }
 }
 
+TEST_CASE("fencing: each member does as many jobs as it may, and rests", "[resource]") {
+    Story s("raft_at_work", 3, Dict{{"jobs", 2}}, Dict{{"seed", 2}, {"network", network(3)}}, false);
+    s.until(2'000);
+    const NodeId first = s.leader();
+    CHECK(at_resource(s, "accepted") == 2);
+    s.crash(first);
+    s.until(4'000);
+    CHECK(s.leader() != first);
+    CHECK(at_resource(s, "accepted") == 4);
+    CHECK(at_resource(s, "repeated") == 0);
+}
+
 TEST_CASE("fencing: the election is the same with a resource and without", "[resource]") {
     for (const char* protocol : {"raft", "bully", "ring", "zk_lock", "zab", "viewstamped"}) {
         const auto elect = [&](const std::string& name) {
@@ -223,6 +235,7 @@ TEST_CASE("fencing: options are checked", "[resource][errors]") {
     const auto make = [](const Value& options) { return Story("raft_at_work", 3, options); };
     CHECK_THROWS_WITH(make(Dict{{"work_ms", 0}}), contains("work_ms=0") && contains("above 0"));
     CHECK_THROWS_WITH(make(Dict{{"work_interval_ms", -1}}), contains("work_interval_ms=-1"));
+    CHECK_THROWS_WITH(make(Dict{{"jobs", -1}}), contains("jobs=-1"));
     CHECK_THROWS_WITH(make(Dict{{"fencing", "yes"}}), contains("'none', 'token', 'takeover'"));
     CHECK_THROWS_WITH(make(Dict{{"heartbeat_interval_ms", 0}}), contains("heartbeat_interval_ms=0"));
 }

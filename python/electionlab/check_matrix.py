@@ -37,7 +37,7 @@ class Condition:
     name: str
     title: str
     doc: str
-    faults: Budget = Budget()
+    faults: Budget = dataclasses.field(default_factory=Budget)
     late: bool = False
     drift: float = 0.0
 
@@ -90,7 +90,7 @@ AT_A_TIME, PER_EPOCH = "one_leader_at_a_time", "one_leader_per_epoch"
 #: Nothing is explored beyond so many states.
 MOST_STATES = 600_000
 
-_ROWS: dict[str, _Row] = {
+ROWS: dict[str, _Row] = {
     "bully": _Row(
         protocol=lambda: p.Bully(
             3, answer_timeout_ms=30, coordinator_timeout_ms=60, heartbeat_interval_ms=30,
@@ -100,10 +100,10 @@ _ROWS: dict[str, _Row] = {
     ),
     "ring": _Row(
         protocol=lambda: p.Ring(
-            3, ack_timeout_ms=30, round_timeout_ms=60, heartbeat_interval_ms=30,
-            leader_timeout_ms=50,
+            3, ack_timeout_ms=30, round_timeout_ms=60, heartbeat_interval_ms=60,
+            leader_timeout_ms=90,
         ),
-        invariant=AT_A_TIME, tick_ms=10, depth=120, copies=1,
+        invariant=AT_A_TIME, tick_ms=10, copies=1,
     ),
     "garcia_molina": _Row(
         protocol=lambda: p.GarciaMolina(
@@ -119,9 +119,9 @@ _ROWS: dict[str, _Row] = {
     ),
     "raft_at_a_time": _Row(
         protocol=lambda: p.Raft(
-            3, election_timeout_ms=(80, 100), heartbeat_interval_ms=40, tick_ms=20
+            3, election_timeout_ms=(60, 80), heartbeat_interval_ms=40, tick_ms=20
         ),
-        invariant=AT_A_TIME, tick_ms=20, in_time_ms=(20, 20), late_ms=(20, 120), copies=1, epoch=2,
+        invariant=AT_A_TIME, tick_ms=20, in_time_ms=(20, 20), late_ms=(0, 80), copies=1, epoch=2,
     ),
     "raft": _Row(protocol=lambda: p.Raft(3), invariant=PER_EPOCH, copies=1, epoch=1),
     "multi_paxos": _Row(
@@ -163,6 +163,13 @@ class Cell(NamedTuple):
         return f"{self.verdict}: {self.note}"
 
     @property
+    def short(self) -> str:
+        """The same in one word or two."""
+        return (
+            f"breaks: {len(self.run)}" if self.run and self.verdict == "violated" else self.verdict
+        )
+
+    @property
     def run(self) -> Run | None:
         """The shortest run that breaks the invariant."""
         return self.result.counterexample
@@ -177,6 +184,8 @@ def _judged(result: CheckResult) -> tuple[str, str]:
     )
     if "clock" in result.bounds_hit:
         return "open", "it reads its clock"
+    if result.interrupted:
+        return "open", "it was stopped"
     if run is not None:
         return "violated", in_steps(len(run))
     if result.with_leader == 0:
@@ -263,17 +272,29 @@ class Matrix:
         """The table as Markdown."""
         table = self.table()
         rows = [["", *table.columns], ["---"] * (len(table.columns) + 1)]
-        rows += [[str(name), *map(str, row)] for name, row in zip(table.index, table.to_numpy())]  # noqa: B905
+        rows += [[str(name), *row] for name, row in zip(table.index, table.to_numpy(), strict=True)]
         return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
     def __str__(self) -> str:
-        table = self.table()
-        lines = []
-        wide = max(len(title) for title in table.columns) + 2
-        for name, row in table.iterrows():
-            lines.append(str(name))
-            lines += [f"  {f'{title}:':<{wide}}{text}" for title, text in row.items()]
-        return "\n".join(lines)
+        titles = list(dict.fromkeys(CONDITIONS[c.condition].title for c in self.cells))
+        lines: list[str] = []
+        for invariant in dict.fromkeys(cell.invariant for cell in self.cells):
+            asked = [cell for cell in self.cells if cell.invariant == invariant]
+            lines += ["", f"{invariant.replace('_', ' '):<20}" + _columns(titles)]
+            for row in dict.fromkeys(cell.row for cell in asked):
+                own = {CONDITIONS[c.condition].title: c.short for c in asked if c.row == row}
+                name = next(c.protocol.name for c in asked if c.row == row)
+                lines.append(f"{name:<20}" + _columns([own.get(t, "") for t in titles], titles))
+        notes: dict[tuple[str, str, str], list[str]] = {}
+        for c in self.cells:
+            if c.verdict != "violated":
+                key = (c.verdict, f"{c.protocol.name}, {c.invariant.replace('_', ' ')}", c.note)
+                notes.setdefault(key, []).append(CONDITIONS[c.condition].title)
+        lines += ["", "breaks: n: the shortest run that does has n steps"]
+        for (verdict, who, note), under in notes.items():
+            where = "all" if len(under) == len(titles) else ", ".join(under)
+            lines.append(f"{verdict}: {who}: {note} ({where})")
+        return "\n".join(line.rstrip() for line in lines[1:])
 
     def __repr__(self) -> str:
         counts = {
@@ -285,6 +306,11 @@ class Matrix:
 
     def _repr_html_(self) -> str:
         return str(self.table().to_html())
+
+
+def _columns(texts: Sequence[str], titles: Sequence[str] | None = None) -> str:
+    wide = [max(len(title), len("breaks: 99")) for title in titles or texts]
+    return "".join(f"  {text:<{width}}" for text, width in zip(texts, wide, strict=True))
 
 
 def _span(ms: float | tuple[float, float]) -> str:
@@ -327,11 +353,11 @@ def matrix(
     """
     cells = []
     with told(progress) as tell:
-        for name in _chosen("rows", rows, list(_ROWS)):
+        for name in _chosen("rows", rows, list(ROWS)):
             for condition in _chosen("conditions", conditions, list(CONDITIONS)):
                 cell = _cell(name, CONDITIONS[condition], states, threads, tell)
                 cells.append(cell)
-                if cell.result.interrupted:
+                if cell.result.interrupted:  # and then this one says so
                     return Matrix(cells)
     return Matrix(cells)
 
@@ -339,7 +365,7 @@ def matrix(
 def _cell(
     name: str, condition: Condition, states: int, threads: int | None, tell: Told | None
 ) -> Cell:
-    row = _ROWS[name]
+    row = ROWS[name]
     timing = None
     if row.tick_ms is not None:
         delay_ms = row.late_ms if condition.late else row.in_time_ms
@@ -354,4 +380,12 @@ def _cell(
     return Cell(name, condition.name, protocol, row.invariant, verdict, note, timing, result)
 
 
-__all__: Sequence[str] = ["CONDITIONS", "Cell", "Condition", "Matrix", "matrix"]
+__all__: Sequence[str] = [
+    "CONDITIONS",
+    "MOST_STATES",
+    "ROWS",
+    "Cell",
+    "Condition",
+    "Matrix",
+    "matrix",
+]

@@ -3,7 +3,7 @@
 >>> import electionlab as el
 >>> graph = el.state_graph(el.LeLann(2))
 >>> len(graph.states), graph.complete
-(21, True)
+(13, True)
 """
 
 from __future__ import annotations
@@ -64,13 +64,13 @@ class GraphStep(NamedTuple):
 
 
 def label_of(step: Mapping[str, Any]) -> str:
-    """A step in few letters: "2>1 VoteReply" for a message that arrives, "2 election" for a timer."""
+    """A step in few letters: "2>1 VoteReply" is a message that arrives, "2 election" a timer."""
     kind = step["step"]
     node = step.get("node", "")
     if "message" in step:
         m = step["message"]
-        sign = {"deliver": "", "lose": "lose ", "duplicate": "copy ", "arrive_in_vain": "in vain "}
-        return f"{sign[kind]}{m['from']}>{m['to']} {m['kind']}"
+        signs = {"deliver": "", "lose": "lose ", "duplicate": "copy ", "arrive_in_vain": "in vain "}
+        return f"{signs[kind]}{m['from']}>{m['to']} {m['kind']}"
     if kind == "fire":
         return f"{node} {step['timer']}" + (f" of {step['about']}" if "about" in step else "")
     if kind == "command":
