@@ -17,7 +17,7 @@ def leader_crash(
         until: "agreed": every live node names the new leader; "elected": a node acts as leader.
     """
     return {
-        "moments": [{"at_ms": at_ms, "action": {"action": "crash", "target": "leader"}}],
+        "moments": [{"at_ms": at_ms, "action": {"action": "crash", "node": "leader"}}],
         "from": 0,
         "until": until,
         "horizon_ms": horizon_ms,

@@ -45,7 +45,7 @@ Experiment Experiment::leader_crash(DurationRange window, Duration horizon, bool
     Experiment experiment;
     Moment& crash = experiment.moments.emplace_back();
     crash.at = window;
-    crash.what = Value::Dict{{"action", "crash"}, {"target", "leader"}};
+    crash.what = Value::Dict{{"action", "crash"}, {"node", "leader"}};
     experiment.from = 0;
     experiment.until = until_agreed ? Until::agreed : Until::elected;
     experiment.horizon = horizon;
