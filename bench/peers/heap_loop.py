@@ -4,7 +4,7 @@
 
 At time 0 all five servers have just handled a heartbeat of server 0, which crashes within 75 ms;
 servers 3 and 4 have shorter logs. Timeouts are uniform in 150-300 ms, a message takes DELAY_MS. A
-trial ends when all four survivors name a new leader. FILE gets the times since the crash as doubles.
+trial ends when all four survivors name a new leader. FILE gets the times since the crash.
 """
 
 from __future__ import annotations
