@@ -66,7 +66,7 @@ def compile_engine(name: str, library: Path | None) -> Path:
         made = BUILD / name
         if not is_newer(made, source, library):
             BUILD.mkdir(parents=True, exist_ok=True)
-            includes = ["-I", ROOT / "cpp", "-I", ROOT / "tests" / "cpp"]
+            includes = [f"-I{ROOT / folder}" for folder in ("cpp", "tests/cpp")]
             _run([compiler(), *FLAGS, *includes, source, library, "-lpthread", "-o", made])
         return made
     cmake = tool("cmake", "pip install cmake")

@@ -90,7 +90,7 @@ def rust() -> Command:
 
 
 def etcd() -> Command:
-    """etcd's raft, from the Go module proxy."""
+    """The raft of etcd, from the Go module proxy."""
     go, made = tool("go", "https://go.dev"), BUILD / "etcd"
     build([go, "build", "-o", str(made), "."], PEERS / "etcd")
     return [str(made)]
