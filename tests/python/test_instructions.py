@@ -1,0 +1,52 @@
+"""Instruction counts of five fixed pieces of work, pinned: a guard that noise cannot break.
+
+A change that makes the engine slower shows here on any machine, however busy. A wanted change is
+pinned anew from what `python bench/fixed_work.py` prints.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from electionlab import _core
+
+#: Done (events or states: exact), and instructions as gcc 12 -O3 compiles the engine.
+PINNED: dict[str, tuple[int, int]] = {}
+#: With the same compiler only the C library, its memcpy and numpy's can differ.
+SAME_COMPILER = 0.04
+OTHER_COMPILER = 0.5
+
+
+def fixed_work() -> ModuleType:
+    file = Path(__file__).parents[2] / "bench" / "fixed_work.py"
+    spec = importlib.util.spec_from_file_location("fixed_work", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    import sys
+
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_five_pieces_of_work_take_the_instructions_that_are_pinned() -> None:
+    work = fixed_work()
+    try:
+        counted = work.count()
+    except work.Missing as reason:
+        pytest.skip(f"instructions are not counted: {reason}")
+    compiler = work.compiled_by(Path(str(_core.__file__)))
+    allowed = SAME_COMPILER if compiler == "gcc 12" else OTHER_COMPILER
+    assert [c.name for c in counted] == list(PINNED)
+    wrong = []
+    for c in counted:
+        done, instructions = PINNED[c.name]
+        assert c.done == done, f"{c.name}: {c.done} {c.unit}s, not {done}: other work"
+        if abs(c.instructions / instructions - 1) > allowed:
+            wrong.append(f"{c.name}: {c.instructions}, pinned {instructions}")
+    assert not wrong, f"more than {allowed:.0%} off (engine by {compiler}): " + "; ".join(wrong)
