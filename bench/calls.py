@@ -83,7 +83,11 @@ def measure(rounds: int) -> None:
         put("fork(), recording, a fresh one", lambda: repeat(forked_recorded.fork, 2000), 2000)
         put("run(), an event, not recording", lambda: bulk.run(max_events=500_000), 500_000)
         put("run(), an event, recording", lambda: traced.run(max_events=50_000), 50_000)
-        put("run(max_events=0), the call", lambda: repeat(lambda: bulk.run(max_events=0), 2000), 2000)
+        put(
+            "run(max_events=0), the call",
+            lambda: repeat(lambda: bulk.run(max_events=0), 2000),
+            2000,
+        )
     goals = {"fork(), not recording": "below 2"}
     for name, values in table.items():
         show(name, values, "us", goals.get(name, ""), digits=3)

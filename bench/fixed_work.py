@@ -95,7 +95,11 @@ def inside(module: str, marks: str) -> None:
     work: list[tuple[str, str, Callable[[], int]]] = [
         ("heartbeats of Raft, 5 nodes", "event", heartbeats(core, 5)),
         ("heartbeats of Raft, 100 nodes", "event", heartbeats(core, 100)),
-        ("leader crashes, Raft, 5 nodes", "event", lambda: trials(core, "raft", figure16, constant)),
+        (
+            "leader crashes, Raft, 5 nodes",
+            "event",
+            lambda: trials(core, "raft", figure16, constant),
+        ),
         ("leader crashes, Bully, 5 nodes", "event", lambda: trials(core, "bully", {}, warm)),
         ("checker, Raft, 3 nodes, T = 1", "state", lambda: states(core)),
     ]
