@@ -82,10 +82,11 @@ def states(core: Any) -> int:
 
 def inside(module: str, marks: str) -> None:
     """Does the work; callgrind counts between the marks."""
-    import numpy  # noqa: F401, ICN001  (run_trials needs it: loaded before counting)
+    import numpy  # noqa: F401  (run_trials needs it: loaded before counting)
 
     spec = importlib.util.spec_from_file_location("electionlab._core", module)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     core = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(core)
     mark = ctypes.CDLL(marks)
