@@ -1,7 +1,7 @@
 """Instruction counts of five fixed pieces of work, pinned: a guard that noise cannot break.
 
-A change that makes the engine slower shows here on any machine, however busy; so does one that makes
-it faster, and is then pinned anew from what `python bench/fixed_work.py` prints.
+A change that makes the engine slower shows here on any machine, however busy, and so does one that
+makes it faster: pin anew what `python bench/fixed_work.py` prints.
 """
 
 from __future__ import annotations
