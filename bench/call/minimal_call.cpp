@@ -1,6 +1,7 @@
 // The least that a call from Python can cost which returns a small struct through pybind11: the
 // measure for Cluster.step().
 #include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
 
 #include <cstdint>
 #include <optional>
