@@ -60,7 +60,7 @@ def main() -> None:
     if "trials" in given.only and not sweeps.compare(given.rounds, 1.0, given.raftscope):
         raise SystemExit("not the same distribution")
     if "calls" in given.only:
-        calls.measure(given.rounds)
+        calls.measure(max(given.rounds, 20), given.library)
     if "ring" in given.only:
         header("Chang and Roberts' election, a million nodes in random order")
         run_engine("ring_election", given.library)
