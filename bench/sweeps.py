@@ -108,6 +108,13 @@ def simpy() -> Command:
     return [sys.executable, str(PEERS / "simpy_election.py")]
 
 
+def mesa() -> Command:
+    """An agent for each server."""
+    if importlib.util.find_spec("mesa") is None:
+        raise Missing("Mesa is not installed (pip install mesa)")
+    return [sys.executable, str(PEERS / "mesa_election.py")]
+
+
 def build(command: Command, where: Path) -> None:
     """Runs a compiler; what it says is the reason when it fails."""
     done = subprocess.run(command, cwd=where, capture_output=True, text=True)
@@ -151,6 +158,7 @@ def peers(raftscope: Path | None) -> list[Peer]:
         Peer(name="Python heap loop", command=heap_loop, trials=20_000, arguments=(delay,),
              goal="20", same=True),
         Peer(name="SimPy", command=simpy, trials=1500, arguments=(delay,), goal="400", same=True),
+        Peer(name="Mesa", command=mesa, trials=700, arguments=(delay,), same=True),
         Peer(name="raftscope's model", command=scope, trials=1000, arguments=(delay,),
              goal="1,500"),
     ]  # fmt: skip
