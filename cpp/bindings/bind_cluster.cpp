@@ -275,7 +275,7 @@ void bind_cluster(py::module_& m) {
              "A cluster at time 0.\n\nArgs:\n    protocol: Name of a protocol of the catalogue, or "
              "a protocol object written in Python.\n    nodes: How many members, 1 to the protocol's max_nodes.\n    "
              "options: The protocol's options.\n    config: Network, nodes, seed and schedule.\n    "
-             "record: Keep the trace and the history that undo needs.\n\nRaises:\n    ValueError: "
+             "record: Keep the history, which the trace and undo need.\n\nRaises:\n    ValueError: "
              "An argument is unknown or out of range; the message names it.")
         .def("forked", &forked, "An independent copy, of the same class, without attributes.")
         .def(

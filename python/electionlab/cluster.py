@@ -98,7 +98,8 @@ class Cluster(Interventions, _core.Cluster):
         actions: Done from the start: faults at times, at conditions, at random.
         resource: What leaders work on, an actor of its own; None: they only lead.
         seed: Fixes everything that chance decides; None draws one, which `seed` tells.
-        record: Keep the trace and the history; without them runs are faster and cannot go back.
+        record: Keep the history, from which the trace is made when somebody looks at it; a cluster
+            without it cannot go back, and its trace is empty.
         one_leader_at_a_time: Also report two nodes that act as leader at one instant.
 
     Raises:
