@@ -215,16 +215,17 @@ py::object forked(const py::object& cluster) {
     return made;
 }
 
-// In stretches of some milliseconds, so that Ctrl-C is heard.
-Trace trace_copy(Cluster& cluster) {
-    const Busy busy(cluster);
-    for (bool complete = false; !complete;) {
-        {
-            const py::gil_scoped_release release;
-            complete = cluster.write_trace(20'000);
-        }
+// In stretches of some milliseconds, so that Ctrl-C is heard and other threads get their turn.
+Trace trace_copy(const Cluster& cluster) {
+    while (!cluster.write_trace(20'000)) {
         if (PyErr_CheckSignals() != 0) {
             throw py::error_already_set();
+        }
+        {
+            const py::gil_scoped_release others;
+        }
+        if (cluster.use == Cluster::Use::inside_event) {
+            invalid("cluster", "a running cluster", "another thread has begun to run it");
         }
     }
     return cluster.trace();

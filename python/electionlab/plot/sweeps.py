@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -211,7 +212,8 @@ def plot_sweep_lines(
             at = at + 0.5 * (count - (len(curves) - 1) / 2) / max(len(curves), 4)
         _draw_curve(ax, at, found, colour, mark, lines=labels is None)
         handle = Line2D([], [], color=colour, marker=mark, markersize=5, linewidth=1.2)
-        entries.append((handle, names[key] or "measured, 95 % interval"))
+        lines = textwrap.wrap(names[key] or "measured, 95 % interval", 28)
+        entries.append((handle, "\n".join(lines)))
         if expected is not None:
             y = np.array([expected(result.points[by_x[k][0]]) for k in keys])
             _draw_expected(ax, at, y, colour, lines=labels is None)
