@@ -96,11 +96,12 @@ run_install() {
 # compile than they would gain, and full debugging information as much again; -g1 has the lines. At
 # -O1 gcc 12 cannot see that a variant's destructor only reads what is there.
 setup_package_and_tests() {
+    local -x CXX=$gcc CMAKE_BUILD_PARALLEL_LEVEL=$jobs SKBUILD_BUILD_DIR=build/gcc-O3
+    local -x SKBUILD_CMAKE_DEFINE="ELECTIONLAB_TESTS=ON;ELECTIONLAB_WERROR=ON"
+    SKBUILD_CMAKE_DEFINE+=";ELECTIONLAB_PRECOMPILE=ON"
+    SKBUILD_CMAKE_DEFINE+=";ELECTIONLAB_TESTS_FLAGS=-O1 -g1 -Wno-maybe-uninitialized"
     say "the package and its C++ tests: $(basename "$gcc") -O3"
-    CXX=$gcc CMAKE_BUILD_PARALLEL_LEVEL=$jobs setup_package -C build-dir=build/gcc-O3 \
-        -C cmake.define.ELECTIONLAB_TESTS=ON -C cmake.define.ELECTIONLAB_WERROR=ON \
-        -C cmake.define.ELECTIONLAB_PRECOMPILE=ON \
-        -C "cmake.define.ELECTIONLAB_TESTS_FLAGS=-O1 -g1 -Wno-maybe-uninitialized"
+    setup_package
 }
 
 stage_cpp() {
