@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # What the methods of this class call; not for users, and not offered to them.
 _ENGINE_METHODS = {
-    "failovers", "faults", "journal", "leader_id", "measures", "node_fields", "now_ns",
+    "failovers", "faults", "forked", "journal", "leader_id", "measures", "node_fields", "now_ns",
     "peek_trace", "pending_events", "replay", "run_engine", "trace_copy", "traffic",
 }  # fmt: skip
 
@@ -284,12 +284,10 @@ class Cluster(Interventions, _core.Cluster):
 
     def fork(self) -> Self:
         """An independent copy: the same past, a future of its own. Observers stay behind."""
-        copy = type(self).__new__(type(self))
-        _core.Cluster.__init__(copy, self)
-        copy.__dict__.update(self._own_attributes())
-        copy.protocol = self.protocol
-        copy.seed = self.seed
+        copy: Self = self.forked()
+        copy.__dict__.update(self.__dict__)
         copy._observers = []
+        copy.__dict__.pop("step", None)
         return copy
 
     def _own_attributes(self) -> dict[str, Any]:

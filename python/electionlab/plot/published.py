@@ -33,7 +33,8 @@ def plot_reproduction(shown: Reproduction, *, ax: Axes | None = None) -> Axes:
     for number, (name, rows) in enumerate(groups):
         colour, marker = _COLOURS[number % 4], _MARKERS[number % 4]
         x = list(range(len(rows))) if named else rows[shown.x].tolist()
-        suffix = f", {name!s} {shown.by}" if shown.by else ""
+        word = "" if isinstance(name, str) else f" {shown.by}"
+        suffix = f", {name!s}{word}" if shown.by else ""
         errors = (rows.measured - rows.low, rows.high - rows.measured)
         points = ax.errorbar(
             x, rows.measured, yerr=errors, fmt=marker, color=colour, markersize=5, capsize=3
@@ -48,6 +49,9 @@ def plot_reproduction(shown: Reproduction, *, ax: Axes | None = None) -> Axes:
         if "quoted" in rows:
             (cross,) = ax.plot(x, rows.quoted, "x", color="black", markersize=7)
             entries.append((cross, "quoted"))
+    if shown.limit is not None:
+        line = ax.axhline(shown.limit, color="0.4", linewidth=1.0, linestyle=":")
+        entries.append((line, f"limit: {shown.limit:.3f}"))
     if named:
         ax.set_xticks(range(len(frame)), frame[shown.x].tolist(), rotation=40, ha="right")
     elif frame[shown.x].dtype.kind == "i":
@@ -66,4 +70,5 @@ _X_NAMES = {
     "latency": "one-way latency as a share of the range",
     "failed": "servers that have failed",
     "range": "range of the timeouts (one-way latencies)",
+    "nodes": "members, the crashed one included",
 }
