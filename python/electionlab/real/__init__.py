@@ -1,0 +1,19 @@
+"""Real etcd and ZooKeeper beside the simulated ones: clusters, elections, and a comparison.
+
+Nothing here runs at import; the servers are looked for when a cluster is made.
+"""
+
+from electionlab.real.children import ServerError
+from electionlab.real.ensemble import RealCluster, RealLeader
+from electionlab.real.etcd import EtcdCluster
+from electionlab.real.observed import ObservedTrace
+from electionlab.real.servers import NotInstalledError
+
+__all__ = [
+    "EtcdCluster",
+    "NotInstalledError",
+    "ObservedTrace",
+    "RealCluster",
+    "RealLeader",
+    "ServerError",
+]
