@@ -44,6 +44,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
         "comparison", "detectors", "fig16",
         "gallery", "sweep",
     },
+    "real": {"real"},
     "plot": {"plot"},
     "notebook": {"notebook"},
     "front": {"__init__"},

@@ -8,6 +8,7 @@ from electionlab.real.ensemble import RealCluster, RealLeader
 from electionlab.real.etcd import EtcdCluster
 from electionlab.real.observed import ObservedTrace
 from electionlab.real.servers import NotInstalledError
+from electionlab.real.zookeeper import ZooKeeperEnsemble
 
 __all__ = [
     "EtcdCluster",
@@ -16,4 +17,5 @@ __all__ = [
     "RealCluster",
     "RealLeader",
     "ServerError",
+    "ZooKeeperEnsemble",
 ]

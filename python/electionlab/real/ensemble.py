@@ -342,7 +342,7 @@ class RealCluster(ABC):
 
     @property
     def trace(self) -> ObservedTrace:
-        """What was seen so far: roles and epochs by the members' logs, and what was done to them."""
+        """What was seen: roles and epochs by the members' logs, and what was done to them."""
         if self._children is None:
             if not hasattr(self, "_kept"):
                 raise ServerError("the cluster was never started")

@@ -77,7 +77,11 @@ class EtcdCluster(RealCluster):
 
     def _prepare(self) -> Sequence[dict[str, int]]:
         n = self.nodes
-        self._client, self._peer, proxies = self._ports[:n], self._ports[n : 2 * n], self._ports[2 * n :]
+        self._client, self._peer, proxies = (
+            self._ports[:n],
+            self._ports[n : 2 * n],
+            self._ports[2 * n :],
+        )
         self._advertised = proxies[:n] if self._partitions else self._peer
         self.endpoints = [f"127.0.0.1:{port}" for port in self._client]
         return [
@@ -111,6 +115,7 @@ class EtcdCluster(RealCluster):
         ]  # fmt: skip
 
     def is_ready(self, node: int) -> bool:
+        """Whether a member knows a leader."""
         try:
             status = Gateway([self.endpoints[node - 1]], timeout_s=2).call("maintenance/status", {})
         except GatewayError:
@@ -141,7 +146,7 @@ class EtcdCluster(RealCluster):
 
 
 def _wall_ns(text: str) -> int:
-    """etcd writes UTC with milliseconds, such as 2026-11-21T18:00:01.123Z."""
+    """The form is UTC with milliseconds, such as 2026-11-21T18:00:01.123Z."""
     at = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
     since = at - datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
     return (since // datetime.timedelta(microseconds=1)) * 1000

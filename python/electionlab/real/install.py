@@ -20,7 +20,7 @@ def zookeeper() -> Path:
         The folder of the jars.
 
     Raises:
-        NotInstalledError: Maven is missing, or could not bring them; the message tells what it said.
+        NotInstalledError: Maven is missing, or could not bring them; the message says why.
     """
     folder = servers.zookeeper_folder()
     if folder.is_dir():

@@ -60,7 +60,7 @@ class Keeper:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # the terminal's Ctrl-C is the caller's affair
-                preexec_fn=self._before_exec,  # noqa: PLW1509
+                preexec_fn=self._before_exec,
             )
         self.children[name] = child
         return {"pid": child.pid}

@@ -1,7 +1,7 @@
 """Traces of real systems: what was seen from outside, in the format of simulated runs.
 
-The rows, the files and the pictures are those of `electionlab.Trace`. What differs: time is real and
-counts from when the observation began, chance has no seed, and nothing can be replayed.
+The rows, the files and the pictures are those of `electionlab.Trace`. What differs: time is real
+and counts from when the observation began, chance has no seed, and nothing can be replayed.
 """
 
 from __future__ import annotations

@@ -50,6 +50,7 @@ class Proxy:
         self.links: set[Link] = set()
 
     def is_cut(self, sender: int, receiver: int) -> bool:
+        """Whether bytes may not go from sender to receiver."""
         return (sender, receiver) in self.cut
 
     def who_dialled(self, port: int) -> int:
