@@ -4,6 +4,7 @@ Nothing here runs at import; the servers are looked for when a cluster is made.
 """
 
 from electionlab.real.children import ServerError
+from electionlab.real.contest import Contest, Storage, Write
 from electionlab.real.ensemble import RealCluster, RealLeader
 from electionlab.real.etcd import EtcdCluster
 from electionlab.real.observed import ObservedTrace
@@ -11,11 +12,14 @@ from electionlab.real.servers import NotInstalledError
 from electionlab.real.zookeeper import ZooKeeperEnsemble
 
 __all__ = [
+    "Contest",
     "EtcdCluster",
     "NotInstalledError",
     "ObservedTrace",
     "RealCluster",
     "RealLeader",
     "ServerError",
+    "Storage",
+    "Write",
     "ZooKeeperEnsemble",
 ]

@@ -26,6 +26,7 @@ _TYPES: dict[str, Any] = {
     "reason": str, "action": str, "role": str, "leader": int, "epoch": int, "other_ns": int,
     "text": str, "time_ns": int, "step": int,
 }  # fmt: skip
+_TAKES_AWAY = ("crash", "pause", "command")
 _BEGINS = ("start", "deliver", "drop", "timer", "action", "wait", "lapse")
 
 
@@ -101,7 +102,7 @@ class _Numbered:
             case "leader":
                 return f"{node} acts as leader in epoch {entry.get('epoch', 0)}"
             case "action":
-                return f"{entry.get('action', '')} {text or node}"
+                return " ".join(part for part in (entry.get("action", ""), node, text) if part)
             case "send":
                 return f"{node} sends {message} to {peer}"
             case "deliver":
@@ -165,7 +166,7 @@ class ObservedTrace(Trace):
 
     @property
     def downtimes_ms(self) -> list[float]:
-        """For each crash or pause of a leader, how long until a node began to lead after it.
+        """For each crash, pause or resignation of a leader: until a node began to lead after it.
 
         A crash that nobody followed yet is left out.
         """
@@ -178,7 +179,7 @@ class ObservedTrace(Trace):
                 if down is not None:
                     found.append(at - down)
                 leads, down = node, None
-            elif row["kind"] == "action" and row["action"] in ("crash", "pause") and node == leads:
+            elif row["kind"] == "action" and row["action"] in _TAKES_AWAY and node == leads:
                 down = at if down is None else down
         return found
 

@@ -150,3 +150,19 @@ def _java_version(java: str) -> str:
 def machine() -> str:
     """What the servers run on, for records: system, processor kind and count."""
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
+
+
+def need_kazoo() -> None:
+    """Makes sure that ZooKeeper's client library is there.
+
+    Raises:
+        NotInstalledError: It is not.
+    """
+    if importlib.util.find_spec("kazoo") is None:
+        raise NotInstalledError("kazoo is not installed: pip install 'electionlab[real]'")
+
+
+def credentials() -> dict[str, str]:
+    """The environment variables with which contenders reach guarded servers; never in a trace."""
+    names = ("ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY", "ETCDCTL_USER")
+    return {name: os.environ[name] for name in names if name in os.environ}
