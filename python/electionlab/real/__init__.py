@@ -3,6 +3,7 @@
 Nothing here runs at import; the servers are looked for when a cluster is made.
 """
 
+from electionlab.real.calibration import CALIBRATIONS, Calibration
 from electionlab.real.children import ServerError
 from electionlab.real.contest import Contest, Storage, Write
 from electionlab.real.ensemble import RealCluster, RealLeader
@@ -12,6 +13,8 @@ from electionlab.real.servers import NotInstalledError
 from electionlab.real.zookeeper import ZooKeeperEnsemble
 
 __all__ = [
+    "CALIBRATIONS",
+    "Calibration",
     "Contest",
     "EtcdCluster",
     "NotInstalledError",

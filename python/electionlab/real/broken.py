@@ -20,7 +20,7 @@ from electionlab.real.etcd_gateway import Gateway, GatewayError, from_json, pref
 
 
 class UnconditionalPut:
-    """ "Put the key; if it holds my name, I lead." The last to put does not ask the first.
+    """Put the key; if it holds my name, I lead: the last to put does not ask the first.
 
     Two contenders whose put and get interleave as put, get, put, get both lead, and neither ever
     looks again.

@@ -1,7 +1,7 @@
 """One contender of a `Contest`, a process of its own, started as a script.
 
 It campaigns, works as long as it leads, and says what happens, one JSON line each, with the
-machine's monotonic clock, which all processes share. SIGUSR1 makes it resign, SIGTERM resign and end.
+machine's monotonic clock, which all processes share. SIGUSR1 makes it resign, SIGTERM end.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ def make_election(plan: dict[str, Any]) -> Any:
 def write(storage: str, name: str, token: int) -> bool:
     """One write to the storage with the fencing token; whether it was taken."""
     link = http.client.HTTPConnection(storage, timeout=5)
+    body = {"name": name, "token": token, "sent_ns": time.monotonic_ns()}
     try:
-        link.request("POST", "/", json.dumps({"name": name, "token": token}))
+        link.request("POST", "/", json.dumps(body))
         return link.getresponse().status == 200
     finally:
         link.close()

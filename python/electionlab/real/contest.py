@@ -1,4 +1,4 @@
-"""Real processes that contend for leadership, on real servers, and a storage that the leader uses."""
+"""Real processes that contend for leadership on real servers, and a storage for the leader."""
 
 from __future__ import annotations
 
@@ -41,12 +41,14 @@ class Write:
     """One write that reached the storage.
 
     Attributes:
-        at_ms: When, in ms since the contest's start.
+        sent_ms: When it left the contender, in ms since the contest's start.
+        at_ms: When it reached the storage.
         node: Whose.
         token: The fencing token that came with it.
         accepted: Whether it was taken.
     """
 
+    sent_ms: float
     at_ms: float
     node: int
     token: int
@@ -63,7 +65,7 @@ class Storage:
     def __init__(self, fenced: bool) -> None:
         self.fenced = fenced
         self.highest_token_seen = 0
-        self.seen: list[tuple[int, str, int, bool]] = []
+        self.seen: list[tuple[int, int, str, int, bool]] = []
         storage = self
         lock = threading.Lock()
 
@@ -72,10 +74,11 @@ class Storage:
                 body = self.rfile.read(min(int(self.headers["Content-Length"]), 10_000))
                 write = json.loads(body)
                 name, token = str(write["name"]), int(write["token"])
+                sent_ns = int(write["sent_ns"])
                 with lock:
                     taken = not storage.fenced or token >= storage.highest_token_seen
                     storage.highest_token_seen = max(token, storage.highest_token_seen)
-                    storage.seen.append((time.monotonic_ns(), name, token, taken))
+                    storage.seen.append((sent_ns, time.monotonic_ns(), name, token, taken))
                 self.send_response(200 if taken else 409)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -146,7 +149,9 @@ class Contest:
         place: str | None = None,
     ) -> None:
         if (cluster is None) == (endpoints is None):
-            raise ValueError("endpoints: give either a cluster or the endpoints of existing servers")
+            raise ValueError(
+                "endpoints: give either a cluster or the endpoints of existing servers"
+            )
         recipe = recipe or (cluster.protocol if cluster is not None else None)
         if recipe not in RECIPES:
             raise ValueError(f"recipe={recipe!r}: must be one of {', '.join(RECIPES)}")
@@ -195,7 +200,7 @@ class Contest:
         self.storage = Storage(self._fenced)
         self._links: Links | None = None
         try:
-            self._reach = {node: endpoints for node in range(1, self.nodes + 1)}
+            self._reach = dict.fromkeys(range(1, self.nodes + 1), endpoints)
             if self._partitions:
                 self._set_links(endpoints)
             for node in range(1, self.nodes + 1):
@@ -431,8 +436,14 @@ class Contest:
         if self._children is None and hasattr(self, "_kept_writes"):
             return self._kept_writes
         return [
-            Write((at - self._began_ns) / 1e6, int(name.removeprefix("contender")), token, taken)
-            for at, name, token, taken in list(self.storage.seen)
+            Write(
+                (sent - self._began_ns) / 1e6,
+                (at - self._began_ns) / 1e6,
+                int(name.removeprefix("contender")),
+                token,
+                taken,
+            )
+            for sent, at, name, token, taken in list(self.storage.seen)
         ]
 
     @property
@@ -461,16 +472,19 @@ class Contest:
             self._tell_node(recorder, node)
         for at, action, _, text in (h for h in self._happened if not h[2]):
             recorder.add(at - self._began_ns, "action", action=action, text=text)
+        refusals = [said for said in self.said if said.what == "refused"]
         for number, write in enumerate(self.writes):
-            at, fields = round(write.at_ms * 1e6), {"token": write.token}
-            one = {"message": 2 * number, "message_kind": "Write", "fields": fields}
-            recorder.add(at - 500_000, "send", node=write.node, peer=storage, other_ns=at, **one)
-            recorder.add(at, "deliver", node=storage, peer=write.node, other_ns=at - 500_000, **one)
-            if not write.accepted:
-                back = {"message": 2 * number + 1, "message_kind": "Refused", "fields": fields}
-                late = at + 500_000
-                recorder.add(at, "send", node=storage, peer=write.node, other_ns=late, **back)
-                recorder.add(late, "deliver", node=write.node, peer=storage, other_ns=at, **back)
+            sent, at = round(write.sent_ms * 1e6), round(write.at_ms * 1e6)
+            one: dict[str, Any] = {
+                "message": 2 * number, "message_kind": "Write", "fields": {"token": write.token},
+            }  # fmt: skip
+            recorder.add(sent, "send", node=write.node, peer=storage, other_ns=at, **one)
+            recorder.add(at, "deliver", node=storage, peer=write.node, other_ns=sent, **one)
+            told = [s.mono_ns - self._began_ns for s in refusals if s.node == write.node]
+            if not write.accepted and (late := [t for t in told if t >= at]):
+                one |= {"message": 2 * number + 1, "message_kind": "Refused"}
+                recorder.add(at, "send", node=storage, peer=write.node, other_ns=late[0], **one)
+                recorder.add(late[0], "deliver", node=write.node, peer=storage, other_ns=at, **one)
         return recorder.trace(end_ns - self._began_ns)
 
     def _tell_node(self, recorder: Recorder, node: int) -> None:

@@ -7,7 +7,7 @@ import json
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from electionlab._values import whole_number
@@ -47,13 +47,13 @@ class Sight:
         wall_ns: When, by the machine's clock.
         role: "follower", "candidate" or "leader".
         leader: Whom it follows; 0: nobody known.
-        epoch: Its term or epoch; None: as before.
+        epoch: Its term or epoch.
     """
 
     wall_ns: int
     role: str
     leader: int
-    epoch: int | None
+    epoch: int
 
 
 def wall_and_mono_ns() -> tuple[int, int]:
@@ -88,6 +88,7 @@ class RealCluster(ABC):
         self._down: set[int] = set()
         self._paused: set[int] = set()
         self._happened: list[dict[str, Any]] = []
+        self._read: dict[int, tuple[int, list[Sight]]] = {}
         self._began_wall_ns, self._began_mono_ns = wall_and_mono_ns()
 
     # --- what each kind of server fills in --------------------------------------------------------
@@ -109,8 +110,8 @@ class RealCluster(ABC):
         """Whether a member serves clients: it leads, or follows a leader."""
 
     @abstractmethod
-    def _sights(self, node: int, lines: Iterable[str]) -> Iterator[Sight]:
-        """What a member's log tells of its role, in order."""
+    def _sight(self, node: int, line: str, before: Sight) -> Sight | None:
+        """What a line of a member's log tells of its role; None: nothing, all is as before."""
 
     # --- start and end ----------------------------------------------------------------------------
 
@@ -305,11 +306,23 @@ class RealCluster(ABC):
         return (time.monotonic_ns() - self._began_mono_ns) / 1e6
 
     def _seen(self, node: int) -> list[Sight]:
+        """What a member's log told so far; each line of it is read once."""
         log = self.children.log(_name(node))
-        if not log.exists():
-            return []
-        with log.open(encoding="utf-8", errors="replace") as lines:
-            return list(self._sights(node, lines))
+        read, sights = self._read.get(node, (0, []))
+        if not log.exists() or log.stat().st_size == read:
+            return sights
+        with log.open("rb") as lines:
+            lines.seek(read)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break
+                read += len(line)
+                before = sights[-1] if sights else Sight(0, "follower", 0, 0)
+                sight = self._sight(node, line.decode(errors="replace").strip(), before)
+                if sight is not None:
+                    sights.append(sight)
+        self._read[node] = (read, sights)
+        return sights
 
     @property
     def leader(self) -> RealLeader | None:
@@ -319,10 +332,9 @@ class RealCluster(ABC):
             if node in self._down or node in self._paused:
                 continue
             sights = self._seen(node)
-            epoch = next((s.epoch for s in reversed(sights) if s.epoch is not None), 0)
             if sights and sights[-1].role == "leader":
                 at_ms = (sights[-1].wall_ns - self._began_wall_ns) / 1e6
-                found.append(RealLeader(node, epoch, at_ms))
+                found.append(RealLeader(node, sights[-1].epoch, at_ms))
         return max(found, key=lambda leader: leader.epoch, default=None)
 
     def wait_leader(self, within_ms: float = 60_000.0, *, after_epoch: int = 0) -> RealLeader:
@@ -357,7 +369,7 @@ class RealCluster(ABC):
             for wall_ns, event in sorted(events, key=lambda pair: pair[0]):
                 at = wall_ns - self._began_wall_ns
                 if isinstance(event, Sight):
-                    epoch = epoch if event.epoch is None else event.epoch
+                    epoch = event.epoch
                     last = (event.role, event.leader)
                     if not away:
                         recorder.view(at, node, *last, epoch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from electionlab._values import whole_number
@@ -123,26 +123,22 @@ class EtcdCluster(RealCluster):
         self._ids[f"{int(status['header']['member_id']):x}"] = node
         return int(status.get("leader", 0)) != 0
 
-    def _sights(self, node: int, lines: Iterable[str]) -> Iterator[Sight]:
-        role, term = "follower", 0
-        for line in lines:
-            if '"raft"' not in line and "raft" not in line:
-                continue
-            try:
-                entry: dict[str, Any] = json.loads(line)
-            except ValueError:
-                continue
-            said = str(entry.get("msg", ""))
-            if match := _ROLE.match(said):
-                role = {"pre-candidate": "candidate"}.get(match[2], match[2])
-                term = int(match[3])
-                yield Sight(_wall_ns(entry["ts"]), role, node if role == "leader" else 0, term)
-            elif match := _ELECTED.match(said):
-                if "lost leader" in said:
-                    yield Sight(_wall_ns(entry["ts"]), role, 0, int(match[3]))
-                elif role != "leader":
-                    leader = self._ids.get(match[2], 0)
-                    yield Sight(_wall_ns(entry["ts"]), role, leader, int(match[3]))
+    def _sight(self, node: int, line: str, before: Sight) -> Sight | None:
+        if "raft" not in line:
+            return None
+        try:
+            entry: dict[str, Any] = json.loads(line)
+        except ValueError:
+            return None
+        said = str(entry.get("msg", ""))
+        if match := _ROLE.match(said):
+            role = {"pre-candidate": "candidate"}.get(match[2], match[2])
+            leader = node if role == "leader" else 0
+            return Sight(_wall_ns(entry["ts"]), role, leader, int(match[3]))
+        if (match := _ELECTED.match(said)) and before.role != "leader":
+            leader = 0 if "lost leader" in said else self._ids.get(match[2], 0)
+            return Sight(_wall_ns(entry["ts"]), before.role, leader, int(match[3]))
+        return None
 
 
 def _wall_ns(text: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 from electionlab._values import whole_number
 from electionlab.real import servers
@@ -134,34 +134,26 @@ class ZooKeeperEnsemble(RealCluster):
         except OSError:
             return False
 
-    def _sights(self, node: int, lines: Iterable[str]) -> Iterator[Sight]:
-        role, leader = "candidate", 0
+    def _sight(self, node: int, line: str, before: Sight) -> Sight | None:
+        match = _SAID.match(line)
+        if match is None:
+            return None
+        at, who, what = _wall_ns(match[1]), match[2], match[3]
+        role, leader, epoch = before.role, before.leader, before.epoch
         if self.nodes == 1:  # standalone: no peers, no elections, no epochs
-            role, leader = "leader", 1
-        for line in lines:
-            said = _SAID.match(line)
-            if said is None:
-                continue
-            at, who, what = _wall_ns(said[1]), said[2], said[3]
-            if self.nodes == 1:
-                if "binding to port" in what:
-                    yield Sight(at, role, leader, None)
-            elif who == "QuorumPeer" and what == "LOOKING":
-                role, leader = "candidate", 0
-                yield Sight(at, role, leader, None)
-            elif match := _EPOCH.search(what):
-                epoch = int(match[1]) if match[1] else int(match[2], 16) >> 32
-                yield Sight(at, role, leader, epoch)
-            elif what == "Peer state changed: leading - broadcast":
-                role, leader = "leader", node
-                yield Sight(at, role, leader, None)
-            elif what == "Peer state changed: following":
-                role = "follower"
-                yield Sight(at, role, leader, None)
-            elif match := _CONNECTED.search(what):
-                leader = self._quorum.get(int(match[1]), 0)
-            elif what == "Peer state changed: following - broadcast":
-                yield Sight(at, role, leader, None)
+            return Sight(at, "leader", 1, 0) if "binding to port" in what else None
+        if who == "QuorumPeer" and what == "LOOKING":
+            return Sight(at, "candidate", 0, epoch)
+        if match := _EPOCH.search(what):
+            new = int(match[1]) if match[1] else int(match[2], 16) >> 32
+            return Sight(at, role, leader, new)
+        if match := _CONNECTED.search(what):
+            return Sight(at, role, self._quorum.get(int(match[1]), 0), epoch)
+        states = {
+            "Peer state changed: leading - broadcast": ("leader", node),
+            "Peer state changed: following": ("follower", leader),
+        }
+        return Sight(at, *states[what], epoch) if what in states else None
 
 
 def _wall_ns(text: str) -> int:

@@ -1,7 +1,7 @@
 """ZooKeeper's election recipe with kazoo, as it should be done; read it top to bottom.
 
-Everybody creates a numbered ephemeral znode; the smallest number leads; each waits for the one right
-before its own. The znode's czxid, the transaction that created it, is the fencing token.
+Everybody creates a numbered ephemeral znode; the smallest number leads; each waits for the one
+right before its own. The znode's czxid, the transaction that created it, is the fencing token.
 
 What published snippets forget, each marked below: (1) a create whose answer got lost has made a
 znode all the same; (2) order by number, not by name; (3) `exists` that returns nothing: the
