@@ -46,9 +46,9 @@ def calibrate(
 ) -> None:
     """Kill leaders of real servers, simulate the same, and compare the downtimes.
 
-    Starts etcd or ZooKeeper on loopback, in a temporary folder, and stops them at the end. KS is
-    the Kolmogorov-Smirnov distance; when both distributions are the same, it stays below 1.36 / sqrt(n)
-    in 95 of 100 cases.
+    Starts etcd or ZooKeeper on loopback, in a temporary folder, and stops them at the end.
+    KS is the Kolmogorov-Smirnov distance; when both distributions are the same, it stays below
+    1.36 / sqrt(n) in 95 of 100 cases.
 
     \b
     Examples:

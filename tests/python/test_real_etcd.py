@@ -144,7 +144,9 @@ def test_contenders_with_leases_and_tokens() -> None:
             assert after_resignation < after_crash
 
             paused = contest.pause(third)
-            contest.wait_leader(other_than=paused)
+            other = contest.wait_leader(other_than=paused)
+            # The storage knows a token only when it has come with a write.
+            until(lambda: contest.writes[-1].node == other, "the new leader writes")
             contest.resume(paused)
             until(
                 lambda: any(w.node == paused and not w.accepted for w in contest.writes),
