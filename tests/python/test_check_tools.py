@@ -546,3 +546,18 @@ def test_every_row_of_the_matrix_is_a_protocol_and_what_it_can_be_asked() -> Non
     for row in ROWS.values():
         protocol = row.protocol()
         el.check(protocol, row.invariant, bounds=el.Bounds(depth=0), threads=1)
+
+
+@pytest.mark.parametrize("where", ["progress", "predicate"])
+def test_ctrl_c_may_come_while_python_is_at_work(where: str) -> None:
+    def pressed(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    bounds = el.Bounds(seconds=20)
+    if where == "progress":
+        result = el.check(el.Raft(3), bounds=bounds, progress=pressed)
+    else:
+        result = el.check(el.Raft(3), [pressed], bounds=bounds)
+    assert result.interrupted
+    assert result.by_signal
+    assert result.verdict == "nothing is violated so far: it was stopped"
