@@ -114,6 +114,7 @@ class Calibration:
                 "simulated": share_above_one(self.simulated_epochs),
             },
             "real_ms": self.real_ms.tolist(),
+            "real_epochs": list(self.real_epochs),
         }
 
     def __str__(self) -> str:
