@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import logging
 import signal
 import sys
 import time
@@ -24,9 +25,19 @@ if __name__ == "__main__":
         sys.modules[_name] = _package
 
 
-def say(what: str, **more: Any) -> None:
-    """Notes what happens."""
-    print(json.dumps({"mono_ns": time.monotonic_ns(), "what": what, **more}), flush=True)
+def say(what: str, *, at_ns: int | None = None, **more: Any) -> None:
+    """Notes what happens, or happened."""
+    mono_ns = time.monotonic_ns() if at_ns is None else at_ns
+    print(json.dumps({"mono_ns": mono_ns, "what": what, **more}), flush=True)
+
+
+class KazooTells(logging.Handler):
+    """Says whenever kazoo sends something: that is what keeps its session alive."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Looks for what kazoo notes before it sends, pings as well."""
+        if str(record.msg).startswith("Sending request"):
+            say("renews")
 
 
 def make_election(plan: dict[str, Any]) -> Any:
@@ -36,6 +47,10 @@ def make_election(plan: dict[str, Any]) -> Any:
         from electionlab.real import broken
         from electionlab.real.zookeeper_election import ZooKeeperElection
 
+        log = logging.getLogger("kazoo.client")
+        log.addHandler(KazooTells())
+        log.setLevel(5)  # kazoo's own level for pings
+        log.propagate = False
         make: Any = ZooKeeperElection if recipe == "zookeeper" else broken.ignored_vanishing
         return make(",".join(endpoints), plan["place"], plan["name"], plan["ttl_s"])
     from electionlab.real import broken
@@ -47,7 +62,16 @@ def make_election(plan: dict[str, Any]) -> Any:
         "unconditional_put": broken.UnconditionalPut,
         "unread_renewal": broken.UnreadRenewal,
     }
-    gateway = Gateway(endpoints, timeout_s=max(0.5, plan["ttl_s"] / 3))
+
+    class Telling(Gateway):
+        def call(self, path: str, body: Any, *, timeout_s: float | None = None) -> dict[str, Any]:
+            sent = time.monotonic_ns()
+            answer = super().call(path, body, timeout_s=timeout_s)
+            if path in ("lease/grant", "lease/keepalive"):
+                say("renews", at_ns=sent)
+            return answer
+
+    gateway = Telling(endpoints, timeout_s=max(0.5, plan["ttl_s"] / 3))
     return recipes[recipe](gateway, plan["place"] + "/", plan["name"], int(plan["ttl_s"]))
 
 

@@ -196,6 +196,7 @@ class Contest:
         endpoints = self.endpoints
         self._children = Children()
         self._launched: dict[int, int] = {}
+        self._read: dict[int, tuple[int, list[Said]]] = {}
         self._began_ns = time.monotonic_ns()
         self.storage = Storage(self._fenced)
         self._links: Links | None = None
@@ -244,6 +245,7 @@ class Contest:
             return
         try:
             self._kept, self._kept_writes = self.trace, self.writes
+            self._kept_since = self.since_renewal_ms
         finally:
             self._children.close()
             self._children = None
@@ -352,18 +354,25 @@ class Contest:
     # --- watching ---------------------------------------------------------------------------------
 
     def _said(self, node: int) -> list[Said]:
+        """What a contender said so far; each line of its log is read once."""
         log = self.children.log(f"contender{node}")
-        if not log.exists():
-            return []
-        found = []
-        for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                said = json.loads(line)
-                mono_ns, what = int(said["mono_ns"]), str(said["what"])
-            except (ValueError, TypeError, KeyError):
-                continue  # a library's own words, or a line that is not finished
-            text = str(said.get("error", ""))
-            found.append(Said(mono_ns, node, what, int(said.get("token") or 0), text))
+        read, found = self._read.get(node, (0, []))
+        if not log.exists() or log.stat().st_size == read:
+            return found
+        with log.open("rb") as lines:
+            lines.seek(read)
+            for line in lines:
+                if not line.endswith(b"\n"):
+                    break  # it is not finished
+                read += len(line)
+                try:
+                    said = json.loads(line)
+                    mono_ns, what = int(said["mono_ns"]), str(said["what"])
+                except (ValueError, TypeError, KeyError):
+                    continue  # a library's own words, or what a killed process left unfinished
+                text = str(said.get("error", ""))
+                found.append(Said(mono_ns, node, what, int(said.get("token") or 0), text))
+        self._read[node] = (read, found)
         return found
 
     @property
@@ -450,6 +459,27 @@ class Contest:
     def takeovers_ms(self) -> list[float]:
         """For each crash, pause, cut or resignation of a leader: until another one led, in ms."""
         return self.trace.downtimes_ms
+
+    @property
+    def since_renewal_ms(self) -> list[float]:
+        """For each crash of a leader that another followed: the time from the last renewal, in ms.
+
+        That is, since the leader sent what last kept its lease or session alive.
+        """
+        if self._children is None and hasattr(self, "_kept_since"):
+            return self._kept_since
+        said = self.said
+        found = []
+        for at, action, node, _ in self._happened:
+            if action != "crash":
+                continue
+            own = [s for s in said if s.node == node and s.mono_ns < at]
+            states = [s.what for s in own if s.what in ("waits", "leads", "stops")]
+            renewals = [s.mono_ns for s in own if s.what == "renews"]
+            after = [s.mono_ns for s in said if s.what == "leads" and s.mono_ns > at]
+            if states and states[-1] == "leads" and renewals and after:
+                found.append((after[0] - renewals[-1]) / 1e6)
+        return found
 
     @property
     def trace(self) -> ObservedTrace:

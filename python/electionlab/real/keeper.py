@@ -36,6 +36,8 @@ class Keeper:
         self.parent = os.getppid()
         libc = ctypes.CDLL(None, use_errno=True)
         self._prctl = getattr(libc, "prctl", None)
+        self._priority = _group_priority(self.parent)
+        _set_group_priority(self._priority)
 
     def _before_exec(self) -> None:
         """Runs in the child. The keeper has one thread, so that nothing can be locked here."""
@@ -44,6 +46,7 @@ class Keeper:
         if os.getppid() == 1:  # the keeper died in between
             os._exit(1)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _set_group_priority(self._priority)
 
     def start(self, name: str, argv: list[str], env: dict[str, str], log: str) -> dict[str, Any]:
         """Starts a program; its output is appended to a file."""
@@ -125,6 +128,20 @@ class Keeper:
                 except OSError as error:
                     answer = {"error": f"{command.get('name', do)}: {error}"}
                 os.write(1, json.dumps(answer).encode() + b"\n")
+
+
+def _group_priority(pid: int) -> str:
+    """Linux weighs sessions against each other (autogroups); the caller's weight, or nothing."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/autogroup") as file:
+        return file.read().split()[-1]
+    return ""
+
+
+def _set_group_priority(priority: str) -> None:
+    """Gives this session, which is new, the weight of the caller's."""
+    if priority not in ("", "0"):
+        with contextlib.suppress(OSError), open("/proc/self/autogroup", "w") as file:
+            file.write(priority)
 
 
 def main() -> None:
