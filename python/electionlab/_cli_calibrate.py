@@ -11,33 +11,38 @@ import typer
 
 from electionlab._cli_arguments import duration_ms
 from electionlab._cli_output import check_targets, print_json, reports_errors, save_picture
-from electionlab.real import NotInstalledError, ServerError
-from electionlab.real.calibration import CALIBRATIONS
+from electionlab.real import Measured, NotInstalledError, ServerError
+from electionlab.real import calibrate as compare
+from electionlab.real.calibrations import MEASURE, TRIALS
 
 
 @reports_errors
 def calibrate(
     system: Annotated[
-        str, typer.Argument(metavar="SYSTEM", help=f"One of {', '.join(CALIBRATIONS)}.")
+        str, typer.Argument(metavar="SYSTEM", help=f"One of {', '.join(MEASURE)}.")
     ],
     kills: Annotated[int, typer.Option("--kills", "-k", help="How often the leader goes.")] = 50,
     nodes: Annotated[int, typer.Option("--nodes", "-n", help="Servers, or contenders.")] = 3,
     heartbeat: Annotated[
         str, typer.Option(metavar="TIME", help="etcd: heartbeat interval, its tick.")
     ] = "100ms",
-    election: Annotated[str, typer.Option(metavar="TIME", help="etcd: election time-out.")] = "1s",
+    election: Annotated[str, typer.Option(metavar="TIME", help="etcd, etcd-lease: election time-out.")] = "1s",
     pre_vote: Annotated[bool, typer.Option(help="etcd: ask before raising the term.")] = True,
     tick: Annotated[
         str, typer.Option(metavar="TIME", help="zookeeper, zk-session: tick.")
     ] = "200ms",
     fault: Annotated[
-        str, typer.Option(help="zookeeper: pause, or crash (which closes connections).")
-    ] = "pause",
+        str, typer.Option(help="zookeeper: crash, which closes connections, or pause.")
+    ] = "crash",
     ttl: Annotated[
         str, typer.Option(metavar="TIME", help="etcd-lease: TTL; zk-session: session time-out.")
     ] = "2s",
-    trials: Annotated[int, typer.Option(help="Simulated runs.")] = 2000,
+    trials: Annotated[int, typer.Option(help="Simulated runs.")] = TRIALS,
     seed: Annotated[int, typer.Option(help="Of the simulation, and of the moments.")] = 1,
+    measured: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Compare what an earlier --json measured; no servers."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw it: .png, .svg or .pdf.")
@@ -53,31 +58,40 @@ def calibrate(
     \b
     Examples:
       electionlab calibrate etcd --heartbeat 30ms --election 150ms --kills 200 --plot etcd.png
-      electionlab calibrate zookeeper --tick 200ms
+      electionlab calibrate zookeeper --tick 200ms --fault pause
       electionlab calibrate etcd-lease --ttl 2s
       electionlab calibrate zk-session --ttl 2s --tick 200ms --json
     """  # noqa: D301
-    if system not in CALIBRATIONS:
-        raise ValueError(f"SYSTEM={system!r}: must be one of {', '.join(CALIBRATIONS)}")
+    if system not in MEASURE:
+        raise ValueError(f"SYSTEM={system!r}: must be one of {', '.join(MEASURE)}")
     check_targets(plot=plot)
-    own: dict[str, dict[str, Any]] = {
-        "etcd": {
-            "nodes": nodes, "heartbeat_ms": _whole("--heartbeat", heartbeat, 1),
-            "election_ms": _whole("--election", election, 1), "pre_vote": pre_vote,
-        },
-        "zookeeper": {"nodes": nodes, "tick_ms": _whole("--tick", tick, 1), "fault": fault},
-        "etcd-lease": {"contenders": nodes, "ttl_s": _whole("--ttl", ttl, 1000)},
-        "zk-session": {
-            "contenders": nodes, "session_ms": _whole("--ttl", ttl, 1),
-            "tick_ms": _whole("--tick", tick, 1),
-        },
-    }  # fmt: skip
     os.environ.setdefault("MPLBACKEND", "Agg")
     try:
-        result = CALIBRATIONS[system](
-            kills=kills, seed=seed, trials=trials, progress=not quiet and sys.stderr.isatty(),
-            **own[system],
-        )  # fmt: skip
+        if measured is not None:
+            before = Measured.load(measured)
+            if before.name != system:
+                raise ValueError(f"--measured {measured}: is of {before.name!r}, not {system!r}")
+            result = compare(before, trials=trials, seed=seed)
+        else:
+            own: dict[str, dict[str, Any]] = {
+                "etcd": {
+                    "nodes": nodes, "heartbeat_ms": _whole("--heartbeat", heartbeat, 1),
+                    "election_ms": _whole("--election", election, 1), "pre_vote": pre_vote,
+                },
+                "zookeeper": {"nodes": nodes, "tick_ms": _whole("--tick", tick, 1), "fault": fault},
+                "etcd-lease": {
+                    "contenders": nodes, "ttl_s": _whole("--ttl", ttl, 1000),
+                    "election_ms": _whole("--election", election, 1),
+                },
+                "zk-session": {
+                    "contenders": nodes, "session_ms": _whole("--ttl", ttl, 1),
+                    "tick_ms": _whole("--tick", tick, 1),
+                },
+            }  # fmt: skip
+            result = compare(
+                system, kills=kills, seed=seed, trials=trials,
+                progress=not quiet and sys.stderr.isatty(), **own[system],
+            )  # fmt: skip
     except (NotInstalledError, ServerError) as error:
         typer.echo(f"error: {error}", err=True)
         raise typer.Exit(2) from None

@@ -24,11 +24,12 @@ def plot_calibration(result: Calibration, *, ax: Axes | None = None) -> Axes:
         The axes; downtime in ms to the right, share of the runs upwards.
     """
     curves = {
-        f"real: {result.system['server']}": result.real_ms,
+        f"real: {result.measured.system['server']}": result.real_ms,
         f"simulated: KS {result.distance:.3f}": result.simulated_ms,
         f"naive: KS {result.naive_distance:.3f}": result.naive_ms,
     }
     ax = plot_ecdf(curves, ax=ax, quantity="downtime")
-    title = f"{result.name}: {result.fault}; chance allows {result.limit:.3f} (95 %)"
+    fault = {"crash": "killed", "pause": "paused"}[result.measured.fault]
+    title = f"{result.name}: leader {fault}; chance allows {result.limit:.3f} (95 %)"
     style.write_title(ax, title, pad=8.0)
     return ax

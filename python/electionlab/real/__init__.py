@@ -3,7 +3,8 @@
 Nothing here runs at import; the servers are looked for when a cluster is made.
 """
 
-from electionlab.real.calibration import CALIBRATIONS, Calibration
+from electionlab.real.calibration import Calibration, Formula, Measured
+from electionlab.real.calibrations import calibrate
 from electionlab.real.children import ServerError
 from electionlab.real.contest import Contest, Storage, Write
 from electionlab.real.ensemble import RealCluster, RealLeader
@@ -13,10 +14,11 @@ from electionlab.real.servers import NotInstalledError
 from electionlab.real.zookeeper import ZooKeeperEnsemble
 
 __all__ = [
-    "CALIBRATIONS",
     "Calibration",
     "Contest",
     "EtcdCluster",
+    "Formula",
+    "Measured",
     "NotInstalledError",
     "ObservedTrace",
     "RealCluster",
@@ -25,4 +27,5 @@ __all__ = [
     "Storage",
     "Write",
     "ZooKeeperEnsemble",
+    "calibrate",
 ]

@@ -245,7 +245,7 @@ class Contest:
             return
         try:
             self._kept, self._kept_writes = self.trace, self.writes
-            self._kept_since = self.since_renewal_ms
+            self._kept_crashes = self.crash_takeovers_ms
         finally:
             self._children.close()
             self._children = None
@@ -461,13 +461,14 @@ class Contest:
         return self.trace.downtimes_ms
 
     @property
-    def since_renewal_ms(self) -> list[float]:
-        """For each crash of a leader that another followed: the time from the last renewal, in ms.
+    def crash_takeovers_ms(self) -> list[tuple[float, float]]:
+        """For each crash of a leader that another followed: two times until that led, in ms.
 
-        That is, since the leader sent what last kept its lease or session alive.
+        The first is from the crash, the second from when the leader sent what last kept its lease
+        or session alive.
         """
-        if self._children is None and hasattr(self, "_kept_since"):
-            return self._kept_since
+        if self._children is None and hasattr(self, "_kept_crashes"):
+            return self._kept_crashes
         said = self.said
         found = []
         for at, action, node, _ in self._happened:
@@ -478,7 +479,7 @@ class Contest:
             renewals = [s.mono_ns for s in own if s.what == "renews"]
             after = [s.mono_ns for s in said if s.what == "leads" and s.mono_ns > at]
             if states and states[-1] == "leads" and renewals and after:
-                found.append((after[0] - renewals[-1]) / 1e6)
+                found.append(((after[0] - at) / 1e6, (after[0] - renewals[-1]) / 1e6))
         return found
 
     @property
