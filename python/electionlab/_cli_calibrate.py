@@ -18,15 +18,15 @@ from electionlab.real.calibrations import MEASURE, TRIALS
 
 @reports_errors
 def calibrate(
-    system: Annotated[
-        str, typer.Argument(metavar="SYSTEM", help=f"One of {', '.join(MEASURE)}.")
-    ],
+    system: Annotated[str, typer.Argument(metavar="SYSTEM", help=f"One of {', '.join(MEASURE)}.")],
     kills: Annotated[int, typer.Option("--kills", "-k", help="How often the leader goes.")] = 50,
     nodes: Annotated[int, typer.Option("--nodes", "-n", help="Servers, or contenders.")] = 3,
     heartbeat: Annotated[
         str, typer.Option(metavar="TIME", help="etcd: heartbeat interval, its tick.")
     ] = "100ms",
-    election: Annotated[str, typer.Option(metavar="TIME", help="etcd, etcd-lease: election time-out.")] = "1s",
+    election: Annotated[
+        str, typer.Option(metavar="TIME", help="etcd, etcd-lease: election time-out.")
+    ] = "1s",
     pre_vote: Annotated[bool, typer.Option(help="etcd: ask before raising the term.")] = True,
     tick: Annotated[
         str, typer.Option(metavar="TIME", help="zookeeper, zk-session: tick.")

@@ -77,7 +77,7 @@ presets: Mapping[str, Preset] = MappingProxyType(
             },
             source="etcd: --heartbeat-interval=100 (one tick), --election-timeout=1000 (T = 10 "
             "ticks), --pre-vote=true; go.etcd.io/raft: a timeout is T + rand(T) ticks, so T to 2T "
-            "- 1, 1000 to 1900 ms; CheckQuorum, and votes withheld by who knows a leader for T ticks; "
+            "- 1, 1000 to 1900 ms; CheckQuorum, and votes withheld for T ticks; "
             "ReadOnlySafe",
             differs="a follower that votes refuses a PreVote only along with CheckQuorum, which "
             "is always on; a leader's timeout for CheckQuorum is T on its ticks; a follower draws "

@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from electionlab.real.etcd_gateway import Gateway, GatewayError, from_json, prefix_end, to_json
@@ -107,7 +108,7 @@ class UnreadRenewal:
         """Nothing."""
 
 
-def ignored_vanishing(hosts: str, path: str, name: str, session_s: float) -> Any:
+def ignored_vanishing(endpoints: Sequence[str], path: str, name: str, session_s: float) -> Any:
     """ZooKeeper's recipe without a look at what `exists` returns.
 
     When the predecessor goes between the listing and the `exists`, nothing is left to be told of,
@@ -132,7 +133,7 @@ def ignored_vanishing(hosts: str, path: str, name: str, session_s: float) -> Any
                 self.client.exists(f"{self.path}/{names[place - 1]}", watch=self._on_event)
                 self._changed.wait()
 
-    return IgnoredVanishing(hosts, path, name, session_s)
+    return IgnoredVanishing(endpoints, path, name, session_s)
 
 
 def keys_left(gateway: Gateway, prefix: str) -> list[str]:

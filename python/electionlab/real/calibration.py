@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -192,9 +191,8 @@ class Calibration:
         about = self.measured
         settings = ", ".join(f"{key} {value}" for key, value in about.system.items())
         lines = [f"{self.name}: leader {FAULTS[about.fault]} {len(self.real_ms)} times", settings]
-        lines.append(
-            f"\n{'until the next leader [ms]':28}{'least':>8}{'median':>8}{'90 %':>8}{'most':>8}"
-        )
+        columns = f"{'least':>8}{'median':>8}{'90 %':>8}{'most':>8}"
+        lines.append(f"\n{'until the next leader [ms]':28}{columns}")
         every = (("real", self.real_ms), ("simulated", self.simulated_ms), ("naive", self.naive_ms))
         for name, values in every:
             numbers = "".join(f"{x:8.0f}" for x in np.quantile(values, QUANTILES))
@@ -203,9 +201,7 @@ class Calibration:
         for name, values in every[1:]:
             d = ks_distance(self.real_ms, values)
             low, high = self.interval(values)
-            lines.append(
-                f"KS distance of {name}: {d:.3f} [{low:.3f}, {high:.3f}], {self._says(d)}"
-            )
+            lines.append(f"KS distance of {name}: {d:.3f} [{low:.3f}, {high:.3f}], {self._says(d)}")
         lines.append(f"naive: {self.naive}")
         if about.real_epochs:
             real, simulated = map(share_above_one, (about.real_epochs, self.simulated_epochs))
@@ -215,7 +211,7 @@ class Calibration:
             rule = self.formula
             uniform = [rule.low_ms + q * (rule.high_ms - rule.low_ms) for q in QUANTILES]
             lines += [
-                f"\n{'since the last renewal [ms]':28}{'least':>8}{'median':>8}{'90 %':>8}{'most':>8}",
+                f"\n{'since the last renewal [ms]':28}{columns}",
                 f"{'real':28}{numbers}",
                 f"{'formula':28}" + "".join(f"{x:8.0f}" for x in uniform),
                 f"formula: {rule.text}",

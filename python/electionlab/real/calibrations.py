@@ -37,7 +37,13 @@ LEASE_LOOK_MS = 500.0
 
 
 def _simulate(
-    protocol: Any, settle_ms: float, spread_ms: float, seed: int, trials: int, *, closes: bool = False
+    protocol: Any,
+    settle_ms: float,
+    spread_ms: float,
+    seed: int,
+    trials: int,
+    *,
+    closes: bool = False,
 ) -> tuple[Floats, tuple[int, ...]]:
     """Downtimes after a crash of the leader at a moment drawn from a span, and epochs' rises."""
     moments = random.Random(seed)

@@ -52,7 +52,7 @@ def make_election(plan: dict[str, Any]) -> Any:
         log.setLevel(5)  # kazoo's own level for pings
         log.propagate = False
         make: Any = ZooKeeperElection if recipe == "zookeeper" else broken.ignored_vanishing
-        return make(",".join(endpoints), plan["place"], plan["name"], plan["ttl_s"])
+        return make(endpoints, plan["place"], plan["name"], plan["ttl_s"])
     from electionlab.real import broken
     from electionlab.real.etcd_election import EtcdElection
     from electionlab.real.etcd_gateway import Gateway

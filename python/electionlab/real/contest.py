@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from electionlab._values import whole_number
 from electionlab.real import servers
 from electionlab.real.children import Children, ServerError, free_ports
-from electionlab.real.ensemble import RealCluster
+from electionlab.real.ensemble import RealCluster, check_endpoints
 from electionlab.real.links import Links
 from electionlab.real.observed import ObservedTrace, Recorder
 
@@ -168,8 +168,10 @@ class Contest:
         self.rest_s = float(rest_s)
         self._fenced = bool(fenced)
         self._cluster = cluster
+        if endpoints is not None:
+            check_endpoints(endpoints)
         self._given = list(endpoints) if endpoints is not None else []
-        if partitions and any("://" in endpoint for endpoint in self._given):
+        if partitions and any("://" in endpoint for endpoint in self.endpoints):
             raise ValueError("partitions=True: endpoints must be host:port on this machine")
         self._partitions = bool(partitions)
         self.place = place or f"/electionlab-{time.time_ns():x}"

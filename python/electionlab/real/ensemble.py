@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import signal
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _ASK_EVERY_S = 0.02
+#: How often members that were not started here are asked for their role.
+_WATCH_EVERY_S = 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +71,9 @@ class RealCluster(ABC):
     A context manager: leaving it stops what it started, whatever the reason. The servers also end
     when this process is killed. Members are numbered from 1.
 
+    Servers that exist already, given by ``endpoints``, are only watched: each is asked for its role
+    twenty times a second, contests can be held on them, and no fault can be done to them.
+
     Attributes:
         nodes: How many members.
         endpoints: Where clients connect, "host:port" by member.
@@ -77,11 +84,20 @@ class RealCluster(ABC):
     #: What a start of all members may take.
     start_within_s = 60.0
 
-    def __init__(self, nodes: int, partitions: bool) -> None:
+    def __init__(
+        self, nodes: int, partitions: bool, endpoints: Sequence[str] | None = None
+    ) -> None:
+        if endpoints is not None:
+            check_endpoints(endpoints)
+            nodes, partitions = len(endpoints), False
         self.nodes = whole_number("nodes", nodes, 1, 9)
         self._partitions = bool(partitions) and self.nodes > 1
-        self.endpoints: list[str] = []
-        self.system: dict[str, Any] = {"machine": servers.machine()}
+        self.exists = endpoints is not None
+        self.endpoints: list[str] = list(endpoints or ())
+        self.system: dict[str, Any] = {} if self.exists else {"machine": servers.machine()}
+        self._running = False
+        self._leaving = threading.Event()
+        self._watching: list[threading.Thread] = []
         self._children: Children | None = None
         self._links: Links | None = None
         self._ports: list[int] = []
@@ -113,6 +129,13 @@ class RealCluster(ABC):
     def _sight(self, node: int, line: str, before: Sight) -> Sight | None:
         """What a line of a member's log tells of its role; None: nothing, all is as before."""
 
+    @abstractmethod
+    def _look(self, node: int) -> tuple[str, int, int]:
+        """A member's role, leader and epoch by its own word; raises OSError if it does not answer.
+
+        It also notes the server's version in `system`.
+        """
+
     # --- start and end ----------------------------------------------------------------------------
 
     def start(self) -> Self:
@@ -122,10 +145,14 @@ class RealCluster(ABC):
             NotInstalledError: The server is not installed.
             ServerError: A member ends, or does not serve in time; the message has its last words.
         """
-        if self._children is not None:
+        if self._running:
             raise ServerError("the cluster runs already")
-        self._children = Children()
+        self._running = True
+        self._read = {}
         try:
+            if self.exists:
+                return self._watch()
+            self._children = Children()
             self._ports = free_ports(self.nodes * (self._ports_each() + self.nodes))
             self._began_wall_ns, self._began_mono_ns = wall_and_mono_ns()
             listen = self._prepare()
@@ -139,24 +166,66 @@ class RealCluster(ABC):
             raise
         return self
 
+    def _watch(self) -> Self:
+        """Begins to ask members that exist already."""
+        self._began_wall_ns, self._began_mono_ns = wall_and_mono_ns()
+        self._leaving.clear()
+        for node in range(1, self.nodes + 1):
+            self._look_until(node, time.monotonic() + self.start_within_s / 6)
+            self._read[node] = (0, [])
+        self._watching = [
+            threading.Thread(target=self._keep_looking, args=(node,), daemon=True)
+            for node in range(1, self.nodes + 1)
+        ]
+        for thread in self._watching:
+            thread.start()
+        return self
+
+    def _look_until(self, node: int, deadline: float) -> None:
+        while True:
+            try:
+                self._look(node)
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    what = f"{self.endpoints[node - 1]} does not answer: {error}"
+                    raise ServerError(what) from None
+            time.sleep(_WATCH_EVERY_S)
+
+    def _keep_looking(self, node: int) -> None:
+        sights = self._read[node][1]
+        while not self._leaving.wait(_WATCH_EVERY_S):
+            role, leader, epoch = "down", 0, sights[-1].epoch if sights else 0
+            with contextlib.suppress(OSError):
+                role, leader, epoch = self._look(node)
+            leader = max(0, leader)
+            sight = Sight(time.time_ns(), role, leader, epoch)
+            if not sights or dataclasses.astuple(sights[-1])[1:] != (role, leader, epoch):
+                sights.append(sight)
+
     def stop(self) -> None:
         """Stops all members and removes their folder; more than once does no harm.
 
         What was seen is kept: `trace` can still be asked for.
         """
-        if self._children is None:
+        if not self._running:
             return
         try:
             self._kept = self.trace
         finally:
+            self._running = False
+            self._leaving.set()
+            for thread in self._watching:
+                thread.join()
             if self._links is not None:
                 self._links.close()
                 self._links = None
-            self._children.close()
-            self._children = None
+            if self._children is not None:
+                self._children.close()
+                self._children = None
 
     def __enter__(self) -> Self:
-        return self if self._children is not None else self.start()
+        return self if self._running else self.start()
 
     def __exit__(
         self,
@@ -171,8 +240,10 @@ class RealCluster(ABC):
         """The processes.
 
         Raises:
-            ServerError: The cluster is not running.
+            ServerError: The cluster is not running, or its servers were not started here.
         """
+        if self.exists:
+            raise ServerError("these servers were not started here: they are only watched")
         if self._children is None:
             raise ServerError("the cluster is not running: use it as `with ... as cluster:`")
         return self._children
@@ -191,8 +262,11 @@ class RealCluster(ABC):
         deadline = time.monotonic() + within_s
         for node in nodes:
             while not self.is_ready(node):
-                ended = self.children.codes().get(_name(node)) is not None
-                if ended or time.monotonic() > deadline:
+                late = time.monotonic() > deadline
+                if late and self.exists:
+                    raise ServerError(f"member {node} does not serve within {within_s:g} s")
+                ended = not self.exists and self.children.codes().get(_name(node)) is not None
+                if ended or late:
                     what = "ended" if ended else f"does not serve within {within_s:g} s"
                     words = self.children.log(_name(node)).read_text(errors="replace")[-1500:]
                     raise ServerError(f"member {node} {what}; its last words: {words}")
@@ -307,6 +381,8 @@ class RealCluster(ABC):
 
     def _seen(self, node: int) -> list[Sight]:
         """What a member's log told so far; each line of it is read once."""
+        if self.exists:
+            return self._read.get(node, (0, []))[1]
         log = self.children.log(_name(node))
         read, sights = self._read.get(node, (0, []))
         if not log.exists() or log.stat().st_size == read:
@@ -327,6 +403,8 @@ class RealCluster(ABC):
     @property
     def leader(self) -> RealLeader | None:
         """The running member that says it leads, of the highest epoch; None: nobody."""
+        if not self._running:
+            raise ServerError("the cluster is not running: use it as `with ... as cluster:`")
         found: list[RealLeader] = []
         for node in range(1, self.nodes + 1):
             if node in self._down or node in self._paused:
@@ -337,7 +415,7 @@ class RealCluster(ABC):
                 found.append(RealLeader(node, sights[-1].epoch, at_ms))
         return max(found, key=lambda leader: leader.epoch, default=None)
 
-    def wait_leader(self, within_ms: float = 60_000.0, *, after_epoch: int = 0) -> RealLeader:
+    def wait_leader(self, within_ms: float = 60_000.0, *, after_epoch: int = -1) -> RealLeader:
         """Waits for a leader of an epoch above a given one.
 
         Raises:
@@ -355,7 +433,7 @@ class RealCluster(ABC):
     @property
     def trace(self) -> ObservedTrace:
         """What was seen: roles and epochs by the members' logs, and what was done to them."""
-        if self._children is None:
+        if not self._running:
             if not hasattr(self, "_kept"):
                 raise ServerError("the cluster was never started")
             return self._kept
@@ -385,6 +463,27 @@ class RealCluster(ABC):
                 at = h["wall_ns"] - self._began_wall_ns
                 recorder.add(at, "action", action=h["action"], text=h["text"])
         return recorder.trace(time.time_ns() - self._began_wall_ns)
+
+
+def check_endpoints(endpoints: Sequence[str]) -> None:
+    """Refuses what is no list of addresses.
+
+    Raises:
+        ValueError: It is a string, is empty, or one of them is not "host:port".
+    """
+    if isinstance(endpoints, str) or not endpoints:
+        raise ValueError(f"endpoints={endpoints!r}: must be a list of 'host:port', not empty")
+    for endpoint in endpoints:
+        if "@" in str(endpoint):
+            raise ValueError(
+                "endpoints=...: must hold no credentials; they come from files and the environment"
+            )
+        port = str(endpoint).rpartition(":")[2]
+        if not port.isdigit() or not 0 < int(port) < 65536:
+            raise ValueError(
+                f"endpoints={list(endpoints)!r}: each must be 'host:port', 'https://host:port' "
+                "(etcd) or 'tls://host:port' (ZooKeeper)"
+            )
 
 
 def _name(node: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from electionlab._values import whole_number
 from electionlab.real import servers
+from electionlab.real.children import ServerError
 from electionlab.real.ensemble import RealCluster, Sight
 from electionlab.real.etcd_gateway import Gateway, GatewayError
 
@@ -31,6 +32,9 @@ class EtcdCluster(RealCluster):
         partitions: Whether links between members go through proxies, so that they can be cut; it
             costs each message some tenths of a millisecond.
         program: The etcd to use; None: as `electionlab.real.servers.etcd` finds it.
+        endpoints: Members that exist already, "host:port" or "https://host:port": they are watched,
+            and all other arguments mean nothing. TLS and credentials: see
+            `electionlab.real.etcd_gateway`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -49,8 +53,13 @@ class EtcdCluster(RealCluster):
         durable: bool = False,
         partitions: bool = True,
         program: str | None = None,
+        endpoints: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(nodes, partitions)
+        super().__init__(nodes, partitions, endpoints)
+        self._ids: dict[str, int] = {}
+        self._gateways: dict[int, Gateway] = {}
+        if self.exists:
+            return
         self.heartbeat_ms = whole_number("heartbeat_ms", heartbeat_ms, 1, 10_000)
         self.election_ms = whole_number("election_ms", election_ms, 5 * self.heartbeat_ms, 50_000)
         self.pre_vote = bool(pre_vote)
@@ -64,11 +73,17 @@ class EtcdCluster(RealCluster):
             "durable": self.durable,
             "partitions": self._partitions,
         }
-        self._ids: dict[str, int] = {}
 
     @property
     def least_ttl_s(self) -> int:
-        """The shortest lease that the servers grant, in s: 1.5 election time-outs, rounded up."""
+        """The shortest lease that the servers grant, in s: 1.5 election time-outs, rounded up.
+
+        Raises:
+            ServerError: The servers were not started here, so that it is not known.
+        """
+        if self.exists:
+            raise ServerError("these servers were not started here: their election time-out is "
+                              "not known")  # fmt: skip
         ticks = self.election_ms // self.heartbeat_ms
         return -(-(3 * ticks // 2) * self.heartbeat_ms // 1000)
 
@@ -117,11 +132,21 @@ class EtcdCluster(RealCluster):
     def is_ready(self, node: int) -> bool:
         """Whether a member knows a leader."""
         try:
-            status = Gateway([self.endpoints[node - 1]], timeout_s=2).call("maintenance/status", {})
+            return self._look(node)[1] != 0
         except GatewayError:
             return False
-        self._ids[f"{int(status['header']['member_id']):x}"] = node
-        return int(status.get("leader", 0)) != 0
+
+    def _look(self, node: int) -> tuple[str, int, int]:
+        gateway = self._gateways.setdefault(node, Gateway([self.endpoints[node - 1]], timeout_s=2))
+        status = gateway.call("maintenance/status", {})
+        own, leads = int(status["header"]["member_id"]), int(status.get("leader", 0))
+        self._ids[f"{own:x}"] = node
+        if self.exists:
+            self.system["server"] = f"etcd {status['version']}"
+        role = "leader" if own == leads else "follower"
+        # Another leads whose endpoint may not have been given: then it is nobody that is known.
+        leader = self._ids.get(f"{leads:x}", -1 if leads else 0)
+        return role, leader, int(status.get("raftTerm", 0))
 
     def _sight(self, node: int, line: str, before: Sight) -> Sight | None:
         if "raft" not in line:

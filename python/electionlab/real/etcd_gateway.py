@@ -2,7 +2,8 @@
 
 Imports the standard library only. TLS and credentials come from files and the environment and are
 kept in no trace: ``ETCDCTL_CACERT``, ``ETCDCTL_CERT``, ``ETCDCTL_KEY``, and ``ETCDCTL_USER`` as
-"name:password", as etcdctl has them.
+"name:password", as etcdctl has them. Where users are asked for, the gateway takes a client's
+certificate only if it has no common name.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ from typing import Any
 
 class GatewayError(ConnectionError):
     """No server answered, or the one that did refused; whether it was done is not known."""
+
+
+class _TokenOverError(GatewayError):
+    """The credentials' token is no longer valid."""
 
 
 def to_json(text: str) -> str:
@@ -82,19 +87,31 @@ class Gateway:
             GatewayError: No endpoint answered. Something that writes may have been done all the
                 same.
         """
+        try:
+            return self._call(path, body, timeout_s or self.timeout_s)
+        except _TokenOverError:  # after minutes: a new one
+            self._token = ""
+            return self._call(path, body, timeout_s or self.timeout_s)
+
+    def _call(self, path: str, body: Mapping[str, Any], timeout_s: float) -> dict[str, Any]:
         trouble = ""
         for endpoint in list(self.endpoints):
             headers = self._headers()
-            link = self._connect(endpoint, timeout_s or self.timeout_s)
+            link = self._connect(endpoint, timeout_s)
             try:
                 link.request("POST", f"/v3/{path}", json.dumps(body), headers)
                 response = link.getresponse()
-                answer: dict[str, Any] = json.loads(response.read())
+                body_text = response.read().decode(errors="replace")
                 if response.status == 200:
+                    answer: dict[str, Any] = json.loads(body_text)
                     return answer
-                trouble = f"{endpoint}: {answer.get('error', response.status)}"
+                trouble = f"{endpoint}: {response.status} {body_text.strip()[:300]}"
+                if response.status == 401 and headers:
+                    raise _TokenOverError(trouble)
                 if response.status in (400, 401, 403, 404):  # it answered, and so will the others
                     break
+            except _TokenOverError:
+                raise
             except (OSError, http.client.HTTPException, ValueError) as error:
                 trouble = f"{endpoint}: {error or type(error).__name__}"
             finally:

@@ -12,6 +12,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from electionlab.real import zookeeper_guards
+
 #: What ZooKeeper's server needs, as Maven names it.
 ZOOKEEPER_VERSION = "3.9.5"
 ZOOKEEPER_JARS = (
@@ -164,5 +166,6 @@ def need_kazoo() -> None:
 
 def credentials() -> dict[str, str]:
     """The environment variables with which contenders reach guarded servers; never in a trace."""
-    names = ("ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY", "ETCDCTL_USER")
+    etcd_names = ("ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY", "ETCDCTL_USER")
+    names = (*etcd_names, *zookeeper_guards.NAMES)
     return {name: os.environ[name] for name in names if name in os.environ}

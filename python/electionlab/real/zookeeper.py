@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import datetime
 import re
-import socket
 from collections.abc import Sequence
 
 from electionlab._values import whole_number
 from electionlab.real import servers
 from electionlab.real.ensemble import RealCluster, Sight
+from electionlab.real.zookeeper_guards import connect
 
 _LOGBACK = """<configuration>
   <appender name="out" class="ch.qos.logback.core.ConsoleAppender"><encoder>
@@ -38,6 +38,9 @@ class ZooKeeperEnsemble(RealCluster):
         partitions: Whether links between members go through proxies, so that they can be cut.
         folder: The folder of ZooKeeper's jars; None: as `electionlab.real.servers.zookeeper` finds
             it.
+        endpoints: Members that exist already, "host:port" or "tls://host:port": they are watched
+            (by the command srvr), and all other arguments mean nothing. TLS and credentials: see
+            `electionlab.real.zookeeper_guards`.
 
     Raises:
         ValueError: An argument is out of range.
@@ -56,8 +59,11 @@ class ZooKeeperEnsemble(RealCluster):
         durable: bool = False,
         partitions: bool = True,
         folder: str | None = None,
+        endpoints: Sequence[str] | None = None,
     ) -> None:
-        super().__init__(nodes, partitions)
+        super().__init__(nodes, partitions, endpoints)
+        if self.exists:
+            return
         self.tick_ms = whole_number("tick_ms", tick_ms, 10, 60_000)
         self.init_limit = whole_number("init_limit", init_limit, 1, 1000)
         self.sync_limit = whole_number("sync_limit", sync_limit, 1, 1000)
@@ -125,14 +131,26 @@ class ZooKeeperEnsemble(RealCluster):
 
     def is_ready(self, node: int) -> bool:
         """Whether a member answers clients."""
-        host, _, port = self.endpoints[node - 1].partition(":")
         try:
-            with socket.create_connection((host, int(port)), 2) as link:
-                link.sendall(b"srvr")
-                with link.makefile("rb") as answer:
-                    return any(line.startswith(b"Mode:") for line in answer)
+            return self._look(node)[0] != "candidate"
         except OSError:
             return False
+
+    def _look(self, node: int) -> tuple[str, int, int]:
+        with connect(self.endpoints[node - 1], 2.0) as link:
+            link.sendall(b"srvr")
+            with link.makefile("rb") as answer:
+                said = answer.read(10_000).decode(errors="replace")
+        found = dict(re.findall(r"^(Zookeeper version|Mode|Zxid): (\S+)", said, re.MULTILINE))
+        if not said:
+            raise ConnectionError("no answer")
+        if self.exists and "Zookeeper version" in found:
+            version = found["Zookeeper version"].partition("-")[0]
+            self.system["server"] = f"ZooKeeper {version}"
+        modes = {"leader": "leader", "standalone": "leader", "follower": "follower"}
+        role = modes.get(found.get("Mode", ""), "candidate")
+        epoch = int(found.get("Zxid", "0x0"), 16) >> 32
+        return role, node if role == "leader" else 0, epoch
 
     def _sight(self, node: int, line: str, before: Sight) -> Sight | None:
         match = _SAID.match(line)

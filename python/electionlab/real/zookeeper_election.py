@@ -19,11 +19,14 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from kazoo.client import KazooClient, KazooState
 from kazoo.exceptions import ConnectionLoss, KazooException, NoNodeError, SessionExpiredError
 from kazoo.handlers.threading import KazooTimeoutError
+
+from electionlab.real.zookeeper_guards import kazoo_arguments
 
 
 class SessionOverError(Exception):
@@ -34,20 +37,20 @@ class ZooKeeperElection:
     """One contender.
 
     Args:
-        hosts: The servers, "host:port,host:port".
+        endpoints: The servers, "host:port" each, or "tls://host:port".
         path: The election's znode, such as "/elections/backup".
         name: The contender's value, by which others know it.
         session_s: The session time-out it asks for; servers grant 2 to 20 ticks.
     """
 
-    def __init__(self, hosts: str, path: str, name: str, session_s: float) -> None:
+    def __init__(self, endpoints: Sequence[str], path: str, name: str, session_s: float) -> None:
         self.path = path
         self.name = name
         self.token = 0
         self._own = ""
         self._wins = False
         self._changed = threading.Event()
-        self.client: Any = KazooClient(hosts=hosts, timeout=session_s)
+        self.client: Any = KazooClient(timeout=session_s, **kazoo_arguments(endpoints))
         self.client.add_listener(self._on_state)
         self._started = False
 
