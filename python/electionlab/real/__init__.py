@@ -9,8 +9,8 @@ from electionlab.real.children import ServerError
 from electionlab.real.contest import Contest, Storage, Write
 from electionlab.real.ensemble import RealCluster, RealLeader
 from electionlab.real.etcd import EtcdCluster
+from electionlab.real.install import NotInstalledError
 from electionlab.real.observed import ObservedTrace
-from electionlab.real.servers import NotInstalledError
 from electionlab.real.zookeeper import ZooKeeperEnsemble
 
 __all__ = [

@@ -44,12 +44,18 @@ def _simulate(
     trials: int,
     *,
     closes: bool = False,
+    contenders: int = 0,
 ) -> tuple[Floats, tuple[int, ...]]:
     """Downtimes after a crash of the leader at a moment drawn from a span, and epochs' rises."""
     moments = random.Random(seed)
     took, rises = [], []
     for trial in range(trials):
         cluster = Cluster(protocol, network=LOOPBACK, seed=seed * 1_000_003 + trial, record=False)
+        for node in range(1, contenders + 1):  # they do not begin with the service's clock
+            cluster.crash(node)
+        for node in range(1, contenders + 1):
+            cluster.run_for(moments.uniform(0, spread_ms))
+            cluster.restart(node)
         before = cluster.run_until_leader(600_000, agreed=True)
         cluster.run_for(settle_ms + moments.uniform(0, spread_ms))
         if not before or cluster.leader is None:
@@ -254,7 +260,9 @@ def compare_etcd_lease(measured: Measured, *, trials: int = TRIALS, seed: int = 
         nodes=measured.system["contenders"], session_ttl_ms=granted, keep_alive_poll_ms=1,
         server_poll_ms=LEASE_LOOK_MS,
     )  # fmt: skip
-    simulated, _ = _simulate(protocol, 2 * granted, granted, seed, trials)
+    simulated, _ = _simulate(
+        protocol, 2 * granted, granted, seed, trials, contenders=measured.system["contenders"]
+    )
     rule = Formula("granted TTL + U(0, 500 ms)", granted, granted + LEASE_LOOK_MS)
     naive = np.full(trials, granted)
     return Calibration(measured, simulated, naive, "the granted TTL after the kill", (), rule)
@@ -300,7 +308,9 @@ def compare_zk_session(measured: Measured, *, trials: int = TRIALS, seed: int = 
         look_interval_ms=0, connect_timeout_ms=(session / 3, session / 3 + 1000),
         ping_interval_ms=(min(pings), max(pings)),
     )  # fmt: skip
-    simulated, _ = _simulate(protocol, 2.0 * session, session, seed, trials)
+    simulated, _ = _simulate(
+        protocol, 2 * session, session, seed, trials, contenders=measured.system["contenders"]
+    )
     rule = Formula("session time-out + U(0, tickTime)", session, session + tick)
     naive = np.full(trials, session)
     text = "the session time-out after the kill"

@@ -13,19 +13,7 @@ import subprocess
 from pathlib import Path
 
 from electionlab.real import zookeeper_guards
-
-#: What ZooKeeper's server needs, as Maven names it.
-ZOOKEEPER_VERSION = "3.9.5"
-ZOOKEEPER_JARS = (
-    ("org.apache.zookeeper", "zookeeper", ZOOKEEPER_VERSION),
-    ("io.dropwizard.metrics", "metrics-core", "4.1.12.1"),
-    ("org.xerial.snappy", "snappy-java", "1.1.10.5"),
-    ("ch.qos.logback", "logback-classic", "1.3.15"),
-)
-
-
-class NotInstalledError(RuntimeError):
-    """A real server is not installed; the message says how to install it."""
+from electionlab.real.install import NotInstalledError, zookeeper_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,12 +92,6 @@ def _distro() -> str | None:
     return str(program) if os.access(program, os.X_OK) else None
 
 
-def zookeeper_folder() -> Path:
-    """Where `electionlab.real.install` puts ZooKeeper's jars."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache, "electionlab", f"zookeeper-{ZOOKEEPER_VERSION}")
-
-
 def zookeeper(folder: str | None = None) -> ZooKeeper:
     """The ZooKeeper server to use.
 
@@ -138,8 +120,9 @@ def zookeeper(folder: str | None = None) -> ZooKeeper:
             assert version is not None
             return ZooKeeper(java, f"{jars[-1].parent}/*", version[1], _java_version(java))
     raise NotInstalledError(
-        "ZooKeeper is not installed. `python -m electionlab.real.install zookeeper` brings it with "
-        "Maven (apt-get install maven); or put the folder of its jars into $ELECTIONLAB_ZOOKEEPER"
+        "ZooKeeper is not installed. `python -m electionlab.real.install zookeeper` brings it "
+        "with Ivy (apt-get install ivy) or Maven; or put the folder of its jars into "
+        "$ELECTIONLAB_ZOOKEEPER"
     )
 
 
