@@ -75,7 +75,7 @@ def test_an_etcd_with_tls_and_a_password(tmp_path: Path, monkeypatch: pytest.Mon
                 contest.crash(first)
                 second = contest.wait_leader(other_than=first)
                 assert contest.leaders == [second]
-                assert len(contest.crash_takeovers_ms) == 1
+                assert len(contest.crash_takeovers) == 1
             until(lambda: not broken.keys_left(gateway, contest.place), "its keys are gone")
             gateway._token = "of.before"
             assert broken.keys_left(gateway, contest.place) == []  # and there is a new token

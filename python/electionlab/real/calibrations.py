@@ -95,21 +95,29 @@ def _break_leaders(
 
 
 def _kill_contenders(
-    contest: Contest, kills: int, spread_ms: float, seed: int
+    contest: Contest, kills: int, spread_ms: float, seed: int, ended: Callable[[int], int | None]
 ) -> Iterator[tuple[float, float]]:
-    """Kills the leading contender again and again: downtimes, and times since the last renewal."""
+    """Kills the leading contender again and again.
+
+    Yields:
+        The time from the kill until another leads, and from the last renewal to its end, in ms.
+        `ended` tells when something that was over after a moment was found to be, both on the
+        monotonic clock; None: when another led.
+    """
     moments = random.Random(seed)
     for _ in range(kills):
         leader = contest.wait_leader()
         contest.wait_waiting()
         time.sleep(moments.uniform(0, spread_ms) / 1e3)
         leader = contest.wait_leader()  # on a busy machine it may be another by now
-        began = len(contest.crash_takeovers_ms)
+        began = len(contest.crash_takeovers)
         contest.crash(leader)
         contest.wait_leader(120, other_than=leader)
-        took = contest.crash_takeovers_ms
-        if len(took) > began:
-            yield took[-1]
+        found = contest.crash_takeovers
+        if len(found) > began:
+            last = found[-1]
+            end_ns = ended(last.crashed_ns) or last.led_ns
+            yield (last.led_ns - last.crashed_ns) / 1e6, (end_ns - last.renewed_ns) / 1e6
         contest.restart(leader)
 
 
@@ -241,7 +249,7 @@ def measure_etcd_lease(
     granted = max(ttl_s, cluster.least_ttl_s)
     contest = Contest(cluster, contenders=contenders, ttl_s=ttl_s, work_ms=250)
     with cluster, contest:
-        killing = _kill_contenders(contest, kills, 1000.0 * granted, seed)
+        killing = _kill_contenders(contest, kills, 1000.0 * granted, seed, lambda _: None)
         real, since = _collect(killing, kills, progress)
     about = cluster.system | {"contenders": contenders, "ttl_s": ttl_s, "granted_s": granted}
     return Measured("etcd-lease", "crash", about, np.array(real), (), np.array(since))
@@ -287,7 +295,7 @@ def measure_zk_session(
     cluster = ZooKeeperEnsemble(1, tick_ms=tick_ms, partitions=False)
     contest = Contest(cluster, contenders=contenders, ttl_s=session_ms / 1e3, work_ms=250)
     with cluster, contest:
-        killing = _kill_contenders(contest, kills, float(session_ms), seed)
+        killing = _kill_contenders(contest, kills, float(session_ms), seed, cluster.expired_ns)
         real, since = _collect(killing, kills, progress)
     about = cluster.system | {"contenders": contenders, "session_ms": session_ms}
     return Measured("zk-session", "crash", about, np.array(real), (), np.array(since))

@@ -55,6 +55,21 @@ class Write:
     accepted: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class Takeover:
+    """A crash of a leader that another followed, on the machine's monotonic clock.
+
+    Attributes:
+        renewed_ns: When the leader sent what last kept its lease or session alive.
+        crashed_ns: When it was killed.
+        led_ns: When another led.
+    """
+
+    renewed_ns: int
+    crashed_ns: int
+    led_ns: int
+
+
 class Storage:
     """Where leaders write: an HTTP server in this process.
 
@@ -247,7 +262,7 @@ class Contest:
             return
         try:
             self._kept, self._kept_writes = self.trace, self.writes
-            self._kept_crashes = self.crash_takeovers_ms
+            self._kept_crashes = self.crash_takeovers
         finally:
             self._children.close()
             self._children = None
@@ -463,12 +478,8 @@ class Contest:
         return self.trace.downtimes_ms
 
     @property
-    def crash_takeovers_ms(self) -> list[tuple[float, float]]:
-        """For each crash of a leader that another followed: two times until that led, in ms.
-
-        The first is from the crash, the second from when the leader sent what last kept its lease
-        or session alive.
-        """
+    def crash_takeovers(self) -> list[Takeover]:
+        """Each crash of a leader that another followed."""
         if self._children is None and hasattr(self, "_kept_crashes"):
             return self._kept_crashes
         said = self.said
@@ -481,7 +492,7 @@ class Contest:
             renewals = [s.mono_ns for s in own if s.what == "renews"]
             after = [s.mono_ns for s in said if s.what == "leads" and s.mono_ns > at]
             if states and states[-1] == "leads" and renewals and after:
-                found.append(((after[0] - at) / 1e6, (after[0] - renewals[-1]) / 1e6))
+                found.append(Takeover(renewals[-1], at, after[0]))
         return found
 
     @property

@@ -1,7 +1,7 @@
 """Installs ZooKeeper's jars from Maven Central: ``python -m electionlab.real.install zookeeper``.
 
-Ivy brings them (Debian and Ubuntu: ``apt-get install ivy``, small and quick), or else Maven. Imports
-the standard library only, so that it can run as a script before anything is built.
+Ivy brings them (Debian and Ubuntu: ``apt-get install ivy``, small and quick), or else Maven.
+Imports the standard library only, so that it can run as a script before anything is built.
 """
 
 from __future__ import annotations

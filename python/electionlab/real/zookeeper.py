@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
+import time
 from collections.abc import Sequence
 
 from electionlab._values import whole_number
@@ -83,6 +84,21 @@ class ZooKeeperEnsemble(RealCluster):
     def least_session_ms(self) -> int:
         """The shortest session that the servers grant: two ticks."""
         return 2 * self.tick_ms
+
+    def expired_ns(self, after_ns: int) -> int | None:
+        """When a member first ended a session after a moment, by its log; None: not yet.
+
+        Both on the machine's monotonic clock.
+        """
+        ahead = time.time_ns() - time.monotonic_ns()
+        found = []
+        for node in range(1, self.nodes + 1):
+            log = self.children.log(f"member{node}").read_text(encoding="utf-8", errors="replace")
+            for line in log.splitlines():
+                match = _SAID.match(line) if "Expiring session" in line else None
+                if match is not None and (at := _wall_ns(match[1]) - ahead) > after_ns:
+                    found.append(at)
+        return min(found, default=None)
 
     def _ports_each(self) -> int:
         return 5
