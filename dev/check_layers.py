@@ -48,12 +48,13 @@ PYTHON_ROOMS: dict[str, set[str]] = {
         "_python_trials", "_sweep_chunks", "_sweep_estimates", "_sweep_points", "formulas",
         "samplers", "scenarios", "sweep", "sweep_result", "sweeps",
     },
+    "real": {"real"},
     "plot": {"plot"},
     "notebook": {"notebook"},
     "front": {"__init__"},
     "cli": {
-        "__main__", "_cli_arguments", "_cli_check", "_cli_output", "_cli_sweep", "cli", "demo",
-        "story",
+        "__main__", "_cli_arguments", "_cli_calibrate", "_cli_check", "_cli_output", "_cli_sweep",
+        "cli", "demo", "story",
     },
 }  # fmt: skip
 

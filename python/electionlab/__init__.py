@@ -10,6 +10,7 @@
 
 from electionlab import museum as museum
 from electionlab import protocols
+from electionlab import real as real
 from electionlab import scenarios as scenarios
 from electionlab import settings as settings
 from electionlab._acknowledged import acknowledged, acknowledged_share
@@ -182,4 +183,4 @@ __all__ += protocols.__all__
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "museum", "protocols", "scenarios", "settings"])
+    return sorted([*__all__, "museum", "protocols", "real", "scenarios", "settings"])

@@ -276,6 +276,8 @@ class Trace:
     def load(path: str | os.PathLike[str], *, protocol: Any = None) -> Trace:
         """Reads a trace, replays its run, and compares every row.
 
+        A trace of real servers, which nobody can replay, is held against its checksum only.
+
         Args:
             path: A file that ``save`` wrote.
             protocol: The protocol object, when the run was of one written in Python.
@@ -285,6 +287,10 @@ class Trace:
                 says which.
             OSError: The file cannot be read.
         """
+        if _is_observed(path):
+            from electionlab.real.observed import ObservedTrace
+
+            return ObservedTrace.load(path, protocol=protocol)
         return load_cluster(path, protocol=protocol).trace
 
     def replay(self) -> Cluster:
@@ -315,6 +321,16 @@ def _replayed(recipe: dict[str, Any], protocol: Any) -> Trace:
     from electionlab.cluster import Cluster
 
     return Cluster._from_recipe(recipe, protocol).trace
+
+
+def _is_observed(path: str | os.PathLike[str]) -> bool:
+    """Whether a file says that it is a trace of real servers."""
+    with path_of("path", path).open("rb") as lines:
+        try:
+            header = json.loads(lines.readline())
+        except (ValueError, RecursionError):
+            return False
+    return isinstance(header, dict) and "observed" in header
 
 
 def _parse(line: str, path: object, number: int) -> dict[str, Any]:
@@ -377,6 +393,8 @@ def load_cluster(
         raise TraceError(f"{path}: not a trace: the file is empty")
     lines = text.split("\n")
     header = _parse(lines[0], path, 1)
+    if "observed" in header:
+        raise TraceError(f"{path}: a trace of real servers: it cannot be replayed")
     if header.get("format") != FORMAT:
         raise TraceError(f"{path}: not a trace: the first line does not say {FORMAT!r}")
     if header.get("version") != VERSION:
