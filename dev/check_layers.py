@@ -45,6 +45,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
         "gallery", "sweep",
     },
     "plot": {"plot"},
+    "debugger": {"debugger"},
     "notebook": {"notebook"},
     "front": {"__init__"},
     "cli": {"__main__", "_cli_arguments", "_cli_check", "_cli_output", "cli", "demo", "story"},
