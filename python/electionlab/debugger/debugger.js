@@ -399,11 +399,11 @@ class Page {
         const live = !this.source.readOnly;
         const b = (...args) => this.button(...args);
         this.bar = {
-            start: b("⏮", "to the start (Home)", () => this.seek(0)),
+            start: b("|◀", "to the start (Home)", () => this.seek(0)),
             back: b("◀ back", "one event back (←)", () => this.back(), { "data-do": "back" }),
             play: b("▶ play", "play or pause (space)", () => this.play(), { "data-do": "play" }),
             step: b("step ▶", "one event on (→)", () => this.step(), { "data-do": "step" }),
-            end: b("⏭", "to the end (End)", () => this.seek(this.state.last)),
+            end: b("▶|", "to the end (End)", () => this.seek(this.state.last)),
         };
         const speed = make("select", { "aria-label": "speed",
             onchange: (e) => { this.speed = Number(e.target.value); } },
@@ -492,10 +492,11 @@ class Page {
                 make("h3", { text: "Space and time" },
                     zoom(2, "−", "more time in the diagram"), zoom(0.5, "+", "less time in it")),
                 this.diagram, make("h3", { text: "Log" }), this.log),
-            make("div", { class: "el-pane" },
-                make("div", { class: "el-head" }, this.inspectorTitle, this.nodePicker),
-                this.inspector),
-            make("div", { class: "el-pane" }, this.nextTitle, this.next));
+            make("div", { class: "el-side" },
+                make("div", { class: "el-pane" },
+                    make("div", { class: "el-head" }, this.inspectorTitle, this.nodePicker),
+                    this.inspector),
+                make("div", { class: "el-pane" }, this.nextTitle, this.next)));
         this.root.classList.add("el-debugger");
         // JupyterLab leaves keys alone below an element with this attribute.
         this.root.setAttribute("data-lm-suppress-shortcuts", "true");
@@ -1045,7 +1046,7 @@ class Page {
         const size = big ? 7.4 : 5, x = ux * away;
         const height = lines.length * size * 1.12;
         const y = uy * away + (uy < -0.9 ? -height + size : uy > 0.9 ? size * 0.8
-            : size * 0.8 - height / 2);
+            : size * 0.8 - height / 2 + 0.4 * uy * height);
         const label = draw("text", { "font-size": size, fill: theme.ink, "text-anchor": anchor,
             "pointer-events": "none", "paint-order": "stroke", stroke: theme.paper,
             "stroke-width": 2.4, "stroke-linejoin": "round" },
@@ -1251,7 +1252,9 @@ class Page {
         const more = this.paintArrows(inside, t0, t1, x, y, theme);
         this.paintMarks(inside, t0, t1, x, y, lane, theme);
         const at = x(now);
-        inside.append(draw("line", { x1: at, x2: at, y1: 0, y2: height - bottom + 4, stroke: theme.now,
+        // What lies ahead is known in a recorded run, and paler.
+        inside.append(draw("rect", { x: at, y: 0, width: Math.max(width - at, 0), height,
+            fill: theme.paper, opacity: 0.55, "pointer-events": "none" }), draw("line", { x1: at, x2: at, y1: 0, y2: height - bottom + 4, stroke: theme.now,
             "stroke-width": 2 }));
         const step = 10 ** Math.floor(Math.log10(this.windowMs / 4));
         const every = [1, 2, 5, 10].map((k) => k * step).find((s) => this.windowMs / s <= 8);
