@@ -9,7 +9,7 @@
 #   golden    the test cases tagged [golden] with gcc -O0, gcc -O3 and clang -O3; not among all, as
 #             cpp and sanitize have them for gcc -O1 and clang -O0, and python has runs of every
 #             protocol for gcc -O3
-#   python    pytest, with the package as pip installs it (-O3), and the notebooks
+#   python    pytest, with the package as pip installs it (-O3), in a browser too, and the notebooks
 #   lint      ruff and mypy
 
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -115,6 +115,15 @@ setup_python_tests() {
     setup_package
 }
 
+find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
+# Playwright drives the system's browser, so that none is fetched from elsewhere.
+setup_browser() {
+    find_chromium >/dev/null || apt_install chromium fonts-dejavu-core
+    CHROMIUM=$(find_chromium) || fail "Chromium is needed for the tests marked browser"
+    export CHROMIUM
+}
+
 # run_pytest NAME ARGUMENT...: a run without any test fails, as pytest then ends with 5.
 run_pytest() {
     local name=$1 log=build/pytest-$1.log
@@ -125,6 +134,7 @@ run_pytest() {
 }
 
 stage_python() {
+    setup_browser
     setup_python_tests
     say "Python tests"
     # A test that hangs inside the engine holds no signal handler, so the time limit is a thread's.

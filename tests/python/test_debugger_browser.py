@@ -12,11 +12,7 @@ import electionlab as el
 import pytest
 from browser import Watched, chromium, jupyterlab
 
-pytestmark = [
-    pytest.mark.browser,
-    # Chromium and JupyterLab start once for all of them.
-    pytest.mark.xdist_group("browser"),
-]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
