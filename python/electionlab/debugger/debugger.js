@@ -1054,7 +1054,9 @@ class Page {
         const name = `${this.nodeName(n)}, ${node.role}` +
             (node.leader ? `, names ${node.leader}` : "") + `, epoch ${node.epoch}`;
         const down = node.role === "down";
-        return draw("g", { transform: `translate(${place.x} ${place.y})`, "data-key": `node ${n}`,
+        const move = `translate(${place.x} ${place.y})`;
+        label.setAttribute("transform", move);
+        return draw("g", {}, label, draw("g", { transform: move, "data-key": `node ${n}`,
             class: "el-node", ...(active ? { "data-node": n, role: "button", tabindex: 0,
                 "aria-label": name, onclick: (e) => this.nodeMenu(n, e.currentTarget),
                 onkeydown: (e) => this.activate(e, () => this.nodeMenu(n, e.currentTarget)) } : {}) },
@@ -1070,8 +1072,7 @@ class Page {
             draw("text", { "font-size": Math.max(r * 0.95, 5), "text-anchor": "middle",
                 dy: "0.35em", fill: down ? "#000000" : look.text, "font-weight": "bold",
                 "pointer-events": "none", text: n,
-                ...(down ? { "paint-order": "stroke", stroke: "#ffffff", "stroke-width": 3 } : {}) }),
-            label);
+                ...(down ? { "paint-order": "stroke", stroke: "#ffffff", "stroke-width": 3 } : {}) })));
     }
 
     arc(radius, share, theme) {
@@ -1121,7 +1122,7 @@ class Page {
             const colour = this.kindColour(p.message_kind), index = this.number.get(p.message_kind) || 0;
             const text = this.describe(p) + (far ? "" : `, arrives at ${ms(p.at)}`);
             const label = flying.length <= 14 && !this.about.messages[index]?.routine
-                ? draw("text", { x: 6, y: -3, "font-size": 6, fill: colour, "pointer-events": "none",
+                ? draw("text", { x: x + 6, y: y - 3, "font-size": 6, fill: colour, "pointer-events": "none",
                     "paint-order": "stroke", stroke: theme.paper, "stroke-width": 2,
                     text: p.message_kind }) : null;
             const open = (e) => this.messageMenu(key, e.currentTarget);
@@ -1134,7 +1135,8 @@ class Page {
                         "aria-label": text, onclick: open,
                         onkeydown: (e) => this.activate(e, () => open(e)) } : {}) },
                     draw("title", { text }), draw("circle", { r: 7, fill: "transparent" }),
-                    this.glyph(index, 3, colour, theme.paper), label));
+                    this.glyph(index, 3, colour, theme.paper)));
+            if (label) group.append(label);
         }
         return group;
     }
