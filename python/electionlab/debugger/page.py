@@ -54,7 +54,7 @@ def html_of(
     by_hand: bool = False,
 ) -> str:
     """The page of a run as text; arguments as for `electionlab.Trace.to_html`."""
-    places = {int(node): tuple(place) for node, place in (positions or {}).items()}
+    places = {int(node): (place[0], place[1]) for node, place in (positions or {}).items()}
     data = "\n".join(_data(trace, places or None, bookmarks, by_hand))
     packed = base64.b64encode(zlib.compress(data.encode(), 9)).decode()
     name = (

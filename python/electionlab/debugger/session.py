@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from electionlab._values import whole_number
 from electionlab.cluster import Cluster
 from electionlab.debugger import pictures
@@ -370,10 +372,25 @@ def parting(one: Branch, other: Branch) -> int:
     """The last event up to which two branches are the same."""
     if one is other:
         return one.last
-    low, high = 0, min(one.last, other.last)
+    traces = one.trace(), other.trace()
+    rows = min(len(trace) for trace in traces)
+    high = min(one.last, other.last)
+    if rows:
+        a, b = (trace.columns for trace in traces)
+        names = ("step", "time_ns", "kind", "node", "peer", "message", "timer", "detail")
+        differs = np.any([a[name][:rows] != b[name][:rows] for name in names], axis=0)
+        if differs.any():
+            first = int(differs.argmax())
+            high = min(high, int(min(a["step"][first], b["step"][first])) - 1)
+
+    def same(event: int) -> bool:
+        return one.at(event).trace.hash() == other.at(event).trace.hash()
+
+    # What only the fields of a message or an action tell apart is found by halving.
+    low = high if same(high) else 0
     while low < high:
         middle = (low + high + 1) // 2
-        if one.at(middle).trace.hash() == other.at(middle).trace.hash():
+        if same(middle):
             low = middle
         else:
             high = middle - 1
