@@ -248,17 +248,21 @@ class Talker(el.UserProtocol):
     """Says what it is given."""
 
     def __init__(self, text: str) -> None:
-        self.messages = (text,)
-        self.timers = (text,)
+        self.word = text if text.isprintable() else "odd"  # names have to be
+        self.messages = (self.word,)
+        self.timers = (self.word,)
         super().__init__(nodes=2)
         self.text = text
+
+    def view(self, ctx: el.NodeContext) -> tuple[str, int, int]:
+        return ("follower", 0, 0)
 
     def memory(self, node: int) -> dict[str, Any]:
         return {self.text: self.text}
 
     def on_start(self, ctx: el.NodeContext) -> None:
-        ctx.broadcast(self.text, **{self.text: self.text})
-        ctx.set_timer(self.text, 5)
+        ctx.broadcast(self.word, **{self.text: self.text})
+        ctx.set_timer(self.word, 5)
         ctx.note(self.text)
 
     def on_message(self, ctx: el.NodeContext, sender: int, message: el.Message) -> None:
