@@ -87,6 +87,11 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         name: str(folder / ".jupyter" / name.lower())
         for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     }
+    notices = Path(own["JUPYTER_CONFIG_DIR"], "lab/user-settings/@jupyterlab/apputils-extension")
+    notices.mkdir(parents=True)
+    (notices / "notification.jupyterlab-settings").write_text(
+        '{"fetchNews": "false", "checkForUpdates": false}', encoding="utf-8"
+    )
     log = folder / "jupyter.log"
     with log.open("w") as out:
         server = subprocess.Popen(
@@ -94,7 +99,6 @@ def jupyterlab(folder: Path) -> Iterator[str]:
                 sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1",
                 "--allow-root", f"--port={port}", "--ServerApp.port_retries=0",
                 f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
-                "--LabApp.news_url=None",
                 "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
             ],
             env=os.environ | own | {"MPLBACKEND": "agg"}, stdout=out, stderr=subprocess.STDOUT,

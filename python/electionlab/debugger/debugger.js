@@ -445,7 +445,7 @@ class Page {
         ];
         if (live) {
             bars.push(make("div", { class: "el-bar" },
-                b("⑂ fork here", "a branch from this event (f)", () => this.ask({ do: "fork" }),
+                b("fork here", "a branch from this event (f)", () => this.ask({ do: "fork" }),
                     { "data-do": "fork" }),
                 this.branches, make("span", { text: "beside" }), this.beside,
                 make("span", { class: "el-gap" }), this.groups,
@@ -1021,7 +1021,7 @@ class Page {
         if (big && node.votes) {
             const other = node.votes.for !== n ? ` for ${node.votes.for}` : "";
             const of = this.about.quorum ? ` of ${this.about.quorum}` : "";
-            lines.push(`${node.votes.count}${of} votes${other}`);
+            lines.push(`votes ${node.votes.count}${of}${other}`);
         }
         if (big && !service && node.role !== "leader" && node.role !== "down") {
             lines.push(node.leader ? `names ${node.leader}` : "names nobody");
@@ -1255,8 +1255,11 @@ class Page {
         this.paintMarks(inside, t0, t1, x, y, lane, theme);
         const at = x(now);
         // What lies ahead is known in a recorded run, and paler.
-        inside.append(draw("rect", { x: at, y: 0, width: Math.max(width - at, 0), height,
-            fill: theme.paper, opacity: 0.55, "pointer-events": "none" }), draw("line", { x1: at, x2: at, y1: 0, y2: height - bottom + 4, stroke: theme.now,
+        if (this.state.snapshot.event < this.state.last) {
+            inside.append(draw("rect", { x: at, y: 0, width: Math.max(width - at, 0), height,
+                fill: theme.paper, opacity: 0.55, "pointer-events": "none" }));
+        }
+        inside.append(draw("line", { x1: at, x2: at, y1: 0, y2: height - bottom + 4, stroke: theme.now,
             "stroke-width": 2 }));
         const step = 10 ** Math.floor(Math.log10(this.windowMs / 4));
         const every = [1, 2, 5, 10].map((k) => k * step).find((s) => this.windowMs / s <= 8);
@@ -1524,7 +1527,7 @@ class Page {
                 make("td", { text: "gone" })));
         }
         const head = node.votes && this.about.quorum ? make("p", { class: "el-votes",
-            text: `${node.votes.count} votes of a quorum of ${this.about.quorum}` }) : null;
+            text: `votes held: ${node.votes.count}, quorum: ${this.about.quorum}` }) : null;
         clear(this.inspector, head, make("table", { class: "el-fields" }, ...rows));
     }
 
