@@ -9,11 +9,12 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import electionlab as el
 import pytest
+from support import ENGINE
+
+import electionlab as el
 from electionlab.debugger import Session, html_of
 from electionlab.debugger.pictures import difference, snapshot
-from support import ENGINE
 
 HOSTILE = [
     "</script><script>alert(1)</script>",

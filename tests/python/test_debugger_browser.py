@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import electionlab as el
 import pytest
 from browser import Watched, chromium, jupyterlab
+from test_debugger import HOSTILE, Talker
+
+import electionlab as el
 from electionlab.debugger import Session
 from electionlab.debugger.page import FOLDER
-from test_debugger import HOSTILE, Talker
 
 pytestmark = pytest.mark.browser
 

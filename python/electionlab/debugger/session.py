@@ -19,8 +19,7 @@ from electionlab.trace import Trace
 
 #: What the page may do to a cluster; the engine checks the rest of such an action.
 ACTIONS = frozenset(
-    "crash restart pause resume partition cut mend heal deliver drop duplicate delay fire command"
-    .split()
+    ["crash", "restart", "pause", "resume", "partition", "cut", "mend", "heal", "deliver", "drop", "duplicate", "delay", "fire", "command"]
 )  # fmt: skip
 #: Events that one request lets happen at most, so that the page stays alive.
 MOST_AT_ONCE = 20_000
@@ -351,12 +350,14 @@ class Session:
         trace = self.branch.trace()
         name = f"{trace.protocol}-seed-{trace.seed}"
         if what == "trace":
-            return {"name": f"{name}.jsonl", "text": "\n".join([*trace.file_lines(), ""]), "type": "text/plain"}
+            return {
+                "name": f"{name}.jsonl",
+                "text": "\n".join([*trace.file_lines(), ""]),
+                "type": "text/plain",
+            }
         if what == "html":
             marks = [m for m in self.bookmarks if m["branch"] == self.current]
-            text = html_of(
-                trace, positions=self._positions, bookmarks=marks, by_hand=self._by_hand
-            )
+            text = html_of(trace, positions=self._positions, bookmarks=marks, by_hand=self._by_hand)
             return {"name": f"{name}.html", "text": text, "type": "text/html"}
         raise ValueError(f"what={what!r}: must be 'trace' or 'html'")
 
