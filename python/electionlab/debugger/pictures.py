@@ -144,7 +144,7 @@ def snapshot(cluster: Cluster) -> dict[str, Any]:
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """What turns one tree of dictionaries into another: "=" set, "-" removed, "~" changed within."""
+    """What turns one tree into another: "=" is set, "-" removed, "~" changed within."""
     found: dict[str, Any] = {}
     changed, inside = {}, {}
     for key, value in after.items():

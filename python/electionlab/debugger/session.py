@@ -19,7 +19,8 @@ from electionlab.trace import Trace
 
 #: What the page may do to a cluster; the engine checks the rest of such an action.
 ACTIONS = frozenset(
-    ["crash", "restart", "pause", "resume", "partition", "cut", "mend", "heal", "deliver", "drop", "duplicate", "delay", "fire", "command"]
+    {"crash", "restart", "pause", "resume", "partition", "cut", "mend", "heal", "deliver", "drop",
+     "duplicate", "delay", "fire", "command"}
 )  # fmt: skip
 #: Events that one request lets happen at most, so that the page stays alive.
 MOST_AT_ONCE = 20_000
@@ -59,6 +60,7 @@ class Branch:
 
     @property
     def in_past(self) -> bool:
+        """Whether more is recorded than has happened where it stands."""
         return self.cluster.events < self.last
 
     def look(self) -> None:
@@ -113,6 +115,7 @@ class Session:
 
     @property
     def branch(self) -> Branch:
+        """The branch that is shown."""
         return self.branches[self.current]
 
     @property
