@@ -204,6 +204,7 @@ def test_hostile_names_show_as_text_and_run_nothing(
             page = watched.page
             page.goto(path.as_uri())
             page.wait_for_selector("[data-node='1']")
+            page.focus(".el-log")
             page.keyboard.press("End")
             page.click("[data-node='1']")
             page.keyboard.press("Escape")
