@@ -218,7 +218,6 @@ class Page {
         this.shown = 0;
         this.busy = false;
         this.wanted = null;
-        this.mostLeft = {};
         this.other = null;
         this.theme = "auto";
         this.closed = false;
@@ -926,8 +925,14 @@ class Page {
                 }
             }
         }
+        // An arc round a node is the time left as a share of the longest among all nodes.
+        const lefts = Object.values(snapshot.nodes).flatMap((node) => Object.values(node.timers))
+            .map((due) => this.left(due, snapshot.now)).filter((left) => left !== null);
+        const most = Math.max(...lefts, 1e-6);
         const nodes = draw("g", {});
-        for (let n = 1; n <= actors; n++) nodes.append(this.paintNode(n, snapshot, now, r, active));
+        for (let n = 1; n <= actors; n++) {
+            nodes.append(this.paintNode(n, snapshot, now, r, active, most));
+        }
         clear(svg, links, this.paintCuts(cut, active), this.paintVotes(snapshot, r),
             this.paintMessages(snapshot, now, r, active), nodes, ...drag);
         if (focused !== null) svg.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
@@ -1008,7 +1013,7 @@ class Page {
         return due - now > FAR_MS ? null : Math.max(due - now, 0);
     }
 
-    paintNode(n, snapshot, now, r, active) {
+    paintNode(n, snapshot, now, r, active, most) {
         const theme = this.colours(), node = snapshot.nodes[n], place = this.places[n];
         const look = this.about.roles[node.role] || this.about.roles.follower;
         const big = r > 8, service = this.about.kinds[n - 1] !== "member";
@@ -1030,9 +1035,7 @@ class Page {
         const arcs = [];
         timers.slice(0, 3).forEach(([name, due], i) => {
             const left = this.left(due, now);
-            const short = name.split(" ")[0];
             if (left !== null) {
-                const most = this.mostLeft[short] = Math.max(this.mostLeft[short] || 1, left);
                 arcs.push(this.arc(r + 2.4 + 2.2 * i, left / most, theme));
             }
             if (this.about.actors <= 12) {
