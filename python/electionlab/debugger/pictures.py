@@ -46,7 +46,7 @@ def about(cluster: Cluster, *, by_hand: bool = False) -> dict[str, Any]:
     else:
         facts = protocol.about
         majority, timers, commands = facts["majority"], facts["timers"], facts["commands"]
-        messages = [m["name"] for m in facts["messages"]]
+        messages = tuple(m["name"] for m in facts["messages"])
     looks = style.kind_styles(list(messages))
     return {
         "protocol": protocol.name,
