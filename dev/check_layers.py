@@ -34,21 +34,28 @@ CPP_ROOMS: dict[str, set[str]] = {
 # may import its own room and those that come earlier in this table.
 PYTHON_ROOMS: dict[str, set[str]] = {
     "core": {"_core"},
-    "low": {"_intervals", "_progress", "_quorums", "_threads", "_values", "errors"},
+    "low": {
+        "_interrupts", "_intervals", "_journal", "_progress", "_quorums", "_threads", "_values",
+        "errors",
+    },
     "protocols": {"_presets", "outcomes", "protocols", "settings", "user_protocol"},
     "cluster": {"_acknowledged", "cluster", "interventions", "scenario", "trace"},
     "check": {"_checked_runs", "check_matrix", "checker", "shrinking", "state_graphs"},
     "museum": {"museum"},
     "sweep": {
         "_comparable", "_costs", "_experiments", "_faults", "_figures", "_once", "_requirements",
-        "comparison", "detectors", "fig16",
-        "gallery", "sweep",
+        "comparison", "detectors", "fig16", "published", "gallery",
+        "_python_trials", "_sweep_chunks", "_sweep_estimates", "_sweep_points", "formulas",
+        "samplers", "scenarios", "sweep", "sweep_result", "sweeps",
     },
     "plot": {"plot"},
     "debugger": {"debugger"},
     "notebook": {"notebook"},
     "front": {"__init__"},
-    "cli": {"__main__", "_cli_arguments", "_cli_check", "_cli_output", "cli", "demo", "story"},
+    "cli": {
+        "__main__", "_cli_arguments", "_cli_check", "_cli_output", "_cli_sweep", "cli", "demo",
+        "story",
+    },
 }  # fmt: skip
 
 # Library -> the only module that may import it, wherever in a file the import stands.

@@ -91,7 +91,8 @@ def _textbook() -> str:
 def _length(exhibit: Exhibit) -> str:
     if isinstance(exhibit.length, int):
         return str(exhibit.length)
-    return f"{exhibit.length[0]} + {exhibit.length[1]} for ever"
+    prefix, cycle = exhibit.length
+    return f"{prefix} + {cycle} for ever" if cycle else f"{prefix}, then nothing"
 
 
 def _link(source: str) -> str:

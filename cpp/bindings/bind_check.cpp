@@ -122,6 +122,8 @@ public:
             try {
                 std::rethrow_exception(failure);
             } catch (py::error_already_set& error) {
+                // Ctrl-C may also come while Python draws the progress or asks a predicate.
+                by_signal_ = by_signal_ || error.matches(PyExc_KeyboardInterrupt);
                 failure_ = error.value();
             } catch (const std::exception& error) {
                 failure_ = py::str(error.what());
@@ -133,6 +135,9 @@ public:
         py::dict all = to_python(liveness ? report_->liveness_value() : report_->to_value()).cast<py::dict>();
         all["failure"] = failure_;
         all["by_signal"] = by_signal_;
+        if (by_signal_) {
+            all["interrupted"] = true;
+        }
         return all;
     }
     /// The states along the steps of a violation (or of a witness, or of a lasso's two parts), the

@@ -10,6 +10,7 @@
 
 from electionlab import museum as museum
 from electionlab import protocols
+from electionlab import scenarios as scenarios
 from electionlab import settings as settings
 from electionlab._acknowledged import acknowledged, acknowledged_share
 from electionlab._comparable import comparable
@@ -44,6 +45,7 @@ from electionlab.detectors import (
 from electionlab.errors import TraceError
 from electionlab.gallery import Case, CaseResult, cases
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
+from electionlab.samplers import grid, latin_hypercube, zipped
 from electionlab.settings import (
     Action,
     Delay,
@@ -81,6 +83,8 @@ from electionlab.settings import (
 )
 from electionlab.shrinking import ShrunkRun, shrink
 from electionlab.state_graphs import StateGraph, state_graph
+from electionlab.sweep_result import Sweep
+from electionlab.sweeps import Precision, sweep
 from electionlab.trace import Trace
 from electionlab.user_protocol import Message, NodeContext, UserProtocol
 
@@ -112,6 +116,7 @@ __all__ = [
     "Node",
     "NodeContext",
     "PendingEvent",
+    "Precision",
     "Preset",
     "Quorum",
     "Requirements",
@@ -119,6 +124,7 @@ __all__ = [
     "Run",
     "ShrunkRun",
     "StateGraph",
+    "Sweep",
     "Timing",
     "Trace",
     "TraceError",
@@ -146,8 +152,10 @@ __all__ = [
     "empirical",
     "exponential",
     "fire",
+    "grid",
     "heal",
     "hyperexponential",
+    "latin_hypercube",
     "link",
     "lognormal",
     "matrix",
@@ -166,10 +174,12 @@ __all__ = [
     "shrink",
     "slow",
     "state_graph",
+    "sweep",
     "when",
+    "zipped",
 ]
 __all__ += protocols.__all__
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "museum", "protocols", "settings"])
+    return sorted([*__all__, "museum", "protocols", "scenarios", "settings"])

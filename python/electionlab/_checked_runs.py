@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from electionlab._core import PendingEvent, seed_that_draws
@@ -185,6 +185,7 @@ class Run(ReplayedRun):
         name: The invariant that its last step breaks, or what its last state shows.
         steps: Each a dict: step ("deliver", "fire", "crash", ...), node, and what it is about.
         states: After each step, the start first: one more than steps.
+        cut: The groups of nodes that are cut from each other from the start; None: none are.
     """
 
     def __init__(
@@ -203,6 +204,7 @@ class Run(ReplayedRun):
         self.states = states
         self._clocks_show_ms = clocks_show_ms
         self._rates = dict(rates or {})
+        self.cut: list[list[int]] | None = None
         self._protocol = protocol
         self._network = network
         self._initial_leader = initial_leader
@@ -228,6 +230,8 @@ class Run(ReplayedRun):
         if not any(step["step"] == "start" for step in self.steps):
             for _ in range(cluster.actors):
                 cluster.step()
+        if self.cut is not None:
+            take(cluster, {"step": "partition", "groups": self.cut, "one_way": False})
         return cluster
 
     def _time_of(self, number: int) -> float:
@@ -251,44 +255,37 @@ class Run(ReplayedRun):
         Returns:
             The other's run, and how many steps of it come to no step, one step, ... of this one.
         """
-        taken = self._like(protocol, [])
+        other = copy.copy(self)
+        other._protocol, other.steps, other.states = protocol, [], []
+        begun = copy.copy(other)
+        begun.steps = self.steps  # what is drawn at the start depends on what is to come
+        here, there = self._start(), begun._start()
+        other.states.append(state_of(there))
         ends = [0]
+
+        def go_on(step: dict[str, Any]) -> None:
+            taken = step if step["step"] == "tick" else take(there, step, self._network, alike=True)
+            other.steps.append(taken)
+            other.states.append(state_of(there))
+
         for number, step in enumerate(self.steps):
             if self._tick_ms is not None and step["step"] in ("fire", "tick"):
-                here = _due_ms(self.cluster(number))
                 if step["step"] == "tick":
-                    taken = taken._with_timers_that_are_not(here)
-                    ends[-1] = len(taken)
-                there = _due_ms(taken.cluster())
-                due = {timer for timer, at_ms in there.items() if at_ms <= taken._now_ms()}
-                if step["step"] == "fire":
-                    timer = (step["node"], _timer_name(step))
-                    if timer not in due and there.get(timer, 0.0) > here[timer]:
-                        break
-                elif any(here.get(timer, math.inf) > taken._now_ms() for timer in due):
+                    while (timer := next(_due_only_there(here, there), None)) is not None:
+                        go_on(timer)
+                    ends[-1] = len(other.steps)
+                if not _in_time(step, here, there):
                     break
+            here.run(until=self._time_of(number))
+            there.run(until=self._time_of(number))
+            try:
+                go_on(step)
+            except ValueError:
+                break
+            ends.append(len(other.steps))
             if step["step"] != "tick":
-                try:
-                    step = take(taken.cluster(), step, self._network, alike=True)
-                except ValueError:
-                    break
-            taken = taken.and_then([step])
-            ends.append(len(taken))
-        return taken, ends
-
-    def _with_timers_that_are_not(self, here: Mapping[tuple[int, str], float]) -> Run:
-        """The run that goes on with what is due and not armed in another cluster."""
-        run = self
-        while True:
-            there = _due_ms(run.cluster())
-            late = [t for t, at_ms in there.items() if at_ms <= run._now_ms() and t not in here]
-            if not late or " about " in late[0][1]:
-                return run
-            run = run.and_then([{"step": "fire", "node": late[0][0], "timer": late[0][1]}])
-
-    def _now_ms(self) -> float:
-        ticks = sum(step["step"] == "tick" for step in self.steps)
-        return float(ticks * (self._tick_ms or 0.0))
+                take(here, step, self._network)
+        return other, ends
 
     def _like(self, protocol: Protocol | UserProtocol, steps: list[dict[str, Any]]) -> Run:
         run = copy.copy(self)
@@ -395,6 +392,24 @@ def _due_ms(cluster: Cluster) -> dict[tuple[int, str], float]:
     }
 
 
+def _due_only_there(here: Cluster, there: Cluster) -> Iterator[dict[str, Any]]:
+    """Timers of one cluster whose time has come, and that are not armed in another."""
+    for (node, timer), at_ms in _due_ms(there).items():
+        armed = (node, timer) in _due_ms(here)
+        if at_ms <= there.now and not armed and " about " not in timer:
+            yield {"step": "fire", "node": node, "timer": timer}
+
+
+def _in_time(step: Mapping[str, Any], here: Cluster, there: Cluster) -> bool:
+    """Whether a timer may fire, or time pass, in one cluster when it may in another."""
+    due_here, due_there = _due_ms(here), _due_ms(there)
+    late = {timer for timer, at_ms in due_there.items() if at_ms <= there.now}
+    if step["step"] == "fire":
+        timer = (step["node"], _timer_name(step))
+        return timer in late or due_there.get(timer, 0.0) <= due_here[timer]
+    return all(due_here.get(timer, math.inf) <= there.now for timer in late)
+
+
 def _in_flight(cluster: Cluster, message: Mapping[str, Any], *, alike: bool) -> PendingEvent | None:
     """Such a message; with `alike` one of other contents, the oldest, if there is none."""
     found = [
@@ -416,7 +431,7 @@ def _in_flight(cluster: Cluster, message: Mapping[str, Any], *, alike: bool) -> 
 
 
 def _may_be(fields: Any, asked: Any) -> bool:
-    """Whether they are equal, but for moments so long ago that the checker knows no more of them."""
+    """Whether they are equal, but for moments so long ago that the checker forgot them."""
     if isinstance(asked, Mapping):
         return fields.keys() == asked.keys() and all(_may_be(fields[k], asked[k]) for k in asked)
     if isinstance(asked, list):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -19,6 +20,24 @@ _FEW_EVENTS = 30
 _FEW_TRIALS = 10
 
 
+@functools.lru_cache(maxsize=4096)
+def _students_t(freedom: int) -> float:
+    from scipy import stats
+
+    return float(stats.t.ppf(1 - _TAIL, freedom))
+
+
+@functools.lru_cache(maxsize=4096)
+def _ranks(size: int, level: float) -> tuple[int, int]:
+    """Places of the ends of a quantile's interval among so many values in order."""
+    from scipy import stats
+
+    low = int(stats.binom.ppf(_TAIL, size, level)) - 1
+    high = int(stats.binom.ppf(1 - _TAIL, size, level))
+    return max(low, 0), min(high, size - 1)
+
+
+@functools.lru_cache(maxsize=4096)
 def of_share(hits: int, trials: int) -> Interval:
     """Of a probability, from hits in trials: Wilson's score interval (1927).
 
@@ -33,14 +52,12 @@ def of_share(hits: int, trials: int) -> Interval:
 
 def of_mean(values: npt.ArrayLike) -> Interval:
     """Of a mean: Student's t (1908); unknown (NaN) with fewer than two values."""
-    from scipy import stats
-
     known = np.asarray(values, dtype=np.float64)
     if known.size < 2:
         return _UNKNOWN
     mean = float(known.mean())
     error = float(known.std(ddof=1)) / math.sqrt(known.size)
-    half = float(stats.t.ppf(1 - _TAIL, known.size - 1)) * error
+    half = _students_t(known.size - 1) * error
     return mean - half, mean + half
 
 
@@ -83,14 +100,11 @@ def of_quantile(values: npt.ArrayLike, level: float) -> Interval:
     The number of values below the quantile is binomial. Where there are too few values for an end
     at 95 %, that end is the least or the greatest of them. Unknown (NaN) without values.
     """
-    from scipy import stats
-
     known = np.sort(np.asarray(values, dtype=np.float64))
     if known.size == 0:
         return _UNKNOWN
-    low = int(stats.binom.ppf(_TAIL, known.size, level)) - 1
-    high = int(stats.binom.ppf(1 - _TAIL, known.size, level))
-    return float(known[max(low, 0)]), float(known[min(high, known.size - 1)])
+    low, high = _ranks(known.size, level)
+    return float(known[low]), float(known[high])
 
 
 def of_count(count: int) -> Interval:

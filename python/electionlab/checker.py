@@ -43,6 +43,8 @@ class Budget:
             in two, services included.
         one_way: Also cuts in one direction only.
         heals: Cuts may end, and in `check_eventually` do; False: a cut stays.
+        cut_from_start: The first partition of `partition_family` is there from the start, besides
+            those that `partitions` counts.
     """
 
     crashes: int | str = 0
@@ -56,6 +58,7 @@ class Budget:
     partition_family: Sequence[Sequence[Iterable[int]]] | None = None
     one_way: bool = False
     heals: bool = True
+    cut_from_start: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -145,7 +148,7 @@ class CheckResult:
         bounds_hit: Which bounds cut something off: "epoch", "depth", "messages", "copies",
             "states", "seconds", "memory", "runs"; "time" (`Timing.until_ms`); "clock"
             when a handler does something else at another time: without `Timing` all clocks stand at
-            0, and with it they are followed as long as handlers only look how far moments are apart;
+            0, and with it they are followed if handlers only look how far moments are apart;
             "draws" when a handler draws by lot in a way that is not explored.
         interrupted: It was told to stop.
         by_signal: By Ctrl-C.
@@ -334,7 +337,10 @@ def _run(
     tick = None if timing["tick_ms"] is None else float(timing["tick_ms"])
     rates = dict(timing["rates"] or ())
     network = request["network"]
-    return Run(name, protocol, steps, states, network, leader, tick, clocks_show_ms, rates)
+    run = Run(name, protocol, steps, states, network, leader, tick, clocks_show_ms, rates)
+    if request["faults"]["cut_from_start"]:
+        run.cut = request["faults"]["partition_family"][0]
+    return run
 
 
 def _request(
@@ -645,16 +651,16 @@ def check_eventually(
     end. Faults, restarts and commands need not happen.
 
     Where a protocol tells which of its fields are epochs (Raft's terms, the rounds of Paxos'
-    ballots), states that differ by one shift of all of them are one: so a run is found in which each
-    round takes new epochs. It is repeated three times in true epochs before it is reported.
+    ballots), states that differ by one shift of all of them are one: so a run is found in which
+    each round takes new epochs. It is repeated three times in true epochs before it is reported.
 
     Args:
         protocol: `Raft(nodes=3)`, or a `UserProtocol`.
         goal: A function of a `CheckedState`: what should happen. It must not depend on the numbers
             of epochs where the protocol tells which they are.
         faults: As for `check`, as are all others.
-        bounds: What a step leads to that a bound cuts off is not known: no run is reported that must
-            take one.
+        bounds: What a step leads to that a bound cuts off is not known: no run is reported that
+            must take one.
         timing: How long messages take.
         network: How messages in flight are kept.
         commands: What clients may ask.

@@ -31,6 +31,7 @@ from electionlab._cli_output import (
     save_picture,
     write_file,
 )
+from electionlab._cli_sweep import SWEEP_EXITS, plot_command, sweep_command
 from electionlab._core import __version__, run_scenario
 from electionlab._faults import FAULTS
 from electionlab._requirements import requirements
@@ -459,6 +460,10 @@ def detectors(
         print_json({"seed": seed, "points": curve.frame.to_dict("records")})
     else:
         typer.echo(curve.table())
+
+
+app.command(name="sweep", epilog=SWEEP_EXITS)(sweep_command)
+app.command(name="plot", epilog="Exit codes: 0 done; 2 wrong use.")(plot_command)
 
 
 @app.command(epilog="Exit codes: 0 done; 2 wrong use.")

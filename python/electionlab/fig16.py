@@ -18,10 +18,7 @@ import hashlib
 import importlib.resources
 import itertools
 import math
-import signal
-import threading
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,6 +27,7 @@ from tqdm import tqdm
 
 from electionlab import _core
 from electionlab._experiments import leader_crash
+from electionlab._interrupts import ctrl_c
 from electionlab._values import whole_number
 from electionlab.cluster import make_config
 from electionlab.protocols import make_protocol
@@ -260,21 +258,6 @@ def experiment(
     }
 
 
-@contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
-    """Turns Ctrl-C into an event, where signals can be heard at all: in the main thread."""
-    pressed = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: pressed.set())
-    try:
-        yield pressed
-    finally:
-        if before is not None:  # None: not set from Python, so it cannot be set again either
-            signal.signal(signal.SIGINT, before)
-
-
 def run(
     trials: int = 1000,
     seed: int = 16,
@@ -323,7 +306,7 @@ def run(
     runs = {curve: experiment(curve, model, seed=seed, horizon_ms=horizon_ms) for curve in names}
     result = Fig16(seed=seed, model=model, horizon_ms=horizon_ms)
     with (
-        _ctrl_c() as pressed,
+        ctrl_c() as pressed,
         tqdm(total=trials * len(names), unit="trial", disable=not progress, leave=False) as bar,
     ):
         for done, (curve, arguments) in enumerate(runs.items()):

@@ -64,6 +64,8 @@ def test_number_of_nodes(protocol: Any, nodes: Any) -> None:
         ({"timeout_policy": 3}, "timeout_policy=3"),
         ({"timeout_policy": "\ud800"}, "timeout_policy='.*ud800': must be text that UTF-8"),
         ({"logs": [(1, 2)]}, "logs=.*one entry for each of the 5 nodes"),
+        ({"terms": [1, 2]}, r"terms=\[1, 2\]: must be empty or have one for each of the 5"),
+        ({"terms": [1, 1, 1, 1, -1]}, "terms=-1: must be a whole number of at least 0"),
         ({"logs": A_LIST}, "logs=...: must not be nested deeper than 100"),
         ({"logs": [(1,)] * 5}, "logs=.*'index' is missing"),
         ({"heartbeat_ms": 3}, "heartbeat_ms=3: is not known here; known are: election_timeout_ms"),

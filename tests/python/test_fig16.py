@@ -134,7 +134,7 @@ def test_experiment_is_the_published_setup() -> None:
     assert tuple(options["election_timeout_ms"]) == (100.0, 200.0)
     assert options["heartbeat_interval_ms"] == 50.0
     assert arguments["experiment"]["moments"][0]["at_ms"] == (0.0, 50.0)
-    assert arguments["until_agreed"] is True
+    assert arguments["experiment"]["until"] == "agreed"
     assert arguments["config"]["initial_leader"] == 1
     best = max(fig16.LOGS)
     assert [end < best for end in fig16.LOGS[1:]].count(True) == 2  # of the four survivors

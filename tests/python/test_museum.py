@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+import itertools
 import json
 import os
 from pathlib import Path
@@ -43,15 +44,20 @@ def searched_through(result: el.CheckResult | el.EventualResult) -> bool:
     return result.exhausted or ("depth" in result.bounds_hit and not ends_early)
 
 
-def breaks(exhibit: museum.Exhibit, run: Any, step: int) -> bool:
-    """Whether what the exhibit asks is broken in a cluster after so many steps of a run."""
-    cluster = run.cluster(step)
+def broken_steps(exhibit: museum.Exhibit, run: el.Run) -> list[int]:
+    """After which steps of a run in the simulator that is broken which the exhibit asks."""
     asked: Any = exhibit.breaks
     if isinstance(asked, str):
-        return asked in {v["invariant"] for v in cluster.violations()}
+        ends = [run.cluster(step).violations() for step in (len(run) - 1, len(run))]
+        named = [asked in {violation["invariant"] for violation in end} for end in ends]
+        return [
+            step for step, broken in zip((len(run) - 1, len(run)), named, strict=True) if broken
+        ]
+    states = run.taken_by(run._protocol)[0].states
     if exhibit.between:
-        return step > 0 and not asked(state_of(run.cluster(step - 1)), state_of(cluster))
-    return not asked(state_of(cluster))
+        pairs = enumerate(itertools.pairwise(states), 1)
+        return [step for step, (before, after) in pairs if not asked(before, after)]
+    return [step for step, state in enumerate(states) if not asked(state)]
 
 
 @EVERY
@@ -74,12 +80,12 @@ def test_without_the_flag_the_same_bounds_are_exhausted_and_nothing_breaks(name:
 def test_the_flag_changes_the_run(name: str) -> None:
     exhibit = museum.EXHIBITS[name]
     run, beside = shown(name).run, shown(name).beside()
-    assert breaks(exhibit, run, len(run))
-    assert exhibit.eventually or not breaks(exhibit, run, len(run) - 1)
+    broken = broken_steps(exhibit, run)
+    assert broken[-1:] == [len(run)]
+    assert exhibit.eventually or broken == [len(run)]
     assert beside.parts is not None
     assert beside.parts > 0
-    if not exhibit.eventually:
-        assert not any(breaks(exhibit, beside, n) for n in range(len(beside.run) + 1))
+    assert exhibit.eventually or broken_steps(exhibit, beside.run) == []
     assert str(beside) in str(shown(name))
 
 
@@ -124,12 +130,10 @@ def test_what_is_told_of_it(name: str) -> None:
     assert exhibit.name == name
     assert exhibit.sources
     assert exhibit.group in ("A", "B", "textbook")
-    if exhibit.flag.endswith(("=False", "=0")) and exhibit.flag not in repr(exhibit.broken):
+    if exhibit.flag not in repr(exhibit.broken):  # it is a default
         option = exhibit.flag.split("=")[0]
         assert f"{option}=" in repr(exhibit.repaired)
         assert f"{option}=" not in repr(exhibit.broken)
-    else:
-        assert exhibit.flag in repr(exhibit.broken)
     text = str(shown(name))
     for part in (exhibit.title, exhibit.flag, *exhibit.sources, *exhibit.story.split()):
         assert part in text

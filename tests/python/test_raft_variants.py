@@ -277,3 +277,24 @@ def test_presets_of_raft_elect_within_what_their_timing_says() -> None:
         cluster.run_until_leader(agreed=True)
         took = cluster.metrics["failovers"][-1]["until_agreed_ms"]
         assert low - heartbeat <= took <= 3 * high, name
+
+
+def test_disks_may_have_a_term_at_first() -> None:
+    cluster = el.Cluster(el.Raft(3, terms=[4, 4, 2]), seed=3)
+    cluster.step()
+    assert [cluster.node(n).disk["current_term"] for n in (1, 2, 3)] == [4, 4, 2]
+    leader = cluster.run_until_leader(agreed=True)
+    assert leader
+    assert leader.epoch >= 4
+
+
+def test_what_bugs_break_is_not_assumed_where_states_are_saved() -> None:
+    buggy = el.Raft(3, mutations={"double_vote"})
+    bounds = el.Bounds(epoch=1, copies=1, depth=8)
+    whole = el.check(buggy, [], bounds=bounds)
+    fewer = el.check(buggy, [], bounds=bounds, drop_stale=True)
+    assert fewer.states == whole.states
+    assert el.check(el.Raft(3), [], bounds=bounds, drop_stale=True).states < whole.states
+    for options in ({"terms": [1, 2, 3]}, {"mutations": {"answers_counted"}}):
+        with pytest.raises(ValueError, match="does not treat all nodes alike"):
+            el.check(el.Raft(3, **options), symmetry=True)

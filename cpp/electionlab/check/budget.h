@@ -32,6 +32,7 @@ struct Budget {
     std::vector<std::vector<std::vector<NodeId>>> partition_family{};
     bool one_way = false;               ///< also cuts from one group to the other only
     bool heals = true;                  ///< a cut may end
+    bool cut_from_start = false;        ///< the first of the family is there from the start
 
     static Budget from_value(const Value& value, NodeId actors);
 };

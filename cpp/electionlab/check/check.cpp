@@ -183,7 +183,11 @@ Budget Budget::from_value(const Value& value, NodeId actors) {
     budget.partition_family = family(in, "partition_family", actors);
     budget.one_way = in.boolean("one_way", false);
     budget.heals = in.boolean("heals", true);
+    budget.cut_from_start = in.boolean("cut_from_start", false);
     in.finish();
+    if (budget.cut_from_start && budget.partition_family.empty()) {
+        invalid("faults.cut_from_start", "true", "needs a partition_family, whose first it takes");
+    }
     if (budget.duplicates == unlimited) {
         invalid("faults.duplicates", "'unlimited'",
                 "must be a number; for copies without end take network='duplicating'");

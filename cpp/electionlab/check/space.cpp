@@ -88,7 +88,7 @@ Space::Space(Rules& rules, SpaceSettings settings)
 
 // Every split of all actors in two, if none are given.
 void Space::make_partitions() {
-    if (settings_.budget.partitions == 0) {
+    if (settings_.budget.partitions == 0 && !settings_.budget.cut_from_start) {
         return;
     }
     auto family = settings_.budget.partition_family;
@@ -134,6 +134,11 @@ void Space::make_partitions() {
 
 std::vector<std::uint32_t> Space::initial(Worker& worker) {
     std::vector<std::uint32_t> world(head_, 0);
+    if (settings_.budget.cut_from_start) {
+        const std::uint64_t used = with(0, cut, 1);
+        world[actors_ + 1] = static_cast<std::uint32_t>(used);
+        world[actors_ + 2] = static_cast<std::uint32_t>(used >> 32);
+    }
     for (NodeId node = 1; node <= actors_; ++node) {
         world[node - 1] = rules_.initial(node);
         std::uint32_t number = 0;

@@ -32,6 +32,10 @@
 //     P::why_no_leader(options, views)           why the live nodes can elect nobody, in words; without
 //                                                it, about().majority says that most must live
 //     P::actors(options, nodes)                  actors beyond the members (services, resources)
+// For the checker (docs/checker.md):
+//     P::symmetric(options)                      nodes differ by their names only
+//     P::is_stale(state, context, message)       it can do nothing any more, whatever comes
+//     P::is_epoch(part, field)                   which fields may be shifted by one number, all of them
 #pragma once
 
 #include <concepts>

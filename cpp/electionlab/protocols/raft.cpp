@@ -1,6 +1,5 @@
 #include "electionlab/protocols/raft.h"
 
-#include <algorithm>
 #include <string>
 
 namespace electionlab {
@@ -26,11 +25,9 @@ void RaftOptions::validate(NodeId nodes) const {
         invalid("logs", show(detail::option_value(logs)),
                 "must be empty or have one entry for each of the " + std::to_string(nodes) + " nodes");
     }
-    if (!terms.empty() && (terms.size() != nodes ||
-                           std::ranges::any_of(terms, [](Term t) { return t < 0; }))) {
+    if (!terms.empty() && terms.size() != nodes) {
         invalid("terms", show(to_value(terms)),
-                "must be empty or have one of 0 and up for each of the " + std::to_string(nodes) +
-                    " nodes");
+                "must be empty or have one for each of the " + std::to_string(nodes) + " nodes");
     }
     variants.validate(nodes, election_timeout.min);
 }

@@ -173,12 +173,13 @@ std::int64_t run_trials(Simulation<P>& simulation, const Experiment& experiment,
             }
         }
         const Instant end = from + experiment.horizon;
+        const auto is_over = [&](const auto& s) {
+            return experiment.until == Until::agreed    ? s.monitor().agreed()
+                   : experiment.until == Until::elected ? s.monitor().acting_leaders() > 0
+                                                        : false;
+        };
         const bool found =
-            !measured || simulation.run(end, INT64_MAX, [&](const auto& s) {
-                return experiment.until == Until::agreed    ? s.monitor().agreed()
-                       : experiment.until == Until::elected ? s.monitor().acting_leaders() > 0
-                                                            : false;
-            });
+            !measured || is_over(simulation) || simulation.run(end, INT64_MAX, is_over);
         if (!found) {
             simulation.wait_until(end);
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import textwrap
 from collections.abc import Sequence
@@ -176,7 +177,7 @@ class Shown:
     broken: CheckResult | EventualResult
     repaired: CheckResult | EventualResult
 
-    @property
+    @functools.cached_property
     def run(self) -> Run:
         """The shortest run that breaks it; of one that goes on for ever, once round its circle."""
         if isinstance(self.broken, CheckResult):
@@ -191,6 +192,10 @@ class Shown:
 
     def beside(self) -> Beside:
         """The same steps with the repaired protocol, and where the two part."""
+        return self._beside
+
+    @functools.cached_property
+    def _beside(self) -> Beside:
         run = self.run.taken_by(self.exhibit.broken)[0]
         other, ends = run.taken_by(self.exhibit.repaired)
         both = [(here, other.states[end]) for here, end in zip(run.states, ends, strict=False)]

@@ -645,7 +645,7 @@ _READS = (
         between=True,
         commands=(_READ,),
         initial_leader=1,
-        bounds=Bounds(epoch=2, copies=1, depth=8),
+        bounds=Bounds(epoch=2, copies=1, depth=6),
         length=4,
     ),
     Exhibit(
@@ -673,7 +673,7 @@ _READS = (
         faults=Budget(partitions=1, partition_family=[[{1}, {2}]]),
         timing=_IN_TIME,
         initial_leader=1,
-        bounds=Bounds(epoch=2, depth=18),
+        bounds=Bounds(epoch=2, depth=17),
         length=17,
     ),
     Exhibit(
@@ -701,7 +701,7 @@ _READS = (
         commands=(_READ,),
         timing=Timing(tick_ms=20, one_way_delay_ms=(0, 20), rates={1: 0.8, 2: 1.2, 3: 1.2}),
         initial_leader=1,
-        bounds=Bounds(epoch=2, depth=13),
+        bounds=Bounds(epoch=2, depth=12),
         length=12,
     ),
 )

@@ -37,7 +37,7 @@ def plot_shown(shown: Shown, *, ax: Sequence[Axes] | None = None) -> list[Axes]:
     if len(axes) != 2 or not all(isinstance(one, Axes) for one in axes):
         raise ValueError(f"ax={ax!r}: must be two axes, or None")
     titles = (
-        f"{shown.exhibit.title}: {shown.exhibit.invariant} is broken, {shown.exhibit.steps}",
+        f"{shown.exhibit.title}: {_broken(shown)}, {shown.exhibit.steps}",
         "The same steps without the flag"
         + ("" if beside.parts is None else f": another course from step {beside.parts} on")
         + ("" if beside.refused is None else f"; step {beside.refused[0]} cannot be taken"),
@@ -50,7 +50,23 @@ def plot_shown(shown: Shown, *, ax: Sequence[Axes] | None = None) -> list[Axes]:
         if run is beside.run and beside.refused is not None:  # what came next was not tried
             one.axvspan(run.trace.end_ms, end_ms, color="white", alpha=0.85, zorder=100)
         style.write_title(one, title, pad=20.0)
+    _share_legend(*axes)
     return axes
+
+
+def _share_legend(upper: Axes, lower: Axes) -> None:
+    """What both have is explained once: two long legends would meet."""
+    above, below = upper.get_legend(), lower.get_legend()
+    if above is None or below is None:
+        return
+    explained = {text.get_text() for text in above.get_texts()}
+    if explained >= {text.get_text() for text in below.get_texts()}:
+        below.remove()
+
+
+def _broken(shown: Shown) -> str:
+    name = shown.exhibit.invariant
+    return f"never {name}" if shown.exhibit.eventually else f"{name} is broken"
 
 
 def _new_axes(nodes: int) -> list[Axes]:

@@ -22,10 +22,11 @@ TEST_CASE("options: written with names and units, read back to the same", "[node
     CHECK(written.to_json() ==
           R"({"election_timeout_ms": [150.5, 301.0], "heartbeat_interval_ms": 50.0, )"
           R"("timeout_policy": "quantised", "tick_ms": 1.0, "retry_interval_ms": 0.0, )"
-          R"("logs": [{"term": 1, "index": 2}, {"term": 3, "index": 4}], "pre_vote": false, )"
+          R"("logs": [{"term": 1, "index": 2}, {"term": 3, "index": 4}], "terms": [], )"
+          R"("pre_vote": false, )"
           R"("check_quorum": false, "quorum_timeout_ms": 0.0, "leader_stickiness": false, )"
           R"("reads": "confirmed", "clock_drift_bound_ppm": 0, "priorities": [], )"
-          R"("non_voters": [], "witnesses": [], "quorum": "majority"})");
+          R"("non_voters": [], "witnesses": [], "quorum": "majority", "mutations": []})");
     CHECK(options_to_value(options_from_value<RaftOptions>(written)) == written);
     CHECK(options_to_value(options_from_value<BullyOptions>(Dict{})) ==
           options_to_value(BullyOptions{}));
