@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import socket
@@ -15,8 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
-from support import ROOT
 
+from electionlab.debugger import Session
+from electionlab.debugger.page import FOLDER
+
+ROOT = Path(__file__).resolve().parents[2]
 #: Screenshots, to be looked at; not compared, as fonts differ between machines.
 PICTURES = ROOT / "build" / "debugger"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
@@ -24,6 +28,21 @@ _FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync",
     "--disable-component-update", "--disable-dev-shm-usage",
 )  # fmt: skip
+
+#: Stands for a kernel: the page asks this process.
+KERNEL = """
+const heard = [];
+const model = {
+    get: (name) => ({ height: HEIGHT, page: SAVED })[name],
+    set: () => {},
+    save_changes: () => {},
+    on: (name, action) => heard.push(action),
+    off: () => {},
+    send: (request) => window.answer(request).then(
+        (text) => heard.forEach((action) => action(JSON.parse(text)))),
+};
+render({ model, el: document.getElementById("here") });
+"""
 
 
 @contextlib.contextmanager
@@ -58,6 +77,23 @@ class Watched:
     def _dialog(self, dialog: Any) -> None:
         self.complaints.append(f"dialog: {dialog.message}")
         dialog.dismiss()
+
+    def show(self, session: Session, *, height: int = 4000, saved: str = "{}") -> None:
+        """The page over a session in this process instead of one in a kernel.
+
+        Args:
+            session: What answers.
+            height: As of the widget.
+            saved: What the widget kept of an earlier page, as JSON.
+        """
+        page = self.page
+        page.expose_function("answer", lambda request: json.dumps(session.answer(request)))
+        module = (FOLDER / "debugger.js").read_text(encoding="utf-8")
+        style = (FOLDER / "debugger.css").read_text(encoding="utf-8")
+        page.set_content(f"<style>body {{ margin: 0 }} {style}</style><div id=here></div>")
+        kernel = KERNEL.replace("HEIGHT", str(height)).replace("SAVED", saved)
+        page.add_script_tag(content=module + kernel, type="module")
+        page.wait_for_selector("[data-node='1']")
 
     def picture(self, name: str) -> None:
         PICTURES.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ const ROW_HEIGHT = 20;
 const MOST_ARROWS = 1500;
 const MOST_CHUNKS = 24;
 const FAR_MS = 1e7; // what is due later than this comes by hand only
+const SMALLEST = [-135, -130, 135, 130]; // of the picture of the nodes
 const SPEEDS = [1, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];
 
 // After Okabe and Ito (2008) and Tol: told apart by colour-blind people, on paper and on black.
@@ -221,13 +222,14 @@ class Page {
         this.other = null;
         this.theme = "auto";
         this.closed = false;
+        this.extent = [...SMALLEST];
         source.onNews = (reply) => this.hear(reply);
     }
 
     async start() {
         const reply = await this.source.ask({ do: "hello" });
         this.about = reply.about;
-        this.number = new Map(this.about.messages.map((m, i) => [m.name, i]));
+        this.looks = this.looksOfKinds();
         this.places = this.placesOfNodes();
         this.build();
         this.take(reply);
@@ -439,7 +441,7 @@ class Page {
                 b("trace", "export the trace file", () => this.export("trace")),
                 b("HTML", "export as a page", () => this.export("html")),
                 b("SVG", "export the pictures", () => this.exportSvg()),
-                b("A+", "larger, for a projector", () => this.root.classList.toggle("el-large")),
+                b("A+", "larger, for a projector", () => this.enlarge()),
                 this.themeButton),
         ];
         if (live) {
@@ -455,9 +457,9 @@ class Page {
         this.status = make("div", { class: "el-status", role: "status", "aria-live": "polite" });
         this.title = make("div", { class: "el-title" });
         const label = (text) => ({ role: "group", "aria-label": text });
-        this.ring = draw("svg", { class: "el-ring", viewBox: "-200 -152 400 304",
+        this.ring = draw("svg", { class: "el-ring", viewBox: "-135 -130 270 260",
             ...label("nodes and messages") });
-        this.ringB = draw("svg", { class: "el-ring", viewBox: "-200 -152 400 304",
+        this.ringB = draw("svg", { class: "el-ring", viewBox: "-135 -130 270 260",
             ...label("the other branch") });
         this.legend = make("div", { class: "el-legend" });
         this.besidePane = make("div", { class: "el-pane el-beside", hidden: true });
@@ -487,7 +489,7 @@ class Page {
         const panes = make("div", { class: "el-panes" },
             make("div", { class: "el-pane" }, this.title, this.ring, this.legend),
             this.besidePane,
-            make("div", { class: "el-pane" },
+            make("div", { class: "el-pane el-time-pane" },
                 make("h3", { text: "Space and time" },
                     zoom(2, "−", "more time in the diagram"), zoom(0.5, "+", "less time in it")),
                 this.diagram, make("h3", { text: "Log" }), this.log),
@@ -566,19 +568,26 @@ class Page {
         return download(reply.name, reply.text, reply.type);
     }
 
+    // Both pictures in one file, one beside the other.
     exportSvg() {
-        const theme = this.colours();
-        for (const [svg, name] of [[this.ring, "nodes"], [this.spaceTime, "space-time"]]) {
-            if (!svg) continue;
+        const theme = this.colours(), gap = 20, high = 480;
+        const whole = draw("svg", { xmlns: SVG_NS, "font-family": "sans-serif" });
+        let width = gap;
+        for (const svg of [this.ring, this.spaceTime]) {
             const copy = svg.cloneNode(true);
-            const [x, y, width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
-            copy.setAttribute("width", width);
-            copy.setAttribute("height", height);
-            copy.setAttribute("font-family", "sans-serif");
-            copy.prepend(draw("rect", { x, y, width, height, fill: theme.paper }));
-            const text = new XMLSerializer().serializeToString(copy);
-            download(`${this.about.protocol}-${name}.svg`, text, "image/svg+xml");
+            const [, , w, h] = svg.getAttribute("viewBox").split(" ").map(Number);
+            const wide = svg === this.ring ? (w / h) * high : w;
+            put(copy, { x: width, y: gap, width: wide, height: svg === this.ring ? high : h,
+                "data-picture": svg === this.ring ? "nodes" : "space-time" }, []);
+            whole.append(copy);
+            width += wide + gap;
         }
+        const size = { width: width.toFixed(0), height: high + 2 * gap };
+        put(whole, { ...size, viewBox: `0 0 ${size.width} ${size.height}` }, []);
+        whole.prepend(draw("rect", { ...size, fill: theme.paper }));
+        const text = new XMLSerializer().serializeToString(whole);
+        const { protocol, seed } = this.about, { event } = this.state.snapshot;
+        download(`${protocol}-seed-${seed}-event-${event}.svg`, text, "image/svg+xml");
     }
 
     partition() {
@@ -782,14 +791,30 @@ class Page {
         return THEMES[this.root.classList.contains("el-dark") ? "dark" : "light"];
     }
 
+    // No two kinds have both the same colour and the same glyph: colours come round every seven
+    // kinds, and each time round the glyphs are turned by one.
+    looksOfKinds() {
+        const looks = new Map(), seen = new Map();
+        let place = 0;
+        this.about.messages.forEach(({ name, colour, routine }, i) => {
+            const round = seen.get(colour) || 0;
+            seen.set(colour, round + 1);
+            looks.set(name, { colour, routine, glyph: routine ? 4 + 3 * (looks.size % 2) : i + round,
+                place: routine ? 0 : place++ });
+        });
+        return looks;
+    }
+
     kindColour(name) {
-        const theme = this.colours(), index = this.number.get(name);
-        const kind = this.about.messages[index];
-        if (!kind) return theme.grey;
-        if (!theme.kinds) return kind.colour;
-        if (kind.routine) return theme.routine;
-        const place = this.about.messages.slice(0, index).filter((m) => !m.routine).length;
-        return theme.kinds[place % theme.kinds.length];
+        const theme = this.colours(), look = this.looks.get(name);
+        if (!look) return theme.grey;
+        if (!theme.kinds) return look.colour;
+        return look.routine ? theme.routine : theme.kinds[look.place % theme.kinds.length];
+    }
+
+    kindGlyph(name, size) {
+        return this.glyph(this.looks.get(name)?.glyph ?? 0, size, this.kindColour(name),
+            this.colours().paper);
     }
 
     applyTheme() {
@@ -913,15 +938,18 @@ class Page {
         const links = draw("g", { "pointer-events": "none" });
         const cut = new Set(snapshot.cuts);
         if (!this.about.positions) {
-            links.append(draw("circle", { r: 105, fill: "none", stroke: theme.light }));
+            links.append(draw("circle", { r: 105, fill: "none", stroke: theme.light,
+                "stroke-width": 0.6, "stroke-dasharray": "1 5" }));
         }
         if (actors <= 14) {
+            const used = new Set(this.state.timeline.links.map(String));
             for (let a = 1; a <= actors; a++) {
                 for (let b = a + 1; b <= actors; b++) {
                     if (cut.has(`${a} ${b}`) || cut.has(`${b} ${a}`)) continue;
                     const [p, q] = [this.places[a], this.places[b]];
                     links.append(draw("line", { x1: p.x, y1: p.y, x2: q.x, y2: q.y,
-                        stroke: theme.light, "stroke-width": 0.8 }));
+                        stroke: theme.light, ...(used.has(`${a},${b}`) ? { "stroke-width": 1 }
+                            : { "stroke-width": 0.6, "stroke-dasharray": "1 5" }) }));
                 }
             }
         }
@@ -935,7 +963,34 @@ class Page {
         }
         clear(svg, links, this.paintCuts(cut, active), this.paintVotes(snapshot, r),
             this.paintMessages(snapshot, now, r, active), nodes, ...drag);
+        this.frame(svg, nodes);
         if (focused !== null) svg.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
+    }
+
+    // The picture is as large as its labels need. It only grows, so that nothing jumps about.
+    frame(svg, nodes) {
+        const box = nodes.getBBox();
+        if (!box.width) return; // not on the screen
+        const [x0, y0, x1, y1] = this.extent;
+        const next = [Math.min(x0, box.x - 4), Math.min(y0, box.y - 4),
+            Math.max(x1, box.x + box.width + 4), Math.max(y1, box.y + box.height + 4)];
+        this.extent = next;
+        for (const picture of [this.ring, this.ringB, svg]) {
+            picture.setAttribute("viewBox",
+                [next[0], next[1], next[2] - next[0], next[3] - next[1]].map((v) => v.toFixed(1)).join(" "));
+        }
+    }
+
+    // For a projector all that is written in the pictures is larger too.
+    textScale() {
+        return this.root.classList.contains("el-large") ? 1.35 : 1;
+    }
+
+    enlarge() {
+        this.root.classList.toggle("el-large");
+        this.extent = [...SMALLEST];
+        this.followed = null;
+        this.render();
     }
 
     paintCuts(cut, active) {
@@ -1046,7 +1101,7 @@ class Page {
         const ux = service ? 0 : place.x / out, uy = service ? 1 : place.y / out;
         const away = r + 5 + 2.2 * Math.min(timers.length, 3);
         const anchor = Math.abs(ux) < 0.25 ? "middle" : ux > 0 ? "start" : "end";
-        const size = big ? 7.4 : 5, x = ux * away;
+        const size = (big ? 8.6 : 5.4) * this.textScale(), x = ux * away;
         const height = lines.length * size * 1.12;
         const y = uy * away + (uy < -0.9 ? -height + size : uy > 0.9 ? size * 0.8
             : size * 0.8 - height / 2 + 0.4 * uy * height);
@@ -1099,14 +1154,18 @@ class Page {
             `M0 ${s * 1.2}L${s * 1.15} ${-s}H${-s * 1.15}Z`,
             `M${-s} 0A${s} ${s} 0 1 1 ${s} 0A${s} ${s} 0 1 1 ${-s} 0Z`,
             `M${-s * 1.2} 0L${s} ${-s * 1.15}V${s * 1.15}Z`, `M${s * 1.2} 0L${-s} ${-s * 1.15}V${s * 1.15}Z`,
+            `M${-0.45 * s} ${-1.2 * s}h${0.9 * s}v${0.75 * s}h${0.75 * s}v${0.9 * s}h${-0.75 * s}` +
+                `v${0.75 * s}h${-0.9 * s}v${-0.75 * s}h${-0.75 * s}v${-0.9 * s}h${0.75 * s}Z`,
         ];
         return draw("path", { d: shapes[index % shapes.length], fill: colour, stroke: paper,
             "stroke-width": 0.7 });
     }
 
     paintMessages(snapshot, now, r, active) {
-        const theme = this.colours(), group = draw("g", {});
+        const theme = this.colours(), group = draw("g", {}), labels = draw("g", {});
         const flying = Object.entries(snapshot.pending).filter(([, p]) => p.kind === "message");
+        const named = flying.length <= 14;
+        const taken = this.places.slice(1).map(({ x, y }) => [x - r, y - r, x + r, y + r]);
         const lanes = new Map();
         for (const [key, p] of flying.slice(0, 400)) {
             const a = this.places[p.peer], b = this.places[p.node];
@@ -1122,12 +1181,10 @@ class Page {
             const share = far || p.sent === null || p.at <= p.sent ? clip(0.62 - 0.13 * same, 0.1, 0.62)
                 : clip((now - p.sent) / (p.at - p.sent), 0, 1);
             const x = from.x + share * (to.x - from.x), y = from.y + share * (to.y - from.y);
-            const colour = this.kindColour(p.message_kind), index = this.number.get(p.message_kind) || 0;
+            const colour = this.kindColour(p.message_kind);
             const text = this.describe(p) + (far ? "" : `, arrives at ${ms(p.at)}`);
-            const label = flying.length <= 14 && !this.about.messages[index]?.routine
-                ? draw("text", { x: x + 6, y: y - 3, "font-size": 6, fill: colour, "pointer-events": "none",
-                    "paint-order": "stroke", stroke: theme.paper, "stroke-width": 2,
-                    text: p.message_kind }) : null;
+            const label = named && !this.looks.get(p.message_kind)?.routine
+                ? this.messageLabel(p.message_kind, { x, y }, { x: uy, y: -ux }, colour, taken) : null;
             const open = (e) => this.messageMenu(key, e.currentTarget);
             group.append(draw("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y, stroke: colour,
                 "stroke-width": 0.9, opacity: 0.75, "pointer-events": "none" }),
@@ -1138,10 +1195,29 @@ class Page {
                         "aria-label": text, onclick: open,
                         onkeydown: (e) => this.activate(e, () => open(e)) } : {}) },
                     draw("title", { text }), draw("circle", { r: 7, fill: "transparent" }),
-                    this.glyph(index, 3, colour, theme.paper)));
-            if (label) group.append(label);
+                    this.kindGlyph(p.message_kind, 3.6)));
+            if (label) labels.append(label);
         }
+        group.append(labels);
         return group;
+    }
+
+    // Beside its message, on whichever side nothing is yet; left out where there is no place.
+    messageLabel(text, at, side, colour, taken) {
+        const size = 7 * this.textScale(), width = 0.56 * size * text.length, height = 1.1 * size;
+        for (const way of [1, -1]) {
+            for (const far of [6, 11]) {
+                const x = at.x + way * side.x * far + (way * side.x < -0.3 ? -width : way * side.x < 0.3 ? -width / 2 : 0);
+                const y = at.y + way * side.y * far + (way * side.y > 0.3 ? size * 0.7 : size * 0.3);
+                const box = [x, y - size * 0.8, x + width, y - size * 0.8 + height];
+                const free = taken.every((b) => box[2] < b[0] || b[2] < box[0] || box[3] < b[1] || b[3] < box[1]);
+                if (!free) continue;
+                taken.push(box);
+                return draw("text", { x, y, "font-size": size, fill: colour, "pointer-events": "none",
+                    "paint-order": "stroke", stroke: this.colours().paper, "stroke-width": 2.2, text });
+            }
+        }
+        return null;
     }
 
     renderLegend() {
@@ -1153,11 +1229,13 @@ class Page {
                 draw("path", { d: this.shape(role, 5.5), fill: look.colour, stroke: theme.grey })),
                 role);
         };
-        const kindEntry = (kind, i) => make("span", {},
-            draw("svg", { viewBox: "-8 -8 16 16", "aria-hidden": true },
-                this.glyph(i, 4, this.kindColour(kind.name), theme.paper)), kind.name);
+        const kindEntry = (name) => make("span", {},
+            draw("svg", { viewBox: "-8 -8 16 16", "aria-hidden": true }, this.kindGlyph(name, 4.5)), name);
+        // Only kinds that this run has: some protocols know many more.
+        const kinds = new Set(this.state.timeline.kinds);
+        for (const p of Object.values(this.state.snapshot.pending)) kinds.add(p.message_kind);
         clear(this.legend, ...Object.keys(this.about.roles).filter((r) => roles.has(r)).map(roleEntry),
-            ...this.about.messages.map(kindEntry));
+            ...[...this.looks.keys()].filter((name) => kinds.has(name)).map(kindEntry));
     }
 
     // --- two branches -----------------------------------------------------------------------------
@@ -1536,6 +1614,17 @@ class Page {
 
     // --- what may happen next ---------------------------------------------------------------------
 
+    // What it is in one line, and what it carries in a few; all of it is in the tooltip.
+    entryText(p) {
+        if (p.kind !== "message") return make("span", { class: "el-what", text: this.describe(p) });
+        const carried = p.fields && Object.keys(p.fields).length ? words(p.fields) : "";
+        return make("span", { class: "el-what", title: this.describe(p) },
+            make("span", { class: "el-kind" },
+                draw("svg", { viewBox: "-8 -8 16 16", "aria-hidden": true }, this.kindGlyph(p.message_kind, 5)),
+                make("b", { text: p.message_kind }), ` ${p.peer} → ${p.node}`),
+            carried ? make("span", { class: "el-carried", text: carried }) : null);
+    }
+
     renderNext() {
         const { snapshot } = this.state, entries = Object.entries(snapshot.pending);
         entries.sort((a, b) => (a[1].at ?? Infinity) - (b[1].at ?? Infinity));
@@ -1554,7 +1643,7 @@ class Page {
                 () => this.fire(p))] : [];
             return make("div", { class: "el-entry" },
                 make("span", { class: "el-left", text: left === null ? "by hand" : `+${left.toFixed(2)} ms` }),
-                make("span", { class: "el-what", text: this.describe(p) }), ...buttons);
+                this.entryText(p), ...buttons);
         }), entries.length > 80 ? make("div", { text: `… ${entries.length - 80} more` }) : null);
     }
 }

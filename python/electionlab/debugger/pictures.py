@@ -184,7 +184,7 @@ def timeline(trace: Trace) -> dict[str, Any]:
     Returns:
         rows: how many. starts: of each chunk its first row's [event, ms]. views: changes of a
         node's view, as columns. marks: [event, ms, node, kind] of leaders' changes, violations and
-        actions.
+        actions. kinds: of messages that there were. links: [a, b], a < b, that messages took.
     """
     columns = trace.columns
     kinds, steps, nodes = columns["kind"], columns["step"], columns["node"]
@@ -195,6 +195,11 @@ def timeline(trace: Trace) -> dict[str, Any]:
     marked = [names.index(kind) for kind in ("leader", "violation", "action")]
     marks = np.flatnonzero(np.isin(kinds, marked))
     roles = trace.roles
+    sent = columns["kind"] == names.index("send")
+    low = np.minimum(nodes[sent], columns["peer"][sent])
+    high = np.maximum(nodes[sent], columns["peer"][sent])
+    links = np.unique(low.astype(np.int64) * (trace.actors + 1) + high)
+    kinds_sent = np.unique(columns["message_kind"][sent])
     return {
         "rows": len(trace),
         "starts": [[int(steps[i]), float(times[i])] for i in range(0, len(trace), CHUNK)],
@@ -210,4 +215,7 @@ def timeline(trace: Trace) -> dict[str, Any]:
              trace.row(int(i)).get("action", "")]
             for i in marks
         ],
+        "kinds": [trace.message_kinds[k] for k in kinds_sent if k >= 0],
+        "links": [[int(pair) // (trace.actors + 1), int(pair) % (trace.actors + 1)]
+                  for pair in links],
     }  # fmt: skip
