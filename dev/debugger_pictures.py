@@ -50,14 +50,19 @@ def tried(watched: Watched, session: Session) -> None:
     if page.locator("[data-message]").count():
         click(page, "[data-message]", "drop")
     elected = cluster.events
-    for _ in range(400):
-        page.click("[data-do=step]")
-        if page.locator("[data-do=step]").is_disabled():
-            break
-        roles = {n.role for n in cluster.nodes}
+
+    def busy(cluster: el.Cluster) -> bool:
+        stands = any(n.role == "candidate" for n in cluster.nodes)
         flying = sum(p.kind == "message" for p in cluster.pending)
-        if "candidate" in roles and flying > 2 and cluster.events > elected + 6:
-            break
+        return stands and flying > 2 and cluster.events > elected + 6
+
+    cluster.run(busy, max_events=400)
+    if cluster.pending:
+        page.click("[data-do=step]")
+        page.wait_for_function(f"document.querySelector('[max=\"{cluster.events}\"]')")
+    page.keyboard.press("Escape")
+    service = cluster.actors if cluster.actors > cluster.members else ""
+    page.select_option("[aria-label=node]", str(service))
     page.wait_for_timeout(150)
 
 

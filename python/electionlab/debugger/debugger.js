@@ -43,6 +43,8 @@ function clear(element, ...children) {
 }
 
 const ms = (value) => (value === null || value === undefined ? "?" : `${value.toFixed(3)} ms`);
+// For people: milliseconds while they are few, seconds beyond.
+const brief = (value) => (value < 999.95 ? `${value.toFixed(1)} ms` : `${(value / 1000).toFixed(2)} s`);
 const clip = (value, low, high) => Math.min(Math.max(value, low), high);
 
 function words(value) {
@@ -203,6 +205,77 @@ class FileSource {
         return rows ? this.row(rows - 1).step : 0;
     }
     close() {}
+}
+
+// --- services -------------------------------------------------------------------------------------
+
+const MOST_HELD = 120;
+const saidBy = ({ name, owner, notes }) => JSON.stringify([name, owner, notes]);
+
+// What a service holds, as parts with rows: {key, name, depth, owner, notes, left, share}. It goes by
+// the fields that are there, so that a service of one's own with such fields is shown as well.
+function holdings(node, now) {
+    const disk = node.disk || {}, memory = node.memory || {};
+    const parts = [];
+    if (disk.service?.znodes) parts.push(...znodesAndSessions(disk.service, memory.desk));
+    if (disk.store?.keys) parts.push(...keysAndLeases(disk.store, memory.service, now));
+    if (disk.record?.holder !== undefined && disk.exists !== undefined) parts.push(leaseRecord(disk, now));
+    if (disk.token !== undefined && disk.holder !== undefined) parts.push(grantedLease(disk, memory, now));
+    return parts.map((part) => ({ ...part, rows: part.rows.slice(0, MOST_HELD) }));
+}
+
+function znodesAndSessions({ znodes, sessions }, desk) {
+    const clients = new Map(sessions.map(({ id, client }) => [id, client]));
+    const watchers = new Map(), links = new Map();
+    for (const link of desk?.connections || []) {
+        links.set(link.session, link);
+        for (const { path } of link.watches || []) {
+            watchers.set(path, [...(watchers.get(path) || []), clients.get(link.session) ?? `session ${link.session}`]);
+        }
+    }
+    const most = Math.max(...[...links.values()].map((link) => link.ticks_left), 1);
+    return [{ title: "znodes", rows: znodes.map(({ path, data, owner, version }) => ({
+        key: `znode ${path}`, depth: path === "/" ? 0 : path.split("/").length - 1,
+        name: path === "/" ? "/" : `/${path.split("/").pop()}`, owner: owner ? clients.get(owner) : 0,
+        notes: [data !== "" && data !== null ? `= ${words(data)}` : "", version ? `version ${version}` : "",
+            owner ? `ephemeral, session ${owner}` : "",
+            watchers.has(path) ? `watched by ${watchers.get(path).sort().join(", ")}` : ""].filter(Boolean),
+    })) }, { title: "sessions", rows: sessions.map(({ id, client }) => {
+        const ticks = links.get(id)?.ticks_left;
+        return { key: `session ${id}`, name: `session ${id}`, owner: client, notes: [],
+            ...(ticks === undefined ? { notes: ["no connection"] }
+                : { left: `${ticks} tick${ticks === 1 ? "" : "s"} left`, share: ticks / most }) };
+    }) }];
+}
+
+function keysAndLeases({ keys, leases }, service, now) {
+    const due = new Map((service?.expiries || []).map(({ id, at }) => [id, at]));
+    const watchers = new Map();
+    for (const { key, client } of service?.watches || []) {
+        watchers.set(key, new Set([...(watchers.get(key) || []), client]));
+    }
+    const first = Math.min(...keys.map((kv) => kv.create_revision));
+    return [{ title: "keys", rows: keys.map(({ key, value, lease, create_revision: made }) => ({
+        key: `key ${key}`, name: key, notes: [`= ${words(value)}`, `revision ${made}${made === first ? ", the oldest: leads" : ""}`,
+            lease ? `lease ${lease}` : "",
+            watchers.has(key) ? `watched by ${[...watchers.get(key)].sort().join(", ")}` : ""].filter(Boolean),
+    })) }, { title: "leases", rows: leases.map(({ id, ttl }) => ({ key: `lease ${id}`, name: `lease ${id}`, notes: [`of ${brief(ttl)}`],
+        ...(due.has(id) ? { left: `${brief(Math.max(due.get(id) - now, 0))} left`, share: (due.get(id) - now) / ttl } : {}) })) }];
+}
+
+function leaseRecord({ exists, record, resource_version: version }, now) {
+    const lasts = 1000 * record.lease_duration_seconds, left = record.renew_time + lasts - now;
+    return { title: "Lease object", rows: exists ? [{ key: "Lease object", name: record.holder ? "held by" : "held by nobody",
+        owner: record.holder, notes: [`resource version ${version}`, `transitions ${record.leader_transitions}`,
+            `renewed at ${brief(record.renew_time)}`],
+        left: left > 0 ? `${brief(left)} left of ${brief(lasts)}` : `over for ${brief(-left)}`, share: left / lasts }] : [] };
+}
+
+function grantedLease({ token, holder }, { until }, now) {
+    const left = (until ?? now) - now, held = holder !== 0 && left > 0;
+    return { title: "lease", rows: [{ key: "lease", name: held ? "held by" : "free", owner: held ? holder : 0,
+        notes: [`token ${token}`, !held && holder ? `last held by ${holder}` : ""].filter(Boolean),
+        ...(held ? { left: `${brief(left)} left`, share: left / 150 } : {}) }] };
 }
 
 // --- the page -------------------------------------------------------------------------------------
@@ -462,6 +535,8 @@ class Page {
         this.ringB = draw("svg", { class: "el-ring", viewBox: "-135 -130 270 260",
             ...label("the other branch") });
         this.legend = make("div", { class: "el-legend" });
+        this.service = make("div", { class: "el-service", tabindex: 0, hidden: true,
+            ...label("what the service holds") });
         this.besidePane = make("div", { class: "el-pane el-beside", hidden: true });
         this.diagram = make("div", { class: "el-diagram", tabindex: 0,
             ...label("space-time diagram") });
@@ -487,7 +562,7 @@ class Page {
             ...Array.from({ length: this.about.actors }, (_, i) => make("option",
                 { value: i + 1, text: `node ${i + 1}` })));
         const panes = make("div", { class: "el-panes" },
-            make("div", { class: "el-pane" }, this.title, this.ring, this.legend),
+            make("div", { class: "el-pane" }, this.title, this.ring, this.legend, this.service),
             this.besidePane,
             make("div", { class: "el-pane el-time-pane" },
                 make("h3", { text: "Space and time" },
@@ -507,7 +582,7 @@ class Page {
         this.root.addEventListener("pointerdown", (e) => {
             if (this.menu && !this.menu.contains(e.target)) this.closeMenu();
         });
-        if (live) this.cutByDragging();
+        this.listenToRing();
         this.diagram.addEventListener("wheel", (e) => {
             if (!e.ctrlKey) return;
             e.preventDefault();
@@ -709,38 +784,65 @@ class Page {
                         (name, i) => [name, read(inputs[i].value)])) }) }), ...inputs)];
     }
 
-    // A line drawn across links cuts those that it crosses.
-    cutByDragging() {
-        let from = null, line = null;
-        const place = (e) => {
-            const point = new DOMPoint(e.clientX, e.clientY);
-            return point.matrixTransform(this.ring.getScreenCTM().inverse());
-        };
-        this.ring.addEventListener("pointerdown", (e) => {
-            if (e.target.closest("[role=button]")) return;
+    // The picture is drawn anew at any moment, also between the press of a button and its release:
+    // so it is the picture that listens, and what was pressed is known by its key.
+    listenToRing() {
+        const ring = this.ring;
+        const keyOf = (e) => e.target.closest("[role=button]")?.getAttribute("data-key") ?? null;
+        const place = (e) => new DOMPoint(e.clientX, e.clientY)
+            .matrixTransform(ring.getScreenCTM().inverse());
+        let pressed = null, from = null, line = null;
+        ring.addEventListener("pointerdown", (e) => {
+            if (e.button !== 0) return;
+            pressed = keyOf(e);
+            if (pressed === null && this.source.readOnly) return;
             this.pause();
             from = place(e);
-            this.ring.setPointerCapture(e.pointerId);
+            ring.setPointerCapture(e.pointerId);
+            if (pressed !== null) return;
+            // A line drawn across links cuts those that it crosses.
             line = draw("line", { x1: from.x, y1: from.y, x2: from.x, y2: from.y,
                 stroke: this.colours().alarm, "stroke-width": 2.5, "stroke-dasharray": "6 3",
                 "data-drag": true });
-            this.ring.append(line);
+            ring.append(line);
         });
-        this.ring.addEventListener("pointermove", (e) => {
-            if (!from) return;
+        ring.addEventListener("pointermove", (e) => {
+            if (!line) return;
             const to = place(e);
             line.setAttribute("x2", to.x);
             line.setAttribute("y2", to.y);
         });
         const end = (e) => {
             if (!from) return;
-            const to = place(e), start = from;
-            from = null;
-            line.remove();
-            if (e.type === "pointerup") this.cutAcross(start, to);
+            const to = place(e), start = from, drawn = line;
+            from = line = null;
+            drawn?.remove();
+            if (e.type !== "pointerup") return;
+            if (drawn) this.cutAcross(start, to);
+            else if (Math.hypot(to.x - start.x, to.y - start.y) < 8) this.activate(pressed);
         };
-        this.ring.addEventListener("pointerup", end);
-        this.ring.addEventListener("pointercancel", end);
+        ring.addEventListener("pointerup", end);
+        ring.addEventListener("pointercancel", end);
+        ring.addEventListener("click", (e) => {
+            if (e.detail === 0 && keyOf(e) !== null) this.activate(keyOf(e)); // not by a pointer
+        });
+        ring.addEventListener("keydown", (e) => {
+            if ((e.key !== "Enter" && e.key !== " ") || keyOf(e) === null) return;
+            e.preventDefault();
+            e.stopPropagation();
+            this.activate(keyOf(e));
+        });
+    }
+
+    activate(key) {
+        const anchor = this.ring.querySelector(`[data-key="${CSS.escape(key)}"]`);
+        if (!anchor) return undefined; // it has just happened
+        const [, what, rest] = /^(\w+) (.*)$/.exec(key);
+        if (what === "node") return this.nodeMenu(Number(rest), anchor);
+        if (what === "message") return this.messageMenu(rest, anchor);
+        const [sender, receiver] = rest.split(" ").map(Number);
+        const both = this.state.snapshot.cuts.includes(`${receiver} ${sender}`);
+        return this.act({ action: "mend", sender, receiver, both_ways: both });
     }
 
     cutAcross(a, b) {
@@ -795,13 +897,13 @@ class Page {
     // kinds, and each time round the glyphs are turned by one.
     looksOfKinds() {
         const looks = new Map(), seen = new Map();
-        let place = 0;
-        this.about.messages.forEach(({ name, colour, routine }, i) => {
+        let place = 0, grey = 0;
+        for (const { name, colour, routine } of this.about.messages) {
             const round = seen.get(colour) || 0;
             seen.set(colour, round + 1);
-            looks.set(name, { colour, routine, glyph: routine ? 4 + 3 * (looks.size % 2) : i + round,
-                place: routine ? 0 : place++ });
-        });
+            looks.set(name, { colour, routine, place: routine ? 0 : place,
+                glyph: routine ? [4, 7][grey++ % 2] : (place++ + round) % 7 });
+        }
         return looks;
     }
 
@@ -840,6 +942,7 @@ class Page {
         this.renderBar();
         this.renderRing();
         this.renderLegend();
+        this.renderService();
         this.renderBeside();
         this.renderDiagram();
         this.renderInspector();
@@ -957,23 +1060,28 @@ class Page {
         const lefts = Object.values(snapshot.nodes).flatMap((node) => Object.values(node.timers))
             .map((due) => this.left(due, snapshot.now)).filter((left) => left !== null);
         const most = Math.max(...lefts, 1e-6);
-        const nodes = draw("g", {});
+        const nodes = draw("g", {}), labels = draw("g", {});
         for (let n = 1; n <= actors; n++) {
-            nodes.append(this.paintNode(n, snapshot, now, r, active, most));
+            const [label, node] = this.paintNode(n, snapshot, now, r, active, most);
+            labels.append(label);
+            nodes.append(node);
         }
-        clear(svg, links, this.paintCuts(cut, active), this.paintVotes(snapshot, r),
-            this.paintMessages(snapshot, now, r, active), nodes, ...drag);
-        this.frame(svg, nodes);
+        clear(svg, links, this.paintCuts(cut, active), this.paintVotes(snapshot, r), labels, nodes,
+            this.paintMessages(snapshot, now, r, active), ...drag);
+        this.frame(svg, labels, nodes);
         if (focused !== null) svg.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     }
 
     // The picture is as large as its labels need. It only grows, so that nothing jumps about.
-    frame(svg, nodes) {
-        const box = nodes.getBBox();
-        if (!box.width) return; // not on the screen
-        const [x0, y0, x1, y1] = this.extent;
-        const next = [Math.min(x0, box.x - 4), Math.min(y0, box.y - 4),
-            Math.max(x1, box.x + box.width + 4), Math.max(y1, box.y + box.height + 4)];
+    frame(svg, ...parts) {
+        const next = [...this.extent];
+        for (const box of parts.map((part) => part.getBBox())) {
+            if (!box.width) return; // not on the screen
+            next[0] = Math.min(next[0], box.x - 4);
+            next[1] = Math.min(next[1], box.y - 4);
+            next[2] = Math.max(next[2], box.x + box.width + 4);
+            next[3] = Math.max(next[3], box.y + box.height + 4);
+        }
         this.extent = next;
         for (const picture of [this.ring, this.ringB, svg]) {
             picture.setAttribute("viewBox",
@@ -1003,13 +1111,12 @@ class Page {
             const [p, q] = [this.places[a], this.places[b]];
             const share = both ? 0.5 : 0.74;
             const x = p.x + share * (q.x - p.x), y = p.y + share * (q.y - p.y);
-            const mend = () => this.act({ action: "mend", sender: a, receiver: b, both_ways: both });
             const mark = few ? draw("path", { d: `M${x - 4} ${y - 4}l8 8m0 -8l-8 8`,
                 stroke: theme.alarm, "stroke-width": 2 }) : null;
             const title = `link from ${a} to ${b}${both ? " and back" : ""} is cut`;
             const can = active && few && !this.source.readOnly;
             group.append(draw("g", { "data-key": `cut ${pair}`, ...(can ? { role: "button",
-                tabindex: -1, "aria-label": `${title}: mend`, onclick: mend } : {}) },
+                tabindex: -1, "aria-label": `${title}: mend` } : {}) },
                 draw("title", { text: title + (can ? " (click mends it)" : "") }),
                 draw("line", { x1: p.x, y1: p.y, x2: q.x, y2: q.y, stroke: theme.alarm,
                     "stroke-width": 1.1, "stroke-dasharray": "3 4",
@@ -1074,7 +1181,13 @@ class Page {
         const big = r > 8, service = this.about.kinds[n - 1] !== "member";
         const chosen = active && this.selected === n;
         const lines = [];
-        if (service) lines.push(this.about.kinds[n - 1]);
+        if (service) {
+            lines.push(this.about.kinds[n - 1]);
+            for (const { title, rows } of holdings(node, now)) {
+                lines.push(rows.length === 1 && rows[0].owner ? `${rows[0].name} ${rows[0].owner}`
+                    : rows.length === 1 && !rows[0].notes.length ? rows[0].name : `${title}: ${rows.length}`);
+            }
+        }
         if (node.epoch && String(node.epoch) !== "0") {
             lines.push(big ? `epoch ${node.epoch}` : `e${node.epoch}`);
         }
@@ -1094,7 +1207,7 @@ class Page {
                 arcs.push(this.arc(r + 2.4 + 2.2 * i, left / most, theme));
             }
             if (this.about.actors <= 12) {
-                lines.push(left === null ? `${name}: by hand` : `${name} in ${left.toFixed(0)} ms`);
+                lines.push(left === null ? `${name}: by hand` : `${name} in ${left < 999.5 ? `${left.toFixed(0)} ms` : brief(left)}`);
             }
         });
         const out = Math.hypot(place.x, place.y) || 1;
@@ -1114,10 +1227,9 @@ class Page {
         const down = node.role === "down";
         const move = `translate(${place.x} ${place.y})`;
         label.setAttribute("transform", move);
-        return draw("g", {}, label, draw("g", { transform: move, "data-key": `node ${n}`,
+        return [label, draw("g", { transform: move, "data-key": `node ${n}`,
             class: "el-node", ...(active ? { "data-node": n, role: "button", tabindex: 0,
-                "aria-label": name, onclick: (e) => this.nodeMenu(n, e.currentTarget),
-                onkeydown: (e) => this.activate(e, () => this.nodeMenu(n, e.currentTarget)) } : {}) },
+                "aria-label": name } : {}) },
             draw("title", { text: name }),
             chosen ? draw("circle", { r: r + 1.4 + 2.2 * (timers.length ? 1 : 0), fill: "none",
                 stroke: theme.now, "stroke-width": 5, opacity: 0.35 }) : null,
@@ -1130,7 +1242,7 @@ class Page {
             draw("text", { "font-size": Math.max(r * 0.95, 5), "text-anchor": "middle",
                 dy: "0.35em", fill: down ? "#000000" : look.text, "font-weight": "bold",
                 "pointer-events": "none", text: n,
-                ...(down ? { "paint-order": "stroke", stroke: "#ffffff", "stroke-width": 3 } : {}) })));
+                ...(down ? { "paint-order": "stroke", stroke: "#ffffff", "stroke-width": 3 } : {}) }))];
     }
 
     arc(radius, share, theme) {
@@ -1138,13 +1250,6 @@ class Page {
         const x = radius * Math.sin(part), y = -radius * Math.cos(part);
         return draw("path", { fill: "none", stroke: theme.grey, "stroke-width": 1.5,
             d: `M0 ${-radius}A${radius} ${radius} 0 ${part > Math.PI ? 1 : 0} 1 ${x} ${y}` });
-    }
-
-    activate(event, action) {
-        if (event.key !== "Enter" && event.key !== " ") return;
-        event.preventDefault();
-        event.stopPropagation();
-        action();
     }
 
     glyph(index, size, colour, paper) {
@@ -1163,6 +1268,7 @@ class Page {
 
     paintMessages(snapshot, now, r, active) {
         const theme = this.colours(), group = draw("g", {}), labels = draw("g", {});
+        const ways = draw("g", { "pointer-events": "none" }); // below all that can be clicked
         const flying = Object.entries(snapshot.pending).filter(([, p]) => p.kind === "message");
         const named = flying.length <= 14;
         const taken = this.places.slice(1).map(({ x, y }) => [x - r, y - r, x + r, y + r]);
@@ -1173,7 +1279,7 @@ class Page {
             const ux = (b.x - a.x) / length, uy = (b.y - a.y) / length;
             const lane = `${p.peer} ${p.node}`, same = lanes.get(lane) || 0;
             lanes.set(lane, same + 1);
-            const gap = Math.min(r + 3, 0.35 * length);
+            const gap = Math.min(r + 5, 0.35 * length);
             const from = { x: a.x + ux * gap + uy * 3, y: a.y + uy * gap - ux * 3 };
             const to = { x: b.x - ux * gap + uy * 3, y: b.y - uy * gap - ux * 3 };
             const far = p.at === null || p.at - now > FAR_MS;
@@ -1185,21 +1291,17 @@ class Page {
             const text = this.describe(p) + (far ? "" : `, arrives at ${ms(p.at)}`);
             const label = named && !this.looks.get(p.message_kind)?.routine
                 ? this.messageLabel(p.message_kind, { x, y }, { x: uy, y: -ux }, colour, taken) : null;
-            const open = (e) => this.messageMenu(key, e.currentTarget);
-            group.append(draw("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y, stroke: colour,
-                "stroke-width": 0.9, opacity: 0.75, "pointer-events": "none" }),
-                this.head(from, to, colour, 5),
-                draw("g", { transform: `translate(${x} ${y})`, class: "el-message",
+            ways.append(draw("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y, stroke: colour,
+                "stroke-width": 0.9, opacity: 0.75 }), this.head(from, to, colour, 5));
+            group.append(draw("g", { transform: `translate(${x} ${y})`, class: "el-message",
                     "data-key": `message ${key}`, ...(active ? { "data-message": p.message,
                         "data-kind": p.message_kind, role: "button", tabindex: -1,
-                        "aria-label": text, onclick: open,
-                        onkeydown: (e) => this.activate(e, () => open(e)) } : {}) },
+                        "aria-label": text } : {}) },
                     draw("title", { text }), draw("circle", { r: 7, fill: "transparent" }),
                     this.kindGlyph(p.message_kind, 3.6)));
             if (label) labels.append(label);
         }
-        group.append(labels);
-        return group;
+        return draw("g", {}, ways, group, labels);
     }
 
     // Beside its message, on whichever side nothing is yet; left out where there is no place.
@@ -1236,6 +1338,47 @@ class Page {
         for (const p of Object.values(this.state.snapshot.pending)) kinds.add(p.message_kind);
         clear(this.legend, ...Object.keys(this.about.roles).filter((r) => roles.has(r)).map(roleEntry),
             ...[...this.looks.keys()].filter((name) => kinds.has(name)).map(kindEntry));
+    }
+
+    // --- what a service holds ---------------------------------------------------------------------
+
+    renderService() {
+        const { snapshot, before } = this.state, cards = [];
+        for (let n = this.about.members + 1; n <= this.about.actors; n++) {
+            const node = snapshot.nodes[n], parts = node.role === "down" ? [] : holdings(node, snapshot.now);
+            const old = new Map((before ? holdings(before.nodes[n], before.now) : []).flatMap(
+                ({ rows }) => rows.map((row) => [row.key, saidBy(row)])));
+            cards.push(make("h3", { text: `${this.nodeName(n)}${node.role === "down" ? ": down" : ""}` }),
+                ...parts.map(({ title, rows }) => make("div", { class: "el-held", "data-held": title },
+                    make("div", { class: "el-held-title", text: rows.length ? title : `no ${title}` }),
+                    ...rows.map((row) => this.heldRow(row, before && old.get(row.key) !== saidBy(row))))));
+            const now = new Set(parts.flatMap(({ rows }) => rows.map((row) => row.key)));
+            const gone = [...old.keys()].filter((key) => !now.has(key));
+            if (gone.length && parts.length) {
+                cards.push(make("div", { class: "el-changed", text: `gone: ${gone.join(", ")}` }));
+            }
+        }
+        this.service.hidden = !cards.length;
+        clear(this.service, ...cards);
+    }
+
+    heldRow({ name, depth, notes, owner, left, share }, changed) {
+        const item = make("div", { class: "el-held-row" }, make("span", { class: "el-held-name", text: name }),
+            owner ? make("button", { type: "button", class: "el-owner", text: `node ${owner}`,
+                title: `state of node ${owner}`, onclick: () => {
+                    this.selected = owner;
+                    this.renderInspector();
+                    this.renderRing();
+                } }) : null,
+            ...notes.map((text) => make("span", { class: "el-held-note", text })));
+        if (left !== undefined) {
+            const bar = make("span", { class: "el-bar-left", "aria-hidden": true }, make("span", {}));
+            bar.firstChild.style.width = `${(100 * clip(share, 0, 1)).toFixed(1)}%`;
+            item.append(bar, make("span", { class: "el-held-note", text: left }));
+        }
+        item.style.paddingLeft = `${0.4 + 1.1 * (depth || 0)}em`;
+        item.classList.toggle("el-changed", Boolean(changed));
+        return item;
     }
 
     // --- two branches -----------------------------------------------------------------------------
@@ -1560,6 +1703,8 @@ class Page {
     }
 
     renderInspector() {
+        const records = (item) => Array.isArray(item) && item.length > 0 &&
+            item.every((x) => x && typeof x === "object" && !Array.isArray(x));
         const { snapshot, before } = this.state;
         const n = this.selected ?? this.lastNode();
         this.lastShown = n;
@@ -1573,12 +1718,12 @@ class Page {
                 const left = this.left(item, snapshot.now);
                 return left === null ? "by hand" : `in ${left.toFixed(3)} ms (at ${ms(item)})`;
             }
-            if (Array.isArray(item) && item.length && item.every((x) => x && typeof x === "object" && !Array.isArray(x))) {
+            if (records(item)) {
                 const names = [...new Set(item.flatMap((x) => Object.keys(x)))];
-                return make("table", { class: "el-records" },
+                return make("div", { class: "el-wide" }, make("table", { class: "el-records" },
                     make("tr", {}, ...names.map((text) => make("th", { text }))),
                     ...item.slice(0, 100).map((x) => make("tr", {},
-                        ...names.map((name) => make("td", { text: words(x[name]) })))));
+                        ...names.map((name) => make("td", { text: words(x[name]) }))))));
             }
             return path === "leader" && item === 0 ? "nobody" : words(item);
         };
@@ -1593,8 +1738,9 @@ class Page {
                     : { disk: "disk (survives a crash)", memory: "memory (lost in a crash)", timers: "timers" }[head];
                 rows.push(make("tr", { class: "el-part" }, make("th", { colspan: 2, text })));
             }
-            const row = make("tr", {}, make("td", { text: rest.join(".") || head }),
-                make("td", {}, value(path, item)));
+            const name = rest.join(".") || head;
+            const row = records(item) ? make("tr", {}, make("td", { colspan: 2, text: name }, value(path, item)))
+                : make("tr", {}, make("td", { text: name }), make("td", {}, value(path, item)));
             if (changed(path)) {
                 row.classList.add("el-changed");
                 const old = then.has(path) ? value(path, then.get(path)) : "not there";
@@ -1642,7 +1788,7 @@ class Page {
             ] : p.kind === "timer" ? [this.button("time out", `time out: ${this.describe(p)}`,
                 () => this.fire(p))] : [];
             return make("div", { class: "el-entry" },
-                make("span", { class: "el-left", text: left === null ? "by hand" : `+${left.toFixed(2)} ms` }),
+                make("span", { class: "el-left", text: left === null ? "by hand" : `+${brief(left)}` }),
                 this.entryText(p), ...buttons);
         }), entries.length > 80 ? make("div", { text: `… ${entries.length - 80} more` }) : null);
     }
