@@ -539,7 +539,11 @@ class Cluster(Interventions, _core.Cluster):
         )
 
     def debug(
-        self, *, positions: Mapping[int, tuple[float, float]] | None = None, height: int = 860
+        self,
+        *,
+        positions: Mapping[int, tuple[float, float]] | None = None,
+        height: int = 860,
+        bookmarks: Mapping[str, int] | None = None,
     ) -> Debugger:
         """The debugger of this cluster, to show in a notebook; what it does, it does to this one.
 
@@ -547,6 +551,8 @@ class Cluster(Interventions, _core.Cluster):
             positions: Where nodes stand, ``{node: (x, y)}``, x to the right and y up; None: on a
                 ring.
             height: Of the widget, pixels, 300 to 4000.
+            bookmarks: Events by name, to begin with, as the widget's ``bookmarks`` gives them;
+                None: none.
 
         Returns:
             A Jupyter widget; its ``cluster`` is the branch that it shows.
@@ -557,7 +563,7 @@ class Cluster(Interventions, _core.Cluster):
         """
         from electionlab import debugger
 
-        return debugger.show(self, positions=positions, height=height)
+        return debugger.show(self, positions=positions, height=height, bookmarks=bookmarks)
 
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """The nodes in a ring with roles, votes and messages; see `electionlab.plot`."""

@@ -317,6 +317,7 @@ class Trace:
         *,
         title: str | None = None,
         positions: Mapping[int, tuple[float, float]] | None = None,
+        bookmarks: Mapping[str, int] | None = None,
     ) -> None:
         """Writes the run as a page to step through, play and look at, in one file.
 
@@ -328,14 +329,16 @@ class Trace:
             title: Of the page; None: protocol, nodes and seed.
             positions: Where nodes stand, ``{node: (x, y)}``, x to the right and y up; None: on a
                 ring.
+            bookmarks: Events by name, to go to with a click; None: none.
 
         Raises:
             OSError: The file cannot be written.
-            ValueError: A position is not of a node, or not two finite numbers.
+            ValueError: A position is not of a node or not two finite numbers, or a bookmark is not
+                of an event of the run.
         """
         from electionlab import debugger
 
-        debugger.write_html(self, path, title=title, positions=positions)
+        debugger.write_html(self, path, title=title, positions=positions, bookmarks=bookmarks)
 
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """The space-time diagram; see `electionlab.plot.plot_space_time`."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from electionlab._values import whole_number
@@ -24,6 +25,7 @@ def show(
     positions: Positions | None = None,
     height: int = 860,
     by_hand: bool = False,
+    bookmarks: Mapping[str, int] | None = None,
 ) -> Debugger:
     """The debugger of a cluster as a widget; see `electionlab.Cluster.debug`.
 
@@ -32,12 +34,13 @@ def show(
         positions: Where nodes stand; None: on a ring.
         height: Of the widget, pixels, 300 to 4000.
         by_hand: Nothing comes by itself beyond the end of the run.
+        bookmarks: Events by name, to begin with.
 
     Raises:
         ValueError: The run is not recorded, or an argument is out of range.
         ModuleNotFoundError: The extra ``notebook`` is not installed.
     """
-    session = Session(cluster, positions=positions, by_hand=by_hand)
+    session = Session(cluster, positions=positions, by_hand=by_hand, bookmarks=bookmarks)
     height = whole_number("height", height, 300, 4000)
     try:
         from electionlab.debugger.widget import Debugger

@@ -6,7 +6,6 @@
 
 const SVG_NS = "http://www.w3.org/2000/svg";
 const LANE_LABEL = 34;
-const ROW_HEIGHT = 20;
 const MOST_ARROWS = 1500;
 const MOST_CHUNKS = 24;
 const FAR_MS = 1e7; // what is due later than this comes by hand only
@@ -127,6 +126,36 @@ class FileSource {
         this.cache = new Map();
         this.bookmarks = this.head.bookmarks;
         this.onNews = () => {};
+        this.recall();
+    }
+    // Bookmarks and the moment shown stand in the page's address: they survive a reload, and a link
+    // to the page takes them along.
+    remember() {
+        const marks = this.bookmarks.map(({ event, label }) => `${event}:${encodeURIComponent(label)}`);
+        const address = `#event=${this.event}&bookmarks=${marks.join(",")}`;
+        clearTimeout(this.remembering); // browsers allow few changes a second
+        this.remembering = setTimeout(() => {
+            try {
+                history.replaceState(null, "", address);
+            } catch {
+                // shown inside another page, which has the address
+            }
+        }, 300);
+    }
+    recall() {
+        const said = new Map(location.hash.slice(1).split("&").map((part) => part.split("=", 2)));
+        const event = (text) => (/^\d+$/.test(text) ? clip(Number(text), 0, this.head.events) : null);
+        this.event = event(said.get("event")) ?? 0;
+        if (!said.has("bookmarks")) return;
+        this.bookmarks = said.get("bookmarks").split(",").slice(0, 500).flatMap((mark) => {
+            const [at, label] = mark.split(":", 2);
+            if (event(at) === null) return [];
+            try {
+                return [{ branch: 0, event: event(at), label: decodeURIComponent(label ?? "").slice(0, 200) || `event ${at}` }];
+            } catch {
+                return []; // not something that this page wrote
+            }
+        });
     }
     snapshot(event) {
         const kept = this.cache.get(event);
@@ -150,6 +179,7 @@ class FileSource {
         return JSON.parse(this.lines[1 + index]);
     }
     state(extra) {
+        this.remember();
         return {
             branch: 0, branches: [{ name: "the run", parent: null, parted: 0, last: this.head.events }],
             version: [0, 0], last: this.head.events, snapshot: this.snapshot(this.event),
@@ -186,6 +216,7 @@ class FileSource {
                     const label = request.label || `event ${this.event}`;
                     this.bookmarks.push({ branch: 0, event: this.event, label });
                 }
+                this.remember();
                 return this.state();
             case "export": {
                 const about = this.head.about, name = `${about.protocol}-seed-${about.seed}`;
@@ -289,6 +320,7 @@ class Page {
         this.playing = false;
         this.speed = 50;
         this.windowMs = 120;
+        this.zoomed = false;
         this.shown = 0;
         this.busy = false;
         this.wanted = null;
@@ -372,6 +404,20 @@ class Page {
         const leaders = line.marks.filter((mark) => mark[3] === "leader");
         const broken = line.marks.filter((mark) => mark[3] === "violation");
         this.jumps = { leader: leaders, violation: broken };
+        this.fitWindow();
+    }
+
+    // Protocols live in milliseconds or in minutes: until it is set by hand, the diagram shows about
+    // a hundred rows of the log. It follows only when it is far off, so that it seldom jumps.
+    fitWindow() {
+        const { starts, rows } = this.state.timeline, now = this.state.snapshot.now;
+        const chunk = Math.max(starts.length - 2, 0);
+        if (this.zoomed || rows < 20) return;
+        const from = starts[chunk][1], to = Math.max(starts[starts.length - 1][1], now);
+        const ideal = (100 * (to - from)) / (rows - chunk * this.about.chunk);
+        if (!(ideal > 0) || (ideal < 4 * this.windowMs && ideal > this.windowMs / 4)) return;
+        const power = 10 ** Math.floor(Math.log10(ideal));
+        this.windowMs = clip([5, 2, 1].find((k) => k * power <= ideal) * power, 20, 1e6);
     }
 
     say(text, bad) {
@@ -549,8 +595,7 @@ class Page {
         this.next = make("div", { class: "el-next", tabindex: 0,
             ...label("what may happen next") });
         const zoom = (factor, text, title) => b(text, title, () => {
-            this.windowMs = clip(this.windowMs * factor, 1, 1e7);
-            this.renderDiagram();
+            this.zoom(factor);
         });
         this.nextTitle = make("h3", { text: "What may happen next" });
         this.inspectorTitle = make("h3", { text: "Node" });
@@ -586,9 +631,14 @@ class Page {
         this.diagram.addEventListener("wheel", (e) => {
             if (!e.ctrlKey) return;
             e.preventDefault();
-            this.windowMs = clip(this.windowMs * (e.deltaY > 0 ? 1.25 : 0.8), 1, 1e7);
-            this.renderDiagram();
+            this.zoom(e.deltaY > 0 ? 1.25 : 0.8);
         }, { passive: false });
+    }
+
+    zoom(factor) {
+        this.zoomed = true;
+        this.windowMs = clip(this.windowMs * factor, 1, 1e7);
+        this.renderDiagram();
     }
 
     onKey(event) {
@@ -1061,13 +1111,15 @@ class Page {
             .map((due) => this.left(due, snapshot.now)).filter((left) => left !== null);
         const most = Math.max(...lefts, 1e-6);
         const nodes = draw("g", {}), labels = draw("g", {});
+        const taken = this.places.slice(1).map(({ x, y }) => [x - r, y - r, x + r, y + r]);
         for (let n = 1; n <= actors; n++) {
-            const [label, node] = this.paintNode(n, snapshot, now, r, active, most);
+            const [label, node, box] = this.paintNode(n, snapshot, now, r, active, most);
+            taken.push(box);
             labels.append(label);
             nodes.append(node);
         }
         clear(svg, links, this.paintCuts(cut, active), this.paintVotes(snapshot, r), labels, nodes,
-            this.paintMessages(snapshot, now, r, active), ...drag);
+            this.paintMessages(snapshot, now, r, active, taken), ...drag);
         this.frame(svg, labels, nodes);
         if (focused !== null) svg.querySelector(`[data-key="${CSS.escape(focused)}"]`)?.focus();
     }
@@ -1092,6 +1144,10 @@ class Page {
     // For a projector all that is written in the pictures is larger too.
     textScale() {
         return this.root.classList.contains("el-large") ? 1.35 : 1;
+    }
+
+    rowHeight() {
+        return this.root.classList.contains("el-large") ? 28 : 20;
     }
 
     enlarge() {
@@ -1201,15 +1257,17 @@ class Page {
         }
         const timers = Object.entries(node.timers).sort((a, b) => a[1] - b[1]);
         const arcs = [];
+        const few = this.about.actors <= 12;
         timers.slice(0, 3).forEach(([name, due], i) => {
             const left = this.left(due, now);
             if (left !== null) {
                 arcs.push(this.arc(r + 2.4 + 2.2 * i, left / most, theme));
             }
-            if (this.about.actors <= 12) {
+            if (few) {
                 lines.push(left === null ? `${name}: by hand` : `${name} in ${left < 999.5 ? `${left.toFixed(0)} ms` : brief(left)}`);
             }
         });
+        if (few && timers.length > 3) lines.push(`and ${timers.length - 3} more timers`);
         const out = Math.hypot(place.x, place.y) || 1;
         const ux = service ? 0 : place.x / out, uy = service ? 1 : place.y / out;
         const away = r + 5 + 2.2 * Math.min(timers.length, 3);
@@ -1222,6 +1280,9 @@ class Page {
             "pointer-events": "none", "paint-order": "stroke", stroke: theme.paper,
             "stroke-width": 2.4, "stroke-linejoin": "round" },
             ...lines.map((text, i) => draw("tspan", { x, y: y + i * size * 1.12, text })));
+        const wide = 0.53 * size * Math.max(...lines.map((text) => text.length), 0);
+        const left = place.x + x - { start: 0, middle: wide / 2, end: wide }[anchor];
+        const box = [left, place.y + y - size, left + wide, place.y + y - size + height];
         const name = `${this.nodeName(n)}, ${node.role}` +
             (node.leader ? `, names ${node.leader}` : "") + `, epoch ${node.epoch}`;
         const down = node.role === "down";
@@ -1242,7 +1303,7 @@ class Page {
             draw("text", { "font-size": Math.max(r * 0.95, 5), "text-anchor": "middle",
                 dy: "0.35em", fill: down ? "#000000" : look.text, "font-weight": "bold",
                 "pointer-events": "none", text: n,
-                ...(down ? { "paint-order": "stroke", stroke: "#ffffff", "stroke-width": 3 } : {}) }))];
+                ...(down ? { "paint-order": "stroke", stroke: "#ffffff", "stroke-width": 3 } : {}) })), box];
     }
 
     arc(radius, share, theme) {
@@ -1266,12 +1327,11 @@ class Page {
             "stroke-width": 0.7 });
     }
 
-    paintMessages(snapshot, now, r, active) {
+    paintMessages(snapshot, now, r, active, taken) {
         const theme = this.colours(), group = draw("g", {}), labels = draw("g", {});
         const ways = draw("g", { "pointer-events": "none" }); // below all that can be clicked
         const flying = Object.entries(snapshot.pending).filter(([, p]) => p.kind === "message");
         const named = flying.length <= 14;
-        const taken = this.places.slice(1).map(({ x, y }) => [x - r, y - r, x + r, y + r]);
         const lanes = new Map();
         for (const [key, p] of flying.slice(0, 400)) {
             const a = this.places[p.peer], b = this.places[p.node];
@@ -1386,7 +1446,7 @@ class Page {
     renderBeside() {
         this.besidePane.hidden = !this.other;
         if (!this.other) return;
-        const { snapshot, name, parted } = this.other;
+        const { snapshot, name, parted, since } = this.other;
         if (this.other.at !== this.state.snapshot.now || this.other.from !== String(this.state.version)) {
             this.other.at = this.state.snapshot.now;
             this.other.from = String(this.state.version);
@@ -1416,9 +1476,16 @@ class Page {
             text: `${name}, event ${snapshot.event} · ${ms(snapshot.now)}` }), this.ringB,
             make("p", { text: `The branches part after event ${parted}. ` +
                 (rows.length ? "What differs now:" : "Nothing differs now.") }),
-            make("div", { class: "el-differences", tabindex: 0 }, make("table", {},
+            rows.length ? make("div", { class: "el-differences", tabindex: 0 }, make("table", {},
                 make("tr", {}, ...["node", "field", "here", "there"].map(
-                    (text) => make("th", { text }))), ...rows.slice(0, 200))));
+                    (text) => make("th", { text }))), ...rows.slice(0, 200))) : null,
+            make("div", { class: "el-two-logs" }, ...[["here", since.here], ["there", since.there]].map(
+                ([where, log]) => make("div", { class: "el-since", "data-since": where, tabindex: 0 },
+                    make("b", { text: `${where}, since event ${parted}` }),
+                    ...log.rows.map(({ step, time_ns: ns, line }) => make("div", { text: line,
+                        title: `event ${step}, ${ms(ns / 1e6)}` })),
+                    log.more ? make("div", { text: `… ${log.more} more` }) : null,
+                    log.rows.length ? null : make("div", { text: "nothing yet" })))));
     }
 
     // --- space and time ---------------------------------------------------------------------------
@@ -1530,7 +1597,7 @@ class Page {
             const views = this.views[n];
             group.append(draw("line", { x1: x(t0), x2: x(t1), y1: y(n), y2: y(n), stroke: theme.light,
                 "stroke-dasharray": "2 4" }));
-            let i = Math.max(bisect(views.length, (k) => views[k].ms > t0) - 1, 0);
+            let i = Math.max(bisect(views.length, (k) => views[k].ms > t0) - 1, 0), written = -Infinity;
             for (; i < views.length && views[i].ms <= t1; i++) {
                 const from = Math.max(views[i].ms, t0);
                 const to = Math.min(i + 1 < views.length ? views[i + 1].ms : Math.max(last, this.shown), t1);
@@ -1543,9 +1610,12 @@ class Page {
                         "stroke-width": role === "leader" ? 0.8 : 0.3,
                         "stroke-dasharray": role === "paused" ? "3 2" : null }));
                 }
-                if (lane > 20 && views[i].ms >= t0 && i > 0 && views[i].epoch !== views[i - 1].epoch) {
+                const label = `e${views[i].epoch}`;
+                if (lane > 20 && views[i].ms >= t0 && i > 0 && views[i].epoch !== views[i - 1].epoch &&
+                    x(from) >= written) {
+                    written = x(from) + 7 * label.length + 4;
                     group.append(draw("text", { x: x(from) + 2, y: y(n) - 0.3 * lane - 1, "font-size": 10,
-                        fill: theme.ink, text: `e${views[i].epoch}`, "paint-order": "stroke",
+                        fill: theme.ink, text: label, "paint-order": "stroke",
                         stroke: theme.paper, "stroke-width": 2 }));
                 }
             }
@@ -1641,14 +1711,14 @@ class Page {
 
     followLog(loaded) {
         const total = this.state.timeline.rows;
-        this.logSpace.style.height = `${total * ROW_HEIGHT}px`;
+        this.logSpace.style.height = `${total * this.rowHeight()}px`;
         const { event } = this.state.snapshot, key = `${this.state.version} ${event}`;
         const row = this.rowOf(event);
         if (key !== this.followed || (loaded && row !== this.followedRow)) {
             this.followed = key;
             this.followedRow = row;
-            const at = row * ROW_HEIGHT, view = this.log.clientHeight;
-            const fresh = this.log.scrollTop + view > at + 3 * ROW_HEIGHT && this.log.scrollTop <= at;
+            const at = row * this.rowHeight(), view = this.log.clientHeight;
+            const fresh = this.log.scrollTop + view > at + 3 * this.rowHeight() && this.log.scrollTop <= at;
             if (!fresh) this.log.scrollTop = Math.max(at - view / 2, 0);
         }
         this.renderLog();
@@ -1657,8 +1727,8 @@ class Page {
     renderLog() {
         if (!this.state) return;
         const total = this.state.timeline.rows, current = this.state.snapshot.event;
-        const first = clip(Math.floor(this.log.scrollTop / ROW_HEIGHT) - 8, 0, total);
-        const last = Math.min(first + Math.ceil(this.log.clientHeight / ROW_HEIGHT) + 16, total);
+        const first = clip(Math.floor(this.log.scrollTop / this.rowHeight()) - 8, 0, total);
+        const last = Math.min(first + Math.ceil(this.log.clientHeight / this.rowHeight()) + 16, total);
         const items = this.rowsIn(first, last).map(([index, row]) => {
             const main = ["start", "deliver", "drop", "timer", "action", "wait", "lapse"].includes(row.kind);
             const item = make("div", { class: "el-row", "data-event": row.step,
@@ -1667,7 +1737,7 @@ class Page {
                     this.seek(row.step);
                 } }, make("span", { class: "el-number", text: main ? row.step : "" }),
                 make("span", { text: row.line }));
-            item.style.top = `${index * ROW_HEIGHT}px`;
+            item.style.top = `${index * this.rowHeight()}px`;
             item.classList.toggle("el-current", row.step === current);
             item.classList.toggle("el-future", row.step > current);
             item.classList.toggle("el-by-hand", row.kind === "action");

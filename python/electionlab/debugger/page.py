@@ -22,6 +22,8 @@ from electionlab.trace import Trace
 FOLDER = Path(__file__).parent
 #: Every so many events the whole state is written, and between them what changes.
 KEY = 128
+#: Characters of a bookmark's name.
+LONGEST_LABEL = 200
 
 
 def checked_positions(
@@ -43,6 +45,22 @@ def checked_positions(
             raise ValueError(f"positions[{number}]={place!r}: must be two finite numbers")
         found[str(number)] = [x, y]
     return found
+
+
+def checked_bookmarks(bookmarks: Mapping[str, int] | None, events: int) -> list[dict[str, Any]]:
+    """Bookmarks as the page reads them."""
+    if bookmarks is None:
+        return []
+    if not isinstance(bookmarks, Mapping):
+        raise ValueError(f"bookmarks={bookmarks!r}: must be a dict {{name: event}}")
+    return [
+        {
+            "branch": 0,
+            "event": whole_number(f"bookmarks[{name!r}]", event, 0, events),
+            "label": str(name)[:LONGEST_LABEL],
+        }
+        for name, event in bookmarks.items()
+    ]
 
 
 def html_of(
@@ -124,12 +142,15 @@ def write_html(
     *,
     title: str | None = None,
     positions: pictures.Positions | None = None,
+    bookmarks: Mapping[str, int] | None = None,
 ) -> None:
     """Writes the page of a run; see `electionlab.Trace.to_html`."""
     target = path_of("path", path)
     if positions is not None:
         checked_positions(positions, trace.actors)
-    text = html_of(trace, title=title, positions=positions)
+    steps = trace.columns["step"]
+    marks = checked_bookmarks(bookmarks, int(steps[-1]) if len(steps) else 0)
+    text = html_of(trace, title=title, positions=positions, bookmarks=marks)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".page-") as folder:
         part = Path(folder, "part")
         part.write_text(text, encoding="utf-8", newline="\n")

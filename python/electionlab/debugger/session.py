@@ -14,7 +14,7 @@ import numpy as np
 from electionlab._values import whole_number
 from electionlab.cluster import Cluster
 from electionlab.debugger import pictures
-from electionlab.debugger.page import checked_positions, html_of
+from electionlab.debugger.page import LONGEST_LABEL, checked_bookmarks, checked_positions, html_of
 from electionlab.trace import Trace
 
 #: What the page may do to a cluster; the engine checks the rest of such an action.
@@ -28,7 +28,7 @@ MOST_AT_ONCE = 20_000
 RUN_TO_MS = 60_000.0
 _MOST_ROWS = 4 * pictures.CHUNK
 _MOST_BRANCHES = 64
-_LONGEST_LABEL = 200
+_MOST_SINCE = 200
 
 
 @dataclasses.dataclass(eq=False)
@@ -90,9 +90,11 @@ class Session:
         cluster: The first branch; it is this very object that is stepped.
         positions: Where nodes stand; None: on a ring.
         by_hand: Nothing comes by itself beyond the end of the run.
+        bookmarks: Events by name, to begin with; None: none.
 
     Raises:
-        ValueError: The run is not recorded, or a position is not of a node.
+        ValueError: The run is not recorded, a position is not of a node, or a bookmark not of one
+            of its events.
     """
 
     def __init__(
@@ -101,6 +103,7 @@ class Session:
         *,
         positions: pictures.Positions | None = None,
         by_hand: bool = False,
+        bookmarks: Mapping[str, int] | None = None,
     ) -> None:
         if not isinstance(cluster, Cluster):
             raise ValueError(f"cluster={cluster!r}: must be an electionlab.Cluster")
@@ -108,7 +111,7 @@ class Session:
             raise ValueError("cluster: one with record=False cannot go back; make it without")
         self.branches = [Branch("branch 1", cluster)]
         self.current = 0
-        self.bookmarks: list[dict[str, Any]] = []
+        self.bookmarks = checked_bookmarks(bookmarks, cluster.last_event)
         self._by_hand = by_hand
         self._positions = checked_positions(positions, cluster.actors)
         self._about = pictures.about(cluster, by_hand=by_hand) | {"positions": self._positions}
@@ -317,12 +320,17 @@ class Session:
         event = request.get("event")
         if event is not None:
             last = whole_number("event", event, 0, other.last)
+        parted = parting(self.branch, other)
         return {
             "branch": self.branches.index(other),
             "name": other.name,
             "last": other.last,
-            "parted": parting(self.branch, other),
+            "parted": parted,
             "snapshot": pictures.snapshot(other.at(last)),
+            "since": {
+                "here": _since(self.branch.trace(), parted, self.cluster.events),
+                "there": _since(other.trace(), parted, last),
+            },
         }
 
     # --- looking ----------------------------------------------------------------------------------
@@ -344,7 +352,7 @@ class Session:
             ]
         else:
             event = self.cluster.events
-            label = str(request.get("label") or f"event {event}")[:_LONGEST_LABEL]
+            label = str(request.get("label") or f"event {event}")[:LONGEST_LABEL]
             self.bookmarks.append({"branch": self.current, "event": event, "label": label})
         return self._state(request)
 
@@ -370,6 +378,14 @@ def _event_at(trace: Trace, ms: float) -> int:
     columns = trace.columns
     rows = int((columns["time_ns"] / 1e6).searchsorted(ms, side="right"))
     return int(columns["step"][rows - 1]) if rows else 0
+
+
+def _since(trace: Trace, event: int, last: int) -> dict[str, Any]:
+    """The rows after an event, up to another; how many more there are."""
+    steps = trace.columns["step"]
+    begin, end = (int(row) for row in np.searchsorted(steps, (event, last), side="right"))
+    rows = list(pictures.row_dicts(trace, begin, min(end, begin + _MOST_SINCE)))
+    return {"rows": rows, "more": max(end - begin - _MOST_SINCE, 0)}
 
 
 def parting(one: Branch, other: Branch) -> int:

@@ -38,3 +38,9 @@ class Debugger(anywidget.AnyWidget):
     def cluster(self) -> Cluster:
         """The cluster of the branch that is shown."""
         return self.session.cluster
+
+    @property
+    def bookmarks(self) -> dict[str, int]:
+        """Events by name, those of the branch that is shown; `debug` and `to_html` take them."""
+        session = self.session
+        return {m["label"]: m["event"] for m in session.bookmarks if m["branch"] == session.current}
