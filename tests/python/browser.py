@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,7 @@ _FLAGS = (
 KERNEL = """
 const heard = [];
 const model = {
-    get: (name) => ({ height: HEIGHT, page: SAVED })[name],
-    set: () => {},
-    save_changes: () => {},
+    get: (name) => ({ height: 4000 })[name],
     on: (name, action) => heard.push(action),
     off: () => {},
     send: (request) => window.answer(request).then(
@@ -78,21 +76,18 @@ class Watched:
         self.complaints.append(f"dialog: {dialog.message}")
         dialog.dismiss()
 
-    def show(self, session: Session, *, height: int = 4000, saved: str = "{}") -> None:
-        """The page over a session in this process instead of one in a kernel.
-
-        Args:
-            session: What answers.
-            height: As of the widget.
-            saved: What the widget kept of an earlier page, as JSON.
-        """
+    def show(
+        self, session: Session, *, answer: Callable[[dict[str, Any]], str] | None = None
+    ) -> None:
+        """The page over a session in this process instead of one in a kernel."""
         page = self.page
-        page.expose_function("answer", lambda request: json.dumps(session.answer(request)))
+        page.expose_function(
+            "answer", answer or (lambda request: json.dumps(session.answer(request)))
+        )
         module = (FOLDER / "debugger.js").read_text(encoding="utf-8")
         style = (FOLDER / "debugger.css").read_text(encoding="utf-8")
         page.set_content(f"<style>body {{ margin: 0 }} {style}</style><div id=here></div>")
-        kernel = KERNEL.replace("HEIGHT", str(height)).replace("SAVED", saved)
-        page.add_script_tag(content=module + kernel, type="module")
+        page.add_script_tag(content=module + KERNEL, type="module")
         page.wait_for_selector("[data-node='1']")
 
     def picture(self, name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,29 +16,15 @@ from test_debugger import HOSTILE, Talker
 
 import electionlab as el
 from electionlab.debugger import Session
-from electionlab.debugger.page import FOLDER
 
 pytestmark = pytest.mark.browser
+SVG = "{http://www.w3.org/2000/svg}"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     with chromium() as started:
         yield started
-
-
-#: Stands for a kernel: the page asks this process.
-KERNEL = """
-const heard = [];
-const model = {
-    get: (name) => ({ height: 860 })[name],
-    on: (name, action) => heard.push(action),
-    off: () => {},
-    send: (request) => window.answer(request).then(
-        (text) => heard.forEach((action) => action(JSON.parse(text)))),
-};
-render({ model, el: document.getElementById("here") });
-"""
 
 
 def notebook(path: Path, *cells: str) -> None:
@@ -125,6 +112,313 @@ def test_the_widget_drives_the_cluster_of_a_notebook(browser: Any, tmp_path: Pat
         assert "'down'" in said, said
         assert "['crash']" in said, said
 
+        page.fill('[aria-label="bookmark\'s name"]', "five is down")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(".el-bookmark >> text=five is down")
+        page.keyboard.press("Control+s")
+        page.wait_for_selector(".jp-NotebookPanel:not(.jp-mod-dirty) .jp-Notebook")
+        page.wait_for_timeout(500)
+        page.reload()
+        page.wait_for_selector(".el-bookmark >> text=five is down", timeout=60_000)
+        assert event_of(page) == 8
+        page.click("[data-do=back]")
+        wait_for_event(page, 7)
+
+
+def choose(page: Any, target: str, entry: str) -> None:
+    """An entry of the menu that a click opens."""
+    page.locator(target).first.click(force=True)
+    page.locator(".el-menu button", has_text=re.compile(entry)).first.click()
+    page.wait_for_selector(".el-menu", state="detached")
+
+
+def middle_of(page: Any, target: str) -> tuple[float, float]:
+    box = page.locator(target).first.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def drag(page: Any, *points: tuple[float, float]) -> None:
+    page.mouse.move(*points[0])
+    page.mouse.down()
+    for point in points[1:]:
+        page.mouse.move(*point, steps=4)
+    page.mouse.up()
+
+
+def settled_session(**options: Any) -> Session:
+    cluster = el.Cluster(el.Raft(nodes=5), seed=7)
+    cluster.run_until_leader()
+    return Session(cluster, **options)
+
+
+def label_of(page: Any, node: int) -> str:
+    return str(page.get_attribute(f"[data-node='{node}']", "aria-label"))
+
+
+def test_all_that_can_be_done_to_messages_and_nodes_is_in_the_trace(browser: Any) -> None:
+    session = settled_session()
+    cluster = session.cluster
+    with Watched(browser) as watched:
+        watched.show(session)
+        page = watched.page
+        done = cluster.events
+
+        def do(target: str, entry: str) -> None:
+            nonlocal done
+            choose(page, target, entry)
+            done += 1
+            wait_for_event(page, done)
+
+        def message(number: int) -> str:
+            return f"[data-message='{number}']"
+
+        flying = [p.message for p in cluster.pending if p.kind == "message"]
+        assert len(flying) >= 4, flying
+        do(message(flying[0]), "drop")
+        do(message(flying[1]), "duplicate")
+        copies = [p.message for p in cluster.pending if p.kind == "message"]
+        assert len(copies) == len(flying), (flying, copies)
+        due = {p.message: p.at_ms for p in cluster.pending if p.kind == "message"}
+        page.locator(message(flying[2])).first.click(force=True)
+        page.fill("[aria-label='delay in ms']", "25")
+        page.click(".el-menu >> text=delay by")
+        done += 1
+        wait_for_event(page, done)
+        later = {p.message: p.at_ms for p in cluster.pending if p.kind == "message"}
+        assert later[flying[2]] == pytest.approx(due[flying[2]] + 25)
+        do(message(flying[3]), "deliver")
+        assert flying[3] not in [p.message for p in cluster.pending if p.kind == "message"]
+
+        leader = cluster.leader
+        assert leader
+        other = leader % 5 + 1
+        do(f"[data-node='{leader}']", "^crash")
+        assert ", down" in label_of(page, leader)
+        do(f"[data-node='{leader}']", "^restart$")
+        assert ", follower" in label_of(page, leader)
+        do(f"[data-node='{other}']", "^pause")
+        assert ", paused" in label_of(page, other)
+        do(f"[data-node='{other}']", "^resume")
+        do(f"[data-node='{other}']", "time out: election")
+        assert ", candidate" in label_of(page, other)
+        watched.picture("timed-out")
+        journal = [e["do"]["action"] for e in cluster.journal() if "do" in e]
+        assert journal == ["drop", "duplicate", "delay", "deliver", "crash", "restart", "pause",
+                           "resume", "fire"]  # fmt: skip
+
+        with page.expect_download() as given:
+            page.click("text=trace")
+        trace = Path(given.value.path())
+        assert el.Trace.load(trace).replay().fingerprint() == cluster.fingerprint()
+        with page.expect_download() as given:
+            page.click("text=HTML")
+        file = Path(given.value.path()).read_text(encoding="utf-8")
+        page.set_content(file)
+        page.wait_for_selector("[data-node='5']")
+        page.focus(".el-log")
+        page.keyboard.press("End")
+        wait_for_event(page, done)
+        assert ", candidate" in label_of(page, other)
+        assert not watched.complaints
+
+
+def test_a_line_across_links_parts_the_network_and_branches_stand_side_by_side(
+    browser: Any,
+) -> None:
+    session = settled_session()
+    with Watched(browser) as watched:
+        watched.show(session)
+        page = watched.page
+        start = session.cluster.events
+        before = session.cluster.fingerprint()
+        page.click("[data-do=fork]")
+        page.wait_for_selector("[data-do=branch] >> text=/branch 2/", state="attached")
+
+        def cuts() -> set[tuple[int, int]]:
+            pairs = [(a, b) for a in range(1, 6) for b in range(1, 6) if a < b]
+            return {pair for pair in pairs if session.cluster.is_cut(*pair)}
+
+        # From outside between 1 and 2 to outside between 3 and 4: nodes 2 and 3 on one side.
+        one, two = middle_of(page, "[data-node='1']"), middle_of(page, "[data-node='2']")
+        three, four = middle_of(page, "[data-node='3']"), middle_of(page, "[data-node='4']")
+        top = ((one[0] + two[0]) / 2 + 20, (one[1] + two[1]) / 2 - 40)
+        foot = ((three[0] + four[0]) / 2, (three[1] + four[1]) / 2 + 40)
+        drag(page, top, foot)
+        wait_for_event(page, start + 1)
+        assert cuts() == {(1, 2), (1, 3), (2, 4), (2, 5), (3, 4), (3, 5)}
+        assert [e["do"] for e in session.cluster.journal()] == [
+            {"action": "partition", "groups": [[2, 3], [1, 4, 5]]}
+        ] or session.cluster.journal()[-1]["do"]["action"] == "partition"
+        watched.picture("parted")
+        page.focus(".el-log")
+        page.keyboard.press("n")  # the other side elects as well
+        page.wait_for_function(f"document.querySelector('.el-slider').max > {start + 1}")
+        page.wait_for_selector(".el-title.el-bad >> text=split brain")
+        now = session.cluster.now
+
+        page.select_option("[data-do=compare]", index=1)
+        page.wait_for_selector(f".el-beside >> text=The branches part after event {start}")
+        assert "network" in page.inner_text(".el-differences")
+        log = page.inner_text("[data-since=here]")
+        assert "partition" in log
+        page.wait_for_selector("[data-since=there] >> text=nothing yet")
+        watched.picture("side-by-side")
+
+        page.click("[data-key='cut 1 2']", force=True)  # mends one
+        wait_for_event(page, session.cluster.events)
+        page.wait_for_selector("[data-key='cut 1 2']", state="detached")
+        assert (1, 2) not in cuts()
+        page.click("[data-do=heal]")
+        page.wait_for_selector("[data-key^=cut]", state="detached")
+        assert cuts() == set()
+        page.fill("[aria-label^='groups to part']", "1 | 2 3 4 5")
+        page.keyboard.press("Enter")
+        page.wait_for_selector("[data-key='cut 1 2']", state="attached")
+        assert cuts() == {(1, n) for n in range(2, 6)}
+        assert session.cluster.now == now
+
+        page.select_option("[data-do=branch]", "0")
+        wait_for_event(page, start)
+        assert session.cluster.fingerprint() == before
+        assert session.current == 0
+        assert not watched.complaints
+
+
+def test_clicks_count_while_it_plays_and_the_slider_goes_back(browser: Any) -> None:
+    session = settled_session()
+    cluster = session.cluster
+    cluster.run_for(60)
+    end = cluster.events
+    with Watched(browser) as watched:
+        watched.show(session)
+        page = watched.page
+        page.evaluate(
+            """() => {
+                const slider = document.querySelector(".el-slider");
+                slider.value = 6;
+                slider.dispatchEvent(new Event("input"));
+            }"""
+        )
+        wait_for_event(page, 6)
+        assert cluster.events == 6
+        page.select_option("[aria-label=speed]", "100")
+        page.click("[data-do=play]")
+        page.wait_for_function(f"document.querySelector('.el-slider').value >= {end}")
+        page.wait_for_function(f"document.querySelector('.el-slider').max > {end}")  # goes on
+        page.select_option("[aria-label=speed]", "5")
+        # Between press and release the picture is drawn anew many times.
+        page.mouse.move(*middle_of(page, "[data-node='2']"))
+        page.mouse.down()
+        page.wait_for_timeout(120)
+        page.mouse.up()
+        page.wait_for_selector(".el-menu >> text=crash")
+        assert "play" in page.inner_text("[data-do=play]")  # it waits meanwhile
+        page.click(".el-menu >> text=crash")
+        page.wait_for_selector("[data-node='2'][aria-label*=down]")
+        assert cluster.node(2).role == "down"
+        assert not watched.complaints
+
+
+SERVICES = {
+    "zk_recipe": ("znodes", "ephemeral, session"),
+    "zk_lock": ("znodes", "/controller"),
+    "etcd": ("leases", "left"),
+    "kubernetes": ("Lease object", "left of 15.00 s"),
+    "lease": ("lease", "token 1"),
+}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_what_a_service_holds_is_drawn(browser: Any, name: str) -> None:
+    cluster = el.Cluster(el.PROTOCOLS[name](nodes=3), seed=7)
+    leader = cluster.run_until_leader(agreed=True)
+    assert leader
+    part, says = SERVICES[name]
+    with Watched(browser) as watched:
+        watched.show(Session(cluster))
+        page = watched.page
+        text = page.inner_text(f"[data-held='{part}']")
+        assert says in text, text
+        owners = page.locator(".el-service .el-owner").all_inner_texts()
+        disk = cluster.node_fields(4)["disk"]
+        if "service" in disk:
+            sessions = disk["service"]["sessions"]
+            assert [f"node {s['client']}" for s in sessions] == page.locator(
+                "[data-held=sessions] .el-owner"
+            ).all_inner_texts()
+            rows = page.locator("[data-held=znodes] .el-held-row").count()
+            assert rows == len(disk["service"]["znodes"])
+        elif "store" in disk:
+            first = page.locator("[data-held=keys] .el-held-row", has_text="the oldest: leads")
+            assert f"= {cluster.leader}" in first.inner_text()
+        else:
+            assert owners == [f"node {cluster.leader}"]
+        assert not watched.complaints
+
+
+def test_a_counterexample_and_a_protocol_of_ones_own_open(browser: Any) -> None:
+    result = el.check(
+        el.Raft(3), "one_leader_at_a_time", bounds=el.Bounds(epoch=2, copies=1), threads=1
+    )
+    with Watched(browser) as watched:
+        watched.show(result.counterexample.debug().session)
+        page = watched.page
+        wait_for_event(page, 3)
+        page.focus(".el-log")
+        page.keyboard.press("v")
+        page.wait_for_selector(".el-row.el-bad.el-current")
+        assert "split brain" in page.inner_text(".el-title")
+        watched.picture("counterexample")
+        choose(page, "[data-message]", "deliver")
+        page.wait_for_function(
+            "document.querySelector('.el-time').textContent.match(/event (\\d+) of \\1 /)"
+        )
+        assert not watched.complaints
+    cluster = el.Cluster(Talker("Hello"), seed=1)
+    with Watched(browser) as watched:
+        watched.show(Session(cluster))
+        page = watched.page
+        for event in (1, 2, 3):
+            page.click("[data-do=step]")
+            wait_for_event(page, event)
+        choose(page, "[data-node='1']", "time out: Hello")
+        wait_for_event(page, 4)
+        assert cluster.journal()[-1]["do"]["action"] == "fire"
+        assert not watched.complaints
+
+
+@pytest.mark.parametrize("nodes", [5, 20, 50])
+def test_nothing_is_cut_off_whatever_the_size(browser: Any, nodes: int) -> None:
+    cluster = el.Cluster(el.Raft(nodes=nodes), seed=7)
+    cluster.run_until_leader()
+    with Watched(browser, viewport={"width": 1920, "height": 1080}) as watched:
+        watched.show(Session(cluster))
+        page = watched.page
+        for large in (False, True):
+            if large:
+                page.click("text=A+")
+            watched.picture(f"raft-{nodes}-{'large' if large else 'usual'}")
+            outside = page.evaluate(
+                """() => {
+                    const ring = document.querySelector(".el-ring");
+                    const frame = ring.getBoundingClientRect();
+                    return [...ring.querySelectorAll("text")].filter((text) => {
+                        const box = text.getBoundingClientRect();
+                        return box.left < frame.left - 1 || box.right > frame.right + 1 ||
+                            box.top < frame.top - 1 || box.bottom > frame.bottom + 1;
+                    }).map((text) => text.textContent);
+                }"""
+            )
+            assert outside == []
+            smallest = page.evaluate(
+                """() => Math.min(...[...document.querySelectorAll(".el-ring text")].map(
+                    (text) => Number(text.getAttribute("font-size")) *
+                        document.querySelector(".el-ring").getScreenCTM().a))"""
+            )
+            assert smallest >= (9 if nodes < 50 else 6), smallest
+        assert not watched.complaints
+
 
 def run_of(protocol: Any, path: Path, **options: Any) -> el.Cluster:
     cluster = el.Cluster(protocol, seed=7, **options)
@@ -179,6 +473,13 @@ def test_the_file_replays_a_run_from_disk(browser: Any, tmp_path: Path) -> None:
         page.click(".el-bookmark >> text=event 0")
         wait_for_event(page, 0)
 
+        page.keyboard.press("ArrowRight")
+        wait_for_event(page, 1)
+        page.wait_for_function("location.hash.includes('event=1&bookmarks=0:event%200')")
+        page.reload()
+        page.wait_for_selector(".el-bookmark >> text=event 0")
+        assert event_of(page) == 1
+
         with page.expect_download() as given:
             page.click("text=trace")
         given.value.save_as(tmp_path / "run.jsonl")
@@ -186,7 +487,10 @@ def test_the_file_replays_a_run_from_disk(browser: Any, tmp_path: Path) -> None:
         with page.expect_download() as given:
             page.click("text=SVG")
         given.value.save_as(tmp_path / "ring.svg")
-        assert (tmp_path / "ring.svg").read_text(encoding="utf-8").startswith("<svg")
+        picture = ElementTree.parse(tmp_path / "ring.svg").getroot()
+        drawn = [part.get("data-picture") for part in picture.iter(f"{SVG}svg")]
+        assert drawn == [None, "nodes", "space-time"]
+        assert {"1", "2", "3", "4", "5"} <= {text.text for text in picture.iter(f"{SVG}text")}
         assert not watched.complaints
         assert {url.split(":")[0] for url in watched.asked} <= {"file", "blob"}, watched.asked
 
@@ -236,12 +540,7 @@ def test_a_run_of_100_000_events_scrolls(browser: Any, tmp_path: Path) -> None:
             answers.append(time.perf_counter() - begin)
             return text
 
-        page.expose_function("answer", answer)
-        module = (FOLDER / "debugger.js").read_text(encoding="utf-8")
-        style = (FOLDER / "debugger.css").read_text(encoding="utf-8")
-        page.set_content(f"<style>{style}</style><div id=here></div>")
-        page.add_script_tag(content=module + KERNEL, type="module")
-        page.wait_for_selector("[data-node='5']")
+        watched.show(session, answer=answer)
         wait_for_event(page, 100_000)
         frames = page.evaluate(
             """async () => {

@@ -531,8 +531,9 @@ class Page {
                 selected: value === this.speed })));
         this.slider = make("input", { type: "range", min: 0, max: 1, step: 1, value: 0,
             "aria-label": "event", class: "el-slider", oninput: (e) => {
+                const event = Number(e.target.value); // a pause draws the slider where it was
                 this.pause();
-                this.seek(Number(e.target.value));
+                this.seek(event);
             } });
         this.time = make("output", { class: "el-time" });
         const jump = (kind, way, label) => b(label, `${way < 0 ? "previous" : "next"} ` +
@@ -768,7 +769,8 @@ class Page {
         if (!this.menu) return;
         this.menu.remove();
         this.menu = null;
-        if (this.menuAnchor?.isConnected) this.menuAnchor.focus?.();
+        if (this.menuAnchor?.isConnected) this.menuAnchor.focus?.({ preventScroll: true });
+        this.keepFocus(true);
     }
 
     messageMenu(key, anchor) {
@@ -989,6 +991,7 @@ class Page {
 
     render() {
         if (!this.state) return;
+        const focused = this.root.contains(document.activeElement);
         this.renderBar();
         this.renderRing();
         this.renderLegend();
@@ -998,6 +1001,12 @@ class Page {
         this.renderInspector();
         this.renderNext();
         this.followLog();
+        this.keepFocus(focused);
+    }
+
+    // What had the focus may be gone: keys still count.
+    keepFocus(focused) {
+        if (focused && !this.root.contains(document.activeElement)) this.root.focus({ preventScroll: true });
     }
 
     renderTime() {
