@@ -73,8 +73,10 @@ class Watched:
             self.complaints.append(message.text)
 
     def _dialog(self, dialog: Any) -> None:
+        if dialog.type == "beforeunload":  # JupyterLab asks whether to leave
+            return dialog.accept()
         self.complaints.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
+        return dialog.dismiss()
 
     def show(
         self, session: Session, *, answer: Callable[[dict[str, Any]], str] | None = None
