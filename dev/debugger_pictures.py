@@ -70,16 +70,51 @@ def tried(watched: Watched, session: Session) -> None:
     page.wait_for_timeout(150)
 
 
+def write_docs(browser: Any) -> None:
+    """The pictures of docs/debugger.md."""
+    view = {"width": 1440, "height": 900}
+    with Watched(browser, viewport=view, color_scheme="light") as watched:
+        session = amid_a_change("raft", 5)
+        watched.show(session)
+        tried(watched, session)
+        watched.page.locator(".el-debugger").screenshot(path=DOCS / "debugger.png")
+    with Watched(browser, viewport=view, color_scheme="light") as watched:
+        session = amid_a_change("zk_recipe", 4)
+        watched.show(session)
+        tried(watched, session)
+        watched.page.locator(".el-pane").first.screenshot(path=DOCS / "debugger_service.png")
+    with Watched(browser, viewport=view, color_scheme="light") as watched:
+        session = amid_a_change("raft", 5)
+        watched.show(session)
+        page, cluster = watched.page, session.cluster
+        page.click("[data-do=fork]")
+        page.fill("[aria-label^='groups to part']", "5 4 | 1 2 3")
+        page.click("[data-do=part]")
+        page.wait_for_selector("[data-key='cut 1 4']", state="attached")
+        page.keyboard.press("n")
+        page.wait_for_selector(".el-title.el-bad")
+        session.branches[0].cluster.run(until=session.cluster.now)
+        page.select_option("[data-do=compare]", index=1)
+        page.wait_for_selector("[data-since=there] >> nth=0")
+        page.wait_for_timeout(300)
+        page.locator(".el-panes").screenshot(path=DOCS / "debugger_branches.png")
+        print(cluster)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help="protocols; all if none is named")
     parser.add_argument("--nodes", type=int, default=5)
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--width", type=int, default=1500)
+    parser.add_argument("--docs", action="store_true")
     chosen = parser.parse_args()
     names = chosen.names or list(el.PROTOCOLS)
     scheme = "dark" if chosen.dark else "light"
     with chromium() as browser:
+        if chosen.docs:
+            write_docs(browser)
+            return 0
         for name in names:
             session = amid_a_change(name, chosen.nodes)
             view = {"width": chosen.width, "height": 1000}

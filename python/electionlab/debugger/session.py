@@ -260,25 +260,30 @@ class Session:
             raise ValueError("nothing comes by itself here: choose a message or a timer")
         cluster.seek(branch.last)
 
-        def seen(cluster: Cluster) -> Any:
+        def seen(cluster: Cluster) -> set[Any]:
             if what == "violation":
-                return len(cluster.violations())
-            leader = cluster.leader
-            return (leader, cluster.view(leader)[2]) if leader else None
+                return set(range(len(cluster.violations())))
+            if not cluster.acting_leaders:
+                return set()
+            views = ((n, cluster.view(n)) for n in range(1, cluster.members + 1))
+            return {(n, epoch) for n, (role, _, epoch) in views if role == "leader"}
 
-        before, events, start = seen(cluster), cluster.events, cluster.now
+        held, came = seen(cluster), False
+        events, start = cluster.events, cluster.now
 
         def found(cluster: Cluster) -> bool:
-            return cluster.now > start + RUN_TO_MS or (
-                (now := seen(cluster)) != before and now is not None
-            )
+            nonlocal held, came
+            now = seen(cluster)
+            came = bool(now - held)
+            held &= now  # one that no longer leads may begin again
+            return came or cluster.now > start + RUN_TO_MS
 
         cluster.run(found, max_events=MOST_AT_ONCE)
         if cluster.events > events:
             self._did()
         named = "leader change" if what == "leader" else "violation"
         after = f"{cluster.events - events} events, {cluster.now - start:g} ms"
-        note = "" if seen(cluster) not in (before, None) else f"no {named} within {after}"
+        note = "" if came else f"no {named} within {after}"
         return self._state(request) | {"note": note}
 
     # --- doing ------------------------------------------------------------------------------------
