@@ -50,6 +50,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     },
     "real": {"real"},
     "plot": {"plot"},
+    "debugger": {"debugger"},
     "notebook": {"notebook"},
     "front": {"__init__"},
     "cli": {
@@ -59,7 +60,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
 }  # fmt: skip
 
 # Library -> the only module that may import it, wherever in a file the import stands.
-PYTHON_LIBRARIES: dict[str, str] = {"matplotlib": "plot"}
+PYTHON_LIBRARIES: dict[str, str] = {"anywidget": "debugger", "matplotlib": "plot"}
 
 # C++ folders that are searched besides cpp/, if they exist.
 CPP_USERS = ("tests/cpp", "bench")

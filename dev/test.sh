@@ -9,7 +9,7 @@
 #   sanitize  the same tests: clang, -O0, address and undefined-behaviour sanitizers
 #   golden    the test cases tagged [golden] with gcc -O0, gcc -O1 and clang -O3; not among all, as
 #             cpp and sanitize have them for gcc -O3 and clang -O0
-#   python    pytest, with the package as pip installs it, and the notebooks
+#   python    pytest, with the package as pip installs it, in a browser too, and the notebooks
 #   lint      ruff and mypy
 
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -150,6 +150,15 @@ wait_real_servers() {
     wait "$real_servers" || fail "$(cat build/zookeeper.log)"
 }
 
+find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
+# Playwright drives the system's browser, so that none is fetched from elsewhere.
+setup_browser() {
+    find_chromium >/dev/null || apt_install chromium fonts-dejavu-core
+    CHROMIUM=$(find_chromium) || fail "Chromium is needed for the tests marked browser"
+    export CHROMIUM
+}
+
 # run_pytest NAME ARGUMENT...: a run without any test fails, as pytest then ends with 5.
 run_pytest() {
     local name=$1 log=build/pytest-$1.log
@@ -162,6 +171,7 @@ run_pytest() {
 stage_python() {
     setup_system
     setup_real_servers
+    setup_browser
     setup_python_tests
     # One test counts instructions with it, and is skipped, saying so, where it cannot be had.
     command -v valgrind >/dev/null || (apt_install valgrind) || say "valgrind: not installed"
