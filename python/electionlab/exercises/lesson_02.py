@@ -92,8 +92,8 @@ EXERCISES = (
     ),
     Exercise(
         name="2.2",
-        question="A message takes exactly 60 ms. Which is the smallest whole answer_timeout_ms with "
-        "which a crash of the leader never leads to two leaders at once?",
+        question="A message takes exactly 60 ms. Which is the smallest whole answer_timeout_ms "
+        "with which a crash of the leader never leads to two leaders at once?",
         answer="a number of milliseconds",
         judge=_judge_timeout,
         hints=(
@@ -109,7 +109,7 @@ EXERCISES = (
         judge=_judge_schedule,
         hints=(
             "the others take silence for death; how can a leader that lives be silent?",
-            "it is paused for longer than the leader time-out of 200 ms, or its messages take long.",
+            "it is paused for longer than the leader time-out of 200 ms, or its messages are late.",
             "pause node 3 for half a second.",
         ),
     ),

@@ -78,7 +78,7 @@ EXERCISES = (
         judge=_judge_quick,
         hints=(
             "the first of four time-outs comes a fifth of the way into the range.",
-            "heartbeats must come more often than the shortest time-out: set heartbeat_interval_ms.",
+            "heartbeats must come more often than that: set heartbeat_interval_ms.",
             "a range of 20 to 40 ms with a heartbeat every 5 ms, say.",
         ),
     ),

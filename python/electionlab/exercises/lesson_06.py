@@ -99,7 +99,7 @@ EXERCISES = (
         answer="a list of lists of nodes",
         judge=_judge_sets,
         hints=(
-            "[1, 2] is one of them; every other one must share a node with it, and with each other.",
+            "[1, 2] is one of them; any two of your quorums must share a node.",
             "if node 1 dies, node 2 needs others; if node 2 dies, node 1 needs others.",
             "[1, 2], [1, 3], [1, 4] and one without node 1.",
         ),

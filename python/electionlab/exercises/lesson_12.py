@@ -10,7 +10,6 @@ from electionlab.checker import Bounds, CheckedState, CheckResult, check
 from electionlab.exercises._exercise import Exercise, Judgement, compared, right, wrong
 from electionlab.protocols import PROTOCOLS
 
-
 _ONE_TERM = Bounds(epoch=1, copies=1)
 _FOUR_STEPS = Bounds(epoch=2, depth=4)
 
