@@ -52,6 +52,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     "plot": {"plot"},
     "debugger": {"debugger"},
     "notebook": {"notebook"},
+    "classroom": {"exercises"},
     "front": {"__init__"},
     "cli": {
         "__main__", "_cli_arguments", "_cli_calibrate", "_cli_check", "_cli_output", "_cli_sweep",

@@ -8,6 +8,7 @@
 2
 """
 
+from electionlab import exercises as exercises
 from electionlab import museum as museum
 from electionlab import protocols
 from electionlab import real as real
@@ -183,4 +184,5 @@ __all__ += protocols.__all__
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "museum", "protocols", "real", "scenarios", "settings"])
+    modules = ["exercises", "museum", "protocols", "real", "scenarios", "settings"]
+    return sorted([*__all__, *modules])
