@@ -44,6 +44,7 @@ from electionlab.detectors import (
 )
 from electionlab.errors import TraceError
 from electionlab.gallery import Case, CaseResult, cases
+from electionlab.grading import Grade, Task, grade, grades_frame, tasks
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.samplers import grid, latin_hypercube, zipped
 from electionlab.settings import (
@@ -104,6 +105,7 @@ __all__ = [
     "DetectorCurve",
     "Event",
     "EventualResult",
+    "Grade",
     "Leader",
     "Link",
     "Machine",
@@ -125,6 +127,7 @@ __all__ = [
     "ShrunkRun",
     "StateGraph",
     "Sweep",
+    "Task",
     "Timing",
     "Trace",
     "TraceError",
@@ -152,6 +155,8 @@ __all__ = [
     "empirical",
     "exponential",
     "fire",
+    "grade",
+    "grades_frame",
     "grid",
     "heal",
     "hyperexponential",
@@ -175,6 +180,7 @@ __all__ = [
     "slow",
     "state_graph",
     "sweep",
+    "tasks",
     "when",
     "zipped",
 ]
