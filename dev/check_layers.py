@@ -50,7 +50,7 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     },
     "plot": {"plot"},
     "notebook": {"notebook"},
-    "grading": {"_goals", "grading"},
+    "classroom": {"_goals", "exercises", "grading"},
     "front": {"__init__"},
     "cli": {
         "__main__", "_cli_arguments", "_cli_check", "_cli_grade", "_cli_output", "_cli_sweep",

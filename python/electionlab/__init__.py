@@ -8,6 +8,7 @@
 2
 """
 
+from electionlab import exercises as exercises
 from electionlab import museum as museum
 from electionlab import protocols
 from electionlab import scenarios as scenarios
@@ -188,4 +189,4 @@ __all__ += protocols.__all__
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "museum", "protocols", "scenarios", "settings"])
+    return sorted([*__all__, "exercises", "museum", "protocols", "scenarios", "settings"])

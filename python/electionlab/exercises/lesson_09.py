@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from electionlab._values import whole_number
-from electionlab.cluster import Cluster
+from electionlab.cluster import Cluster, Leader
 from electionlab.exercises._exercise import Exercise, Judgement, compared, right, wrong
 from electionlab.protocols import PROTOCOLS
 
@@ -41,15 +41,15 @@ def _judge_crashes(answer: Iterable[int]) -> Judgement:
         return wrong(f"node {cluster.leader} leads; but more of them can go.")
     most = (_MEMBERS - 1) // 2
     return right(
-        f"node {cluster.leader}, the last one, leads: the service decides, and needs no majority of "
-        f"its clients. Raft would stand at most {most} of {_MEMBERS}."
+        f"node {cluster.leader}, the last one, leads: the service decides, and needs no majority "
+        f"of its clients. Raft would stand at most {most} of {_MEMBERS}."
     )
 
 
 def _judge_history(answer: int) -> Judgement:
     zab = PROTOCOLS["zab"](nodes=len(_HISTORIES), histories=list(_HISTORIES))
     leader = Cluster(zab, seed=1).run_until_leader(agreed=True)
-    assert leader
+    assert isinstance(leader, Leader)
     if whole_number("answer", answer, 1, len(_HISTORIES)) == leader.node:
         return right("the newest epoch first, then the transaction, then the server's number.")
     return wrong(f"the last that server {answer} has seen is not the newest, or it loses the tie.")

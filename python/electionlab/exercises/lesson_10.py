@@ -105,7 +105,7 @@ EXERCISES = (
         answer="a time in ms, from 100 to 200",
         judge=_judge_pause,
         hints=(
-            "a job begins about every 30 ms and takes 5 ms; it must sleep in the middle of one.",
+            "a job begins about every 25 ms and takes 5 ms; it must sleep in the middle of one.",
             "try several: [t for t in range(100, 201) if ...], with sleeper's lines in a loop.",
         ),
     ),
