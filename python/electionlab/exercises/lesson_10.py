@@ -25,7 +25,7 @@ def _two_holders_ms(believed_ms: float) -> float:
     """How long two hold the lease when its holder believes in so much of it and is cut off."""
     share = believed_ms / _TTL_MS
     lease = PROTOCOLS["lease"](
-        nodes=2, lease_ttl_ms=_TTL_MS, renew_interval_ms=3_000, retry_interval_ms=0.01,
+        nodes=2, lease_ttl_ms=_TTL_MS, renew_interval_ms=3_000, retry_interval_ms=0.1,
         drift_bound_ppm=round((1 - share) / (1 + share) * 1e6),
     )  # fmt: skip
     machines = {1: Machine(clock_drift_ppm=_SLOW_PPM), 3: Machine(clock_drift_ppm=_FAST_PPM)}
