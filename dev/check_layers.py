@@ -52,10 +52,11 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     "plot": {"plot"},
     "debugger": {"debugger"},
     "notebook": {"notebook"},
-    "classroom": {"exercises"},
+    "classroom": {"_goals", "exercises", "grading"},
     "front": {"__init__"},
     "cli": {
-        "__main__", "_cli_arguments", "_cli_calibrate", "_cli_check", "_cli_output", "_cli_sweep",
+        "__main__", "_cli_arguments", "_cli_calibrate", "_cli_check", "_cli_grade", "_cli_output",
+        "_cli_sweep",
         "cli", "demo", "story",
     },
 }  # fmt: skip

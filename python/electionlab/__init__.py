@@ -46,6 +46,7 @@ from electionlab.detectors import (
 )
 from electionlab.errors import TraceError
 from electionlab.gallery import Case, CaseResult, cases
+from electionlab.grading import Grade, Task, grade, grades_frame, tasks
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.samplers import grid, latin_hypercube, zipped
 from electionlab.settings import (
@@ -106,6 +107,7 @@ __all__ = [
     "DetectorCurve",
     "Event",
     "EventualResult",
+    "Grade",
     "Leader",
     "Link",
     "Machine",
@@ -127,6 +129,7 @@ __all__ = [
     "ShrunkRun",
     "StateGraph",
     "Sweep",
+    "Task",
     "Timing",
     "Trace",
     "TraceError",
@@ -154,6 +157,8 @@ __all__ = [
     "empirical",
     "exponential",
     "fire",
+    "grade",
+    "grades_frame",
     "grid",
     "heal",
     "hyperexponential",
@@ -177,6 +182,7 @@ __all__ = [
     "slow",
     "state_graph",
     "sweep",
+    "tasks",
     "when",
     "zipped",
 ]
