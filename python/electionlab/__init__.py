@@ -8,8 +8,10 @@
 2
 """
 
+from electionlab import exercises as exercises
 from electionlab import museum as museum
 from electionlab import protocols
+from electionlab import real as real
 from electionlab import scenarios as scenarios
 from electionlab import settings as settings
 from electionlab._acknowledged import acknowledged, acknowledged_share
@@ -44,6 +46,7 @@ from electionlab.detectors import (
 )
 from electionlab.errors import TraceError
 from electionlab.gallery import Case, CaseResult, cases
+from electionlab.grading import Grade, Task, grade, grades_frame, tasks
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.samplers import grid, latin_hypercube, zipped
 from electionlab.settings import (
@@ -104,6 +107,7 @@ __all__ = [
     "DetectorCurve",
     "Event",
     "EventualResult",
+    "Grade",
     "Leader",
     "Link",
     "Machine",
@@ -125,6 +129,7 @@ __all__ = [
     "ShrunkRun",
     "StateGraph",
     "Sweep",
+    "Task",
     "Timing",
     "Trace",
     "TraceError",
@@ -152,6 +157,8 @@ __all__ = [
     "empirical",
     "exponential",
     "fire",
+    "grade",
+    "grades_frame",
     "grid",
     "heal",
     "hyperexponential",
@@ -175,6 +182,7 @@ __all__ = [
     "slow",
     "state_graph",
     "sweep",
+    "tasks",
     "when",
     "zipped",
 ]
@@ -182,4 +190,5 @@ __all__ += protocols.__all__
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "museum", "protocols", "scenarios", "settings"])
+    modules = ["exercises", "museum", "protocols", "real", "scenarios", "settings"]
+    return sorted([*__all__, *modules])

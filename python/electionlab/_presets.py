@@ -72,13 +72,16 @@ presets: Mapping[str, Preset] = MappingProxyType(
                 "pre_vote": True,
                 "check_quorum": True,
                 "leader_stickiness": True,
+                "stickiness_by_ticks": True,
                 "reads": "confirmed",
             },
             source="etcd: --heartbeat-interval=100 (one tick), --election-timeout=1000 (T = 10 "
             "ticks), --pre-vote=true; go.etcd.io/raft: a timeout is T + rand(T) ticks, so T to 2T "
-            "- 1, 1000 to 1900 ms; CheckQuorum; ReadOnlySafe",
+            "- 1, 1000 to 1900 ms; CheckQuorum, and votes withheld for T ticks; "
+            "ReadOnlySafe",
             differs="a follower that votes refuses a PreVote only along with CheckQuorum, which "
-            "is always on; a leader's timeout for CheckQuorum is T on its ticks",
+            "is always on; a leader's timeout for CheckQuorum is T on its ticks; a follower draws "
+            "once in a term, and who asks for PreVotes keeps what it drew",
         ),
         "hashicorp_raft": Preset(
             system="hashicorp/raft 1.7 (Consul, Nomad, Vault)",

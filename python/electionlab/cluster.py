@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from typing_extensions import Self
 
+    from electionlab.debugger.widget import Debugger
+
 # What the methods of this class call; not for users, and not offered to them.
 _ENGINE_METHODS = {
     "failovers", "faults", "forked", "journal", "leader_id", "measures", "node_fields", "now_ns",
@@ -534,6 +536,33 @@ class Cluster(Interventions, _core.Cluster):
             f"<details><summary>{self.actors:,} nodes</summary>"
             f"<table>{head}{''.join(rows)}</table></details></div>"
         )
+
+    def debug(
+        self,
+        *,
+        positions: Mapping[int, tuple[float, float]] | None = None,
+        height: int = 860,
+        bookmarks: Mapping[str, int] | None = None,
+    ) -> Debugger:
+        """The debugger of this cluster, to show in a notebook; what it does, it does to this one.
+
+        Args:
+            positions: Where nodes stand, ``{node: (x, y)}``, x to the right and y up; None: on a
+                ring.
+            height: Of the widget, pixels, 300 to 4000.
+            bookmarks: Events by name, to begin with, as the widget's ``bookmarks`` gives them;
+                None: none.
+
+        Returns:
+            A Jupyter widget; its ``cluster`` is the branch that it shows.
+
+        Raises:
+            ValueError: The run is not recorded, or an argument is out of range.
+            ModuleNotFoundError: The extra ``notebook`` is not installed.
+        """
+        from electionlab import debugger
+
+        return debugger.show(self, positions=positions, height=height, bookmarks=bookmarks)
 
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """The nodes in a ring with roles, votes and messages; see `electionlab.plot`."""

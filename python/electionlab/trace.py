@@ -11,7 +11,7 @@ import html
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,14 @@ class Trace:
     def text(self, row: int) -> str:
         """Why a handler did what it did, or which invariant broke; empty for other rows."""
         return self._core.text(row)
+
+    def line(self, row: int) -> str:
+        """One row as a line for people.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        return self._core.line(row)
 
     def lines(self, *, details: bool = True) -> Iterator[str]:
         """The run, told row by row.
@@ -255,6 +263,14 @@ class Trace:
         for index in range(len(self)):
             yield json.dumps(self.row(index), ensure_ascii=False, allow_nan=False)
 
+    def file_lines(self) -> Iterator[str]:
+        """The lines of the trace's file, without their ends; the last one is the checksum."""
+        digest = hashlib.sha256()
+        for line in self._file_lines():
+            digest.update(line.encode() + b"\n")
+            yield line
+        yield json.dumps({"checksum": "sha256:" + digest.hexdigest()})
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the trace as JSON lines; a file that was there is replaced at once or not at all.
 
@@ -262,19 +278,18 @@ class Trace:
             OSError: The file cannot be written.
         """
         target = path_of("path", path)
-        digest = hashlib.sha256()
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".trace-") as folder:
             part = Path(folder, "part")
             with part.open("w", encoding="utf-8", newline="\n") as out:
-                for line in self._file_lines():
-                    digest.update(line.encode() + b"\n")
+                for line in self.file_lines():
                     out.write(line + "\n")
-                out.write(json.dumps({"checksum": "sha256:" + digest.hexdigest()}) + "\n")
             os.replace(part, target)
 
     @staticmethod
     def load(path: str | os.PathLike[str], *, protocol: Any = None) -> Trace:
         """Reads a trace, replays its run, and compares every row.
+
+        A trace of real servers, which nobody can replay, is held against its checksum only.
 
         Args:
             path: A file that ``save`` wrote.
@@ -285,6 +300,10 @@ class Trace:
                 says which.
             OSError: The file cannot be read.
         """
+        if _is_observed(path):
+            from electionlab.real.observed import ObservedTrace
+
+            return ObservedTrace.load(path, protocol=protocol)
         return load_cluster(path, protocol=protocol).trace
 
     def replay(self) -> Cluster:
@@ -297,6 +316,35 @@ class Trace:
         return _replayed, (self.recipe, self._about.get("object"))
 
     # --- pictures ---------------------------------------------------------------------------------
+
+    def to_html(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str | None = None,
+        positions: Mapping[int, tuple[float, float]] | None = None,
+        bookmarks: Mapping[str, int] | None = None,
+    ) -> None:
+        """Writes the run as a page to step through, play and look at, in one file.
+
+        The file needs neither a server nor Python, and loads nothing. It also holds the trace
+        file, which its page gives back.
+
+        Args:
+            path: A file that was there is replaced at once or not at all.
+            title: Of the page; None: protocol, nodes and seed.
+            positions: Where nodes stand, ``{node: (x, y)}``, x to the right and y up; None: on a
+                ring.
+            bookmarks: Events by name, to go to with a click; None: none.
+
+        Raises:
+            OSError: The file cannot be written.
+            ValueError: A position is not of a node or not two finite numbers, or a bookmark is not
+                of an event of the run.
+        """
+        from electionlab import debugger
+
+        debugger.write_html(self, path, title=title, positions=positions, bookmarks=bookmarks)
 
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """The space-time diagram; see `electionlab.plot.plot_space_time`."""
@@ -315,6 +363,16 @@ def _replayed(recipe: dict[str, Any], protocol: Any) -> Trace:
     from electionlab.cluster import Cluster
 
     return Cluster._from_recipe(recipe, protocol).trace
+
+
+def _is_observed(path: str | os.PathLike[str]) -> bool:
+    """Whether a file says that it is a trace of real servers."""
+    with path_of("path", path).open("rb") as lines:
+        try:
+            header = json.loads(lines.readline())
+        except (ValueError, RecursionError):
+            return False
+    return isinstance(header, dict) and "observed" in header
 
 
 def _parse(line: str, path: object, number: int) -> dict[str, Any]:
@@ -377,6 +435,8 @@ def load_cluster(
         raise TraceError(f"{path}: not a trace: the file is empty")
     lines = text.split("\n")
     header = _parse(lines[0], path, 1)
+    if "observed" in header:
+        raise TraceError(f"{path}: a trace of real servers: it cannot be replayed")
     if header.get("format") != FORMAT:
         raise TraceError(f"{path}: not a trace: the first line does not say {FORMAT!r}")
     if header.get("version") != VERSION:

@@ -259,7 +259,10 @@ def test_a_preset_sets_every_time_and_limit_that_matters(name: str) -> None:
     preset = el.presets[name]
     options = el.protocols.PROTOCOLS[preset.protocol].about["options"]
     numbers = {o["name"]: o for o in options if o["type"] in ("ms", "range_ms", "integer")}
-    unset = {o for o, info in numbers.items() if info["default"] and o not in preset.options}
+    unset = {
+        o for o, info in numbers.items()
+        if info["default"] not in (0, [0, 0]) and o not in preset.options
+    }  # fmt: skip
     yarn = preset.options.get("flavour") == "yarn"
     assert unset <= (set() if yarn else LEFT.get(preset.protocol, set()))
 

@@ -30,6 +30,11 @@ void RaftOptions::validate(NodeId nodes) const {
                 "must be empty or have one for each of the " + std::to_string(nodes) + " nodes");
     }
     variants.validate(nodes, election_timeout.min);
+    if (variants.stickiness_by_ticks &&
+        (timeout_policy != TimeoutPolicy::quantised || election_timeout.min < tick * 2)) {
+        invalid("stickiness_by_ticks", "True",
+                "needs timeout_policy='quantised' and a minimum of election_timeout_ms of two ticks");
+    }
 }
 
 bool RaftOptions::up_to_date(const LogEnd& candidate, const LogEnd& own) const {
@@ -108,6 +113,9 @@ void Raft<MaxNodes>::on_timer(State& s, const Context& ctx, Timer timer, Effects
         case Timer::election:
             if (s.memory.role == Role::leader) {
                 return review_office(s, ctx, effects);
+            }
+            if (s.memory.more.withholds_until == Instant::never()) {
+                return minimum_is_near(s, ctx, effects);
             }
             if (!ctx.options.variants.priorities.empty() && waits_for_better(s, ctx, effects)) {
                 return;
@@ -254,6 +262,7 @@ void Raft<MaxNodes>::stand_for_election(State& s, const Context& ctx, Effects& e
     s.memory.answered.clear();
     s.memory.answered.insert(ctx.self);
     await_leader(ctx, effects);
+    forget_leader(s, ctx);
     if (ctx.options.variants.is_quorum(s.memory.votes, ctx.members)) {
         return become_leader(s, ctx, effects);  // a cluster of one
     }
@@ -291,6 +300,10 @@ void Raft<MaxNodes>::adopt_term(State& s, const Context& ctx, Term term, Effects
     effects.persist();
     s.memory.role = Role::follower;
     s.memory.leader = no_node;
+    if (ctx.options.variants.stickiness_by_ticks) {
+        forget_leader(s, ctx);
+        await_leader(ctx, effects);  // etcd counts anew in each term
+    }
 }
 
 // Leaders (5.2): heartbeats at once on election and then at every interval.

@@ -118,6 +118,16 @@ struct RaftOptions {
     [[nodiscard]] TimerSpec election_timer() const {
         return {election_timeout.min, election_timeout.max, timeout_policy, tick};
     }
+    /// `election_timer` in two parts, for `stickiness_by_ticks`: to the tick before the minimum, and
+    /// from there.
+    [[nodiscard]] TimerSpec minimum_timer() const {
+        const Duration most = tick * (election_timeout.min.ns / tick.ns - 1);
+        return {most, most, timeout_policy, tick};
+    }
+    [[nodiscard]] TimerSpec rest_timer() const {
+        const std::int64_t extra = election_timeout.max.ns / tick.ns - election_timeout.min.ns / tick.ns;
+        return {tick, tick * (extra + 1), timeout_policy, tick};
+    }
     /// A leader's, see `check_quorum` and `TransferLeadership`.
     [[nodiscard]] TimerSpec quorum_timer() const {
         return TimerSpec::fixed(variants.quorum_timeout.ns > 0 ? variants.quorum_timeout
@@ -278,10 +288,13 @@ private:
     static void repeat_vote_requests(State& s, const Context& ctx, Effects& effects);
     /// The election timeout begins, at a node that has one.
     EL_HOT static void await_leader(const Context& ctx, Effects& effects) {
-        if (ctx.options.variants.all_alike() || ctx.options.variants.times_out(ctx.self) ||
-            ctx.options.has(RaftMutation::removed_server_campaigns)) {
+        if (times_out(ctx)) {
             effects.set_timer(Timer::election, ctx.options.election_timer());
         }
+    }
+    EL_HOT static bool times_out(const Context& ctx) {
+        return ctx.options.variants.all_alike() || ctx.options.variants.times_out(ctx.self) ||
+               ctx.options.has(RaftMutation::removed_server_campaigns);
     }
     /// A leader of this term is heard. (Here because it is inlined at every heartbeat.)
     EL_HOT static void follow(State& s, const Context& ctx, NodeId leader, Effects& effects) {
@@ -315,6 +328,14 @@ private:
     static bool accepts(const State& s, const Context& ctx, NodeId candidate, Effects& effects);
     static bool hears_leader(const State& s, const Context& ctx);
     static void heard_leader(State& s, const Context& ctx, Effects& effects);
+    static void minimum_is_near(State& s, const Context& ctx, Effects& effects);
+    /// For `stickiness_by_ticks`: who knows no leader withholds nothing.
+    static void forget_leader(State& s, const Context& ctx) {
+        if (ctx.options.variants.stickiness_by_ticks) {
+            s.memory.more.withholds = false;
+            s.memory.more.withholds_until = {};
+        }
+    }
     static void heard_follower(State& s, const Context& ctx, NodeId from);
     static bool waits_for_better(State& s, const Context& ctx, Effects& effects);
     static std::int64_t target_priority(const State& s, const Context& ctx);

@@ -123,9 +123,23 @@ template <std::size_t MaxNodes>
 void Raft<MaxNodes>::heard_leader(State& s, const Context& ctx, Effects& effects) {
     s.memory.more.withholds = true;
     s.memory.more.withholds_until = ctx.clock + ctx.options.election_timeout.min;
+    if (ctx.options.variants.stickiness_by_ticks) {
+        s.memory.more.withholds_until = Instant::never();
+        effects.set_timer(Timer::election, ctx.options.minimum_timer());
+    }
     s.memory.more.target_priority = 0;
     if (s.memory.more.polling) {
         stop_asking(s, effects);
+    }
+}
+
+// Only the election timer counts the node's ticks: it tells when the one before the minimum is.
+template <std::size_t MaxNodes>
+void Raft<MaxNodes>::minimum_is_near(State& s, const Context& ctx, Effects& effects) {
+    effects.note("has not heard its leader for an election timeout, less a tick");
+    s.memory.more.withholds_until = ctx.clock + ctx.options.tick;
+    if (times_out(ctx)) {
+        effects.set_timer(Timer::election, ctx.options.rest_timer());
     }
 }
 
@@ -188,6 +202,7 @@ void Raft<MaxNodes>::ask_who_would_vote(State& s, const Context& ctx, Effects& e
     if (ctx.options.has(RaftMutation::precandidate_keeps_leader)) {
         s.memory.more.withholds_until = ctx.clock + ctx.options.election_timeout.min;
     }
+    forget_leader(s, ctx);
     s.memory.more.polling = true;
     s.memory.votes.clear();
     s.memory.votes.insert(ctx.self);
@@ -500,6 +515,7 @@ void Raft<MaxNodes>::on(State& s, const Context& ctx, NodeId from, const RoundHe
     template bool R::accepts(const State&, const Context&, NodeId, Effects&);                     \
     template bool R::hears_leader(const State&, const Context&);                                  \
     template void R::heard_leader(State&, const Context&, Effects&);                              \
+    template void R::minimum_is_near(State&, const Context&, Effects&);                           \
     template void R::heard_follower(State&, const Context&, NodeId);                              \
     template bool R::waits_for_better(State&, const Context&, Effects&);                          \
     template std::int64_t R::target_priority(const State&, const Context&);                       \

@@ -46,6 +46,7 @@ struct RaftVariants {
     bool check_quorum = false;
     Duration quorum_timeout{};
     bool leader_stickiness = false;
+    bool stickiness_by_ticks = false;
     ReadPolicy reads = ReadPolicy::confirmed;
     std::int64_t clock_drift_bound_ppm = 0;
     std::vector<std::int64_t> priorities;
@@ -67,6 +68,10 @@ struct RaftVariants {
         option("leader_stickiness", self.leader_stickiness,
                "A node ignores requests for its vote while it leads, or for the minimum of "
                "election_timeout_ms after it heard the leader (4.2.3).");
+        option("stickiness_by_ticks", self.stickiness_by_ticks,
+               "With the policy quantised: votes and PreVotes are withheld until the node's own "
+               "ticks since it heard the leader make the minimum, and only while it knows a leader "
+               "(etcd); else by the time since.");
         option("reads", self.reads,
                "How a leader answers the command Read: after a confirming round of heartbeats, "
                "under a lease (votes are then withheld as with leader_stickiness), or unchecked.");
@@ -150,7 +155,7 @@ struct RaftVariantMemory {
     bool polling = false;             ///< PreVote: asks who would vote for it
     bool transferred = false;         ///< candidate: its leader told it to stand
     bool withholds = false;           ///< it has heard a leader, see withholds_until
-    Instant withholds_until;          ///< on the own clock: no vote before
+    Instant withholds_until;          ///< on the own clock: no vote before; never: not known yet
     std::int64_t target_priority = 0; ///< 0: the highest of all, a leader has been heard
     NodeId transfer_to = no_node;     ///< leader: whom it hands over to
     bool lease_given_up = false;      ///< leader: it has told another to stand in this term

@@ -169,6 +169,10 @@ void Zab::on_restart(State& s, const Context& ctx, Effects& effects) {
     look(s, ctx, effects);
 }
 
+void Zab::on_command(State&, const Context&, const Command&, Effects& effects) {
+    effects.broadcast(Closed{});
+}
+
 void Zab::on_timer(State& s, const Context& ctx, Timer timer, Effects& effects) {
     switch (timer) {
         case Timer::notification:

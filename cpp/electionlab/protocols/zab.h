@@ -18,7 +18,9 @@
 // Deviations:  ZooKeeper's messages travel on TCP connections; here they are single messages that a
 //              link may lose, repeat or reorder. So they name the epoch that they belong to;
 //              `Closed` is what closing a connection, or connecting to a closed port, tells the
-//              other side (a node that crashes says nothing, one that restarts closes what it had);
+//              other side (a node that crashes says nothing, as when its machine loses its power,
+//              unless the command CloseConnections comes right before; one that restarts closes
+//              what it had);
 //              a leader repeats each step to a learner that does not answer for a tick, as TCP
 //              would; and within a round a sender's vote only grows. A node counts its own vote at
 //              once, not by a message to itself. NEWLEADER carries the leader's last zxid in place
@@ -203,6 +205,14 @@ struct Zab {
     using Message = std::variant<Notification, FollowerInfo, LeaderInfo, AckEpoch, NewLeader, Ack,
                                  UpToDate, Ping, Closed>;
 
+    // --- commands ---
+    /// What the system does for a process that is killed: its connections are closed, and all who
+    /// were connected learn it. For a crash of the node right after, which is silent by itself.
+    struct CloseConnections {
+        EL_FIELDS(CloseConnections)
+    };
+    using Command = std::variant<CloseConnections>;
+
     // --- state ---
     struct Disk {
         Epoch accepted_epoch = 0;  ///< of the last LEADERINFO that was accepted
@@ -274,6 +284,7 @@ struct Zab {
     static void on_timer(State& s, const Context& ctx, Timer timer, Effects& effects);
     static void on_message(State& s, const Context& ctx, NodeId from, const Message& message,
                            Effects& effects);
+    static void on_command(State& s, const Context& ctx, const Command& command, Effects& effects);
 
     static View view(const State& s, const Context& ctx);
     static About about();

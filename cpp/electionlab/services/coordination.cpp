@@ -73,6 +73,11 @@ void SessionOptions::validate() const {
         invalid("connect_timeout_ms", show(electionlab::detail::option_value(connect_timeout)),
                 "both ends must be above 0");
     }
+    if (ping_interval.max.ns > 0 &&
+        (ping_interval.min.ns <= 0 || ping_interval.max >= read_timeout())) {
+        invalid("ping_interval_ms", show(electionlab::detail::option_value(ping_interval)),
+                "must be 0, or both ends above 0 and below 2/3 of session_timeout_ms");
+    }
 }
 
 // --- the tree ------------------------------------------------------------------------------------
@@ -474,7 +479,7 @@ void ClientPart::admitted(SessionId session, std::int64_t life, Zxid last_zxid,
     c_.connection = 1;
     c_.last_zxid = last_zxid;
     c_.watches = std::move(watches);
-    work_.ping = TimerSpec::fixed(options_.ping_interval());
+    work_.ping = options_.ping_timer();
     alive();
 }
 
@@ -519,12 +524,12 @@ void ClientPart::ask(Request request) {
             work_.sends.emplace_back(std::move(m));
         },
         request);
-    work_.ping = TimerSpec::fixed(options_.ping_interval());  // a request is as good as a ping
+    work_.ping = options_.ping_timer();  // a request is as good as a ping
 }
 
 void ClientPart::ping_due() {
     work_.sends.emplace_back(Ping{{c_.session, c_.connection, c_.xid}});
-    work_.ping = TimerSpec::fixed(options_.ping_interval());
+    work_.ping = options_.ping_timer();
 }
 
 void ClientPart::silence() {
@@ -549,7 +554,7 @@ void ClientPart::on(const Connected& m) {
     const bool is_new = c_.session == 0;
     c_.link = Link::connected;
     c_.session = m.session;
-    work_.ping = TimerSpec::fixed(options_.ping_interval());
+    work_.ping = options_.ping_timer();
     alive();
     work_.happenings.push_back({is_new ? Happening::Kind::opened : Happening::Kind::reconnected});
     take_in_order();

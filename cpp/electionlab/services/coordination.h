@@ -265,6 +265,7 @@ struct SessionOptions {
     Duration session_timeout = ms(300);
     Duration tick = ms(50);
     DurationRange connect_timeout{ms(50), ms(100)};
+    DurationRange ping_interval{};
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -276,6 +277,9 @@ struct SessionOptions {
         option("connect_timeout_ms", self.connect_timeout,
                "Range of the time after which a client that got no answer tries again to connect; "
                "above a round trip.");
+        option("ping_interval_ms", self.ping_interval,
+               "Range of the time after which a client that has sent nothing pings; 0: a third of "
+               "the session time-out, as ZooKeeper's own client.");
     }
     /// Throws `InvalidArgument` naming the option.
     void validate() const;
@@ -286,7 +290,10 @@ struct SessionOptions {
     }
     /// ZooKeeper's client gives its connection up after 2/3 of the time-out, and pings twice in it.
     [[nodiscard]] Duration read_timeout() const { return {session_timeout.ns * 2 / 3}; }
-    [[nodiscard]] Duration ping_interval() const { return {session_timeout.ns / 3}; }
+    [[nodiscard]] TimerSpec ping_timer() const {
+        return ping_interval.max.ns > 0 ? TimerSpec::between(ping_interval)
+                                        : TimerSpec::fixed({session_timeout.ns / 3});
+    }
 };
 
 // --- the service ---------------------------------------------------------------------------------

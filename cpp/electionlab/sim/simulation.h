@@ -146,7 +146,6 @@ private:
         std::uint64_t messages = 0;  // drawn for so far
         bool up = false;
         bool plain = true;           // no processing time, lateness, drift, pause, and nothing waits
-        bool prompt = true;          // writing takes no time
         // From here on: what is looked at rarely.
         bool paused = false;
         bool started = false;        // or crashed before that

@@ -78,7 +78,8 @@ void Simulation<P>::finish(NodeId node, Slot& slot) {
     }
     Instant leaves = std::max(now_, slot.disk_ready);
     if (tells_news || effects_.persists()) {
-        if (slot.prompt && writes_.empty()) {  // what use_disk does with a disk that takes no time
+        // What use_disk does with a disk that takes no time.
+        if (writes_.empty() && node_config(node).write_delay.is_zero()) {
             if (effects_.persists()) {
                 slot.stable = slot.state.disk;
                 row(RowKind::write, node);

@@ -172,7 +172,6 @@ void Simulation<P>::refresh_plain(NodeId node) {
     slots_[node - 1].plain = c.processing.is_zero() && c.timer_lateness.is_zero() &&
                              c.clock_drift_ppb == 0 && !slots_[node - 1].paused &&
                              lines_[node - 1].first == no_slot;
-    slots_[node - 1].prompt = c.write_delay.is_zero();
 }
 
 }  // namespace electionlab

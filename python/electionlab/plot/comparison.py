@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from electionlab.plot import style
 
@@ -140,7 +140,11 @@ def plot_downtimes(result: Comparison, *, ax: Axes) -> Axes:
         ax.plot([median], [row], "D", color="#D55E00", markersize=5)
     ax.axvline(result.timeout_ms, color=style.GREY, linestyle=":", linewidth=1)
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    low, high = ax.get_xlim()
+    few = high < 5 * low  # less than that, and there is hardly a 1, 2 or 5 among them
+    ax.xaxis.set_major_locator(
+        MaxNLocator(4, steps=[1, 2, 5, 10]) if few else LogLocator(subs=(1.0, 2.0, 5.0))
+    )
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("time from the crash until all agree [ms]")
@@ -171,7 +175,8 @@ def plot_costs(result: Comparison, *, ax: Axes) -> Axes:
     ax.set_yscale("symlog", linthresh=1, linscale=0.3)  # a failover may cost nothing
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
-    ticks = [3, 5, 10, 25, 50, 100]
+    largest = max((c.nodes for c in result.cells), default=100)
+    ticks = [tick for tick in (3, 5, 10, 25, 50, 100) if tick <= largest]
     ax.set_xticks(ticks, [str(t) for t in ticks])
     ax.minorticks_off()
     ax.set_xlabel("nodes")

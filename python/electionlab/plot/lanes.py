@@ -116,7 +116,8 @@ def draw_axes(ax: Axes, lanes: Lanes) -> None:
     )
     ax.set_ylim(len(lanes.nodes) - 0.4, -0.6)
     ax.set_xlim(lanes.start_ms, lanes.end_ms)
-    ax.set_xlabel("simulated time (ms)", fontsize=style.FONT_SIZE + 1)
+    real = is_real(lanes.trace)
+    ax.set_xlabel("time (ms)" if real else "simulated time (ms)", fontsize=style.FONT_SIZE + 1)
     ax.tick_params(axis="x", labelsize=style.FONT_SIZE)
     ax.tick_params(axis="y", length=0, pad=7)
     for side in ("left", "right", "top"):
@@ -135,7 +136,14 @@ def _label(name: str, lines: int) -> str:
 def describe(trace: Trace) -> str:
     """What a title says about a run."""
     nodes = f"{trace.nodes} node" + ("s" if trace.nodes != 1 else "")
+    if is_real(trace):
+        return f"{style.plain(trace.recipe['observed']['system']['server'])}, {nodes}, observed"
     return f"{style.plain(trace.protocol)}, {nodes}, seed {trace.seed}"
+
+
+def is_real(trace: Trace) -> bool:
+    """Whether the run is one of real servers, not a simulated one."""
+    return "observed" in trace.recipe
 
 
 def draw_bars(ax: Axes, lanes: Lanes, height: float | None = None) -> list[Entry]:

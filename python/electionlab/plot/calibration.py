@@ -1,0 +1,70 @@
+"""Downtimes of a real system beside those of its simulation and of the naive model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from electionlab.plot import style
+from electionlab.plot.distributions import plot_ecdf
+
+if TYPE_CHECKING:
+    from electionlab.real.calibration import Calibration
+
+
+def plot_calibration(result: Calibration, *, ax: Axes | None = None) -> Axes:
+    """The three distribution functions, with their Kolmogorov-Smirnov distances.
+
+    Args:
+        result: What was measured and simulated.
+        ax: Axes to draw on; None for those of a new figure.
+
+    Returns:
+        The axes; downtime in ms to the right, share of the runs upwards.
+    """
+    models = (result.simulated_ms, result.naive_ms)
+    curves = {
+        f"real: {result.measured.system['server']}": result.real_ms,
+        f"simulated: KS {result.distance:.3f}": result.simulated_ms,
+        f"naive: KS {result.naive_distance:.3f}": result.naive_ms,
+    }
+    ax = plot_ecdf(curves, ax=ax, quantity="downtime")
+    most = max(float(result.real_ms.max()), *(float(np.quantile(v, 0.995)) for v in models))
+    ax.set_xlim(0, 1.05 * most)
+    fault = {"crash": "killed", "pause": "paused"}[result.measured.fault]
+    title = f"{result.name}: leader {fault}; chance allows {result.limit:.3f} (95 %)"
+    style.write_title(ax, title, pad=8.0)
+    return ax
+
+
+def plot_formula(result: Calibration, *, ax: Axes | None = None) -> Axes:
+    """Times since the last renewal beside what the rule says of them.
+
+    Args:
+        result: What was measured, with a rule.
+        ax: Axes to draw on; None for those of a new figure.
+
+    Returns:
+        The axes; time since the last renewal in ms to the right, share of the runs upwards.
+
+    Raises:
+        ValueError: There is no rule for what was measured.
+    """
+    rule = result.formula
+    if rule is None:
+        raise ValueError(f"result: {result.name!r} has no rule for the time since a renewal")
+    curves = {
+        f"real: {result.measured.system['server']}": result.measured.since_renewal_ms,
+        f"{rule.text}:\nKS {result.formula_distance:.3f}": np.linspace(
+            rule.low_ms, rule.high_ms, 1001
+        ),
+    }
+    ax = plot_ecdf(curves, ax=ax, quantity="time since the last renewal")
+    span = rule.high_ms - rule.low_ms
+    most = max(float(result.measured.since_renewal_ms.max()), rule.high_ms)
+    ax.set_xlim(rule.low_ms - 0.2 * span, min(most, rule.high_ms + 2 * span) + 0.2 * span)
+    title = f"{result.name}: {rule.text}; chance allows {result.limit:.3f} (95 %)"
+    style.write_title(ax, title, pad=8.0)
+    return ax
