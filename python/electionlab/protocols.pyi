@@ -76,6 +76,7 @@ class Raft(Protocol):
         check_quorum: A leader steps down when no quorum has answered its heartbeats for a quorum timeout (6.2). Default False.
         quorum_timeout_ms: How often a leader with check_quorum looks who has answered, and how long it tries to hand over; 0: the minimum of election_timeout_ms. Default 0.
         leader_stickiness: A node ignores requests for its vote while it leads, or for the minimum of election_timeout_ms after it heard the leader (4.2.3). Default False.
+        stickiness_by_ticks: With the policy quantised: votes and PreVotes are withheld until the node's own ticks since it heard the leader make the minimum, and only while it knows a leader (etcd); else by the time since. Default False.
         reads: How a leader answers the command Read: after a confirming round of heartbeats, under a lease (votes are then withheld as with leader_stickiness), or unchecked. One of 'confirmed', 'lease', 'unchecked'. Default 'confirmed'.
         clock_drift_bound_ppm: By how much a clock is assumed to run fast or slow at most, in millionths; a lease is shortened by it; 0 to 999999. Default 0.
         priorities: Each node's priority, node 1 first: who is below the target neither stands nor is voted for, and the target sinks while there is no leader; 0: never stands; empty: all equal. Default ().
@@ -105,6 +106,7 @@ class Raft(Protocol):
         check_quorum: bool = False,
         quorum_timeout_ms: float = 0.0,
         leader_stickiness: bool = False,
+        stickiness_by_ticks: bool = False,
         reads: str = 'confirmed',
         clock_drift_bound_ppm: int = 0,
         priorities: Sequence[Any] = (),
@@ -400,6 +402,7 @@ class ZkRecipe(Protocol):
         session_timeout_ms: Silence after which the service ends a session, rounded up to its next tick. Default 300.
         tick_ms: How often the service looks for silent sessions; 2 to 20 ticks are a session's time-out. Default 50.
         connect_timeout_ms: Range of the time after which a client that got no answer tries again to connect; above a round trip. Default (50, 100).
+        ping_interval_ms: Range of the time after which a client that has sent nothing pings; 0: a third of the session time-out, as ZooKeeper's own client. Default (0, 0).
         watch: The znode that a waiting member watches: its predecessor's, or the leader's, which wakes all of them at once. One of 'predecessor', 'leader'. Default 'predecessor'.
         step_down_on_disconnect: Whether a leader stops acting while it is disconnected (Curator's LeaderLatch does), or only when it learns that its session has expired. Default True.
         protected_create: Whether a member that lost the reply to its create looks for its znode, by the guid in the name, before it makes another. Default True.
@@ -419,6 +422,7 @@ class ZkRecipe(Protocol):
         session_timeout_ms: float = 300.0,
         tick_ms: float = 50.0,
         connect_timeout_ms: float | tuple[float, float] = (50.0, 100.0),
+        ping_interval_ms: float | tuple[float, float] = (0.0, 0.0),
         watch: str = 'predecessor',
         step_down_on_disconnect: bool = True,
         protected_create: bool = True,
@@ -438,6 +442,7 @@ class ZkLock(Protocol):
         session_timeout_ms: Silence after which the service ends a session, rounded up to its next tick. Default 300.
         tick_ms: How often the service looks for silent sessions; 2 to 20 ticks are a session's time-out. Default 50.
         connect_timeout_ms: Range of the time after which a client that got no answer tries again to connect; above a round trip. Default (50, 100).
+        ping_interval_ms: Range of the time after which a client that has sent nothing pings; 0: a third of the session time-out, as ZooKeeper's own client. Default (0, 0).
         flavour: kafka: an epoch znode is raised with the lock; yarn: the last active is fenced before the next one acts. One of 'kafka', 'yarn'. Default 'kafka'.
         step_down_on_disconnect: Whether a leader stops acting while it is disconnected, or only when it learns that its session has expired (Kafka's controller). Default False.
         fence_timeout_ms: yarn: how long the last active has to answer; above a round trip. Default 50.
@@ -457,6 +462,7 @@ class ZkLock(Protocol):
         session_timeout_ms: float = 300.0,
         tick_ms: float = 50.0,
         connect_timeout_ms: float | tuple[float, float] = (50.0, 100.0),
+        ping_interval_ms: float | tuple[float, float] = (0.0, 0.0),
         flavour: str = 'kafka',
         step_down_on_disconnect: bool = False,
         fence_timeout_ms: float = 50.0,
