@@ -18,9 +18,11 @@ from typing import Any
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 import matplotlib.pyplot as plt
+from kazoo.client import KazooClient
 
 import electionlab as el
 from electionlab.plot.calibration import plot_calibration, plot_formula
+from electionlab.plot.lanes import write_title
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "pictures"
@@ -44,10 +46,17 @@ def held(contest: Contest, play: Callable[[Contest], None], rest_s: float = 0.5)
         return contest.trace
 
 
-def save(trace: Any, name: str, title: str, **options: Any) -> None:
-    ax = trace.plot(**options)
-    ax.set_title(title, loc="left", fontsize=10)
-    ax.figure.savefig(PICTURES / f"{name}.png", dpi=110, bbox_inches="tight")
+def save(trace: Any, name: str, title: str, *, around: str = "") -> None:
+    """From just before the first leader, or the first action of that name, on."""
+    rows = [trace.row(number) for number in range(len(trace))]
+    first = next(
+        r for r in rows if (r.get("action") == around if around else r["kind"] == "leader")
+    )
+    before_ms = 500 if around else 150
+    start_ms = max(0.0, first["time_ns"] / 1e6 - before_ms)
+    ax = trace.plot(start_ms=start_ms, late_after_ms=1000)
+    write_title(ax, f"{title} ({trace.system['server']})")
+    ax.figure.savefig(PICTURES / f"{name}.png", dpi=100, bbox_inches="tight")
     plt.close(ax.figure)
 
 
@@ -64,6 +73,7 @@ def pause_past_the_ttl(contest: Contest) -> None:
     other = contest.wait_leader(other_than=paused)
     while contest.writes[-1].node != other:
         time.sleep(0.01)
+    time.sleep(0.07)  # so that the writes of both can be told apart
     contest.resume(paused)
 
 
@@ -87,7 +97,7 @@ def paused_leader() -> None:
             trace = held(contest, pause_past_the_ttl)
         how = "with tokens: its write is refused" if fenced else "no tokens: its write lands"
         name = "reality_fenced" if fenced else "reality_unfenced"
-        save(trace, name, f"SIGSTOP past the TTL, {how}")
+        save(trace, name, f"SIGSTOP past the TTL, {how}", around="pause")
 
 
 def partition() -> None:
@@ -113,6 +123,7 @@ def servers() -> None:
         cluster.restart(leader.node)
         cluster.wait_ready([leader.node])
         time.sleep(0.3)
+        after = cluster.wait_leader()
         cluster.partition([after.node])
         last = cluster.wait_leader(after_epoch=after.epoch)
         time.sleep(0.5)
@@ -131,14 +142,19 @@ def late_comer(contest: Contest) -> None:
 
 
 def vanishing(contest: Contest) -> None:
+    client = KazooClient(contest.endpoints[0])
+    client.start()
     waiter = next(n for n in (1, 2) if n not in contest.leaders)
     contest.crash(waiter)
-    time.sleep(2.5)  # its session is over
+    while len(client.get_children(contest.place)) > 1:
+        time.sleep(0.01)
     contest.restart(waiter)
-    contest.wait_waiting()
-    time.sleep(1.0)
-    contest.resign()
-    time.sleep(2.5)
+    while len(client.get_children(contest.place)) < 2:
+        time.sleep(0.01)
+    contest.resign()  # it has looked at the line, and has not asked for the predecessor
+    client.stop()
+    client.close()
+    time.sleep(2.0)
 
 
 def mistakes() -> None:
@@ -152,7 +168,8 @@ def mistakes() -> None:
             cluster, contenders=2, ttl_s=1, work_ms=150, recipe="unread_renewal", fenced=False
         )
         save(held(contest, pause_past_the_ttl, 1.2), "reality_unread_renewal",
-             "unread_renewal: after a pause it leads on, beside the new leader")  # fmt: skip
+             "unread_renewal: after a pause it leads on, beside the new leader",
+             around="pause")  # fmt: skip
     with el.real.ZooKeeperEnsemble(1, tick_ms=200, partitions=False) as ensemble:
         contest = Contest(
             ensemble, contenders=2, ttl_s=1, work_ms=150, recipe="ignored_vanishing", rest_s=0.1

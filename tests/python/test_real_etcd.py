@@ -11,7 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
+from support import ROOT
 from typer.testing import CliRunner
 
 import electionlab as el
@@ -19,6 +21,7 @@ from electionlab.cli import app
 from electionlab.real import broken, servers
 from electionlab.real.etcd_gateway import Gateway
 
+SCHEMA = json.loads((ROOT / "docs/trace.schema.json").read_text(encoding="utf-8"))
 #: What a busy machine may add to a takeover.
 MARGIN_MS = 5000.0
 
@@ -73,6 +76,18 @@ def assert_one_leader_per_epoch(trace: el.real.ObservedTrace) -> None:
     assert all(len(nodes) == 1 for nodes in leads.values()), leads
 
 
+def assert_keeps_to_the_schema(trace: el.real.ObservedTrace, path: Path) -> None:
+    """Every line of the file: a header without a recipe, rows as of simulated runs, an end."""
+    trace.save(path)
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    names = ["observed_header", *["row"] * (len(lines) - 2), "end"]
+    for line, name in zip(lines, names, strict=True):
+        jsonschema.validate(line, {"$ref": f"#/$defs/{name}", "$defs": SCHEMA["$defs"]})
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**lines[0], "observed": {}}, SCHEMA)
+    assert el.Trace.load(path).hash() == trace.hash()
+
+
 def test_leaders_are_killed_paused_and_cut_off(tmp_path: Path) -> None:
     with small(partitions=True) as cluster:
         folder = cluster.children.folder
@@ -111,7 +126,7 @@ def test_leaders_are_killed_paused_and_cut_off(tmp_path: Path) -> None:
     assert axes.get_xlabel() == "time (ms)"
 
     path = tmp_path / "real.jsonl"
-    trace.save(path)
+    assert_keeps_to_the_schema(trace, path)
     again = el.Trace.load(path)
     assert isinstance(again, el.real.ObservedTrace)
     assert again.hash() == trace.hash()
@@ -123,7 +138,7 @@ def test_leaders_are_killed_paused_and_cut_off(tmp_path: Path) -> None:
         trace.replay()
 
 
-def test_contenders_with_leases_and_tokens() -> None:
+def test_contenders_with_leases_and_tokens(tmp_path: Path) -> None:
     with small(1) as cluster:
         gateway = Gateway(cluster.endpoints)
         with el.real.Contest(cluster, ttl_s=1, partitions=True) as contest:
@@ -162,6 +177,7 @@ def test_contenders_with_leases_and_tokens() -> None:
             w.token for w in contest.writes if w.accepted
         )
         assert_one_leader_per_epoch(contest.trace)
+        assert_keeps_to_the_schema(contest.trace, tmp_path / "contest.jsonl")
         until(lambda: not broken.keys_left(gateway, contest.place), "leases end, and their keys")
 
 

@@ -63,7 +63,7 @@ def test_an_etcd_with_tls_and_a_password(tmp_path: Path, monkeypatch: pytest.Mon
             gateway.call("auth/user/add", {"name": "root", "password": PASSWORD})
             gateway.call("auth/user/grant", {"user": "root", "role": "root"})
             gateway.call("auth/enable", {})
-            with pytest.raises(GatewayError, match="denied|user name is empty"):
+            with pytest.raises(GatewayError, match=r"denied|user name is empty"):
                 broken.keys_left(gateway, "/")
             monkeypatch.setenv("ETCDCTL_USER", f"root:{PASSWORD}")
             assert cluster.wait_leader().node == 1

@@ -95,9 +95,17 @@ def _break_leaders(
 
 
 def _kill_contenders(
-    contest: Contest, kills: int, spread_ms: float, seed: int, ended: Callable[[int], int | None]
+    contest: Contest,
+    kills: int,
+    settle_ms: float,
+    spread_ms: float,
+    seed: int,
+    ended: Callable[[int], int | None],
 ) -> Iterator[tuple[float, float]]:
-    """Kills the leading contender again and again.
+    """Kills the leading contender again and again, not before it has renewed some times.
+
+    A leader begins at a tick of the server, when its predecessor's session ends; its first renewals
+    keep to that.
 
     Yields:
         The time from the kill until another leads, and from the last renewal to its end, in ms.
@@ -108,7 +116,7 @@ def _kill_contenders(
     for _ in range(kills):
         leader = contest.wait_leader()
         contest.wait_waiting()
-        time.sleep(moments.uniform(0, spread_ms) / 1e3)
+        time.sleep((settle_ms + moments.uniform(0, spread_ms)) / 1e3)
         leader = contest.wait_leader()  # on a busy machine it may be another by now
         began = len(contest.crash_takeovers)
         contest.crash(leader)
@@ -249,7 +257,7 @@ def measure_etcd_lease(
     granted = max(ttl_s, cluster.least_ttl_s)
     contest = Contest(cluster, contenders=contenders, ttl_s=ttl_s, work_ms=250)
     with cluster, contest:
-        killing = _kill_contenders(contest, kills, 1000.0 * granted, seed, lambda _: None)
+        killing = _kill_contenders(contest, kills, 0.0, 1000.0 * granted, seed, lambda _: None)
         real, since = _collect(killing, kills, progress)
     about = cluster.system | {"contenders": contenders, "ttl_s": ttl_s, "granted_s": granted}
     return Measured("etcd-lease", "crash", about, np.array(real), (), np.array(since))
@@ -295,7 +303,9 @@ def measure_zk_session(
     cluster = ZooKeeperEnsemble(1, tick_ms=tick_ms, partitions=False)
     contest = Contest(cluster, contenders=contenders, ttl_s=session_ms / 1e3, work_ms=250)
     with cluster, contest:
-        killing = _kill_contenders(contest, kills, float(session_ms), seed, cluster.expired_ns)
+        killing = _kill_contenders(
+            contest, kills, 1.5 * session_ms, float(session_ms), seed, cluster.expired_ns
+        )
         real, since = _collect(killing, kills, progress)
     about = cluster.system | {"contenders": contenders, "session_ms": session_ms}
     return Measured("zk-session", "crash", about, np.array(real), (), np.array(since))

@@ -410,7 +410,7 @@ class Contest:
                 said
                 for said in self._said(node)
                 if said.mono_ns > self._launched[node]  # not of a life before
-                and said.what in ("waits", "leads", "stops", "ends")
+                and said.what in ("waits", "leads", "resigns", "stops", "ends")
             ]
             if states and states[-1].what == "leads":
                 tokens[node] = states[-1].token
@@ -548,7 +548,7 @@ class Contest:
                 role = role if what == "resume" else "follower"
             elif what == "leads":
                 role, token = "leader", given
-            elif what in ("waits", "stops", "ends"):
+            elif what in ("waits", "resigns", "stops", "ends"):
                 role = "follower"
             elif what == "trouble":
                 recorder.add(at, "note", node=node, text=text)
