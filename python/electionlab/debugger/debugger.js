@@ -892,9 +892,9 @@ class Page {
         const [, what, rest] = /^(\w+) (.*)$/.exec(key);
         if (what === "node") return this.nodeMenu(Number(rest), anchor);
         if (what === "message") return this.messageMenu(rest, anchor);
-        const [sender, receiver] = rest.split(" ").map(Number);
-        const both = this.state.snapshot.cuts.includes(`${receiver} ${sender}`);
-        return this.act({ action: "mend", sender, receiver, both_ways: both });
+        const [from, to] = rest.split(" ").map(Number);
+        const both = this.state.snapshot.cuts.includes(`${to} ${from}`);
+        return this.act({ action: "mend", from, to, both_ways: both });
     }
 
     cutAcross(a, b) {
@@ -917,8 +917,7 @@ class Page {
         if (crossed.length === left.length * right.length) {
             return this.act({ action: "partition", groups: [left, right] });
         }
-        return this.act(...crossed.map(([sender, receiver]) =>
-            ({ action: "cut", sender, receiver, both_ways: true })));
+        return this.act(...crossed.map(([from, to]) => ({ action: "cut", from, to, both_ways: true })));
     }
 
     // --- words ------------------------------------------------------------------------------------
