@@ -278,7 +278,9 @@ def test_a_line_across_links_parts_the_network_and_branches_stand_side_by_side(
         page.wait_for_selector("[data-key^=cut]", state="detached")
         assert cuts() == set()
         # A short line cuts single links: here the one between 1 and 2.
-        between = tuple((a + b) / 2 for a, b in zip(one, middle_of(page, "[data-node='2']")))
+        between = tuple(
+            (a + b) / 2 for a, b in zip(one, middle_of(page, "[data-node='2']"), strict=True)
+        )
         drag(page, (between[0] - 10, between[1] + 10), (between[0] + 10, between[1] - 10))
         page.wait_for_selector("[data-key='cut 1 2']", state="attached")
         assert cuts() == {(1, 2)}

@@ -894,7 +894,7 @@ class Page {
         if (what === "message") return this.messageMenu(rest, anchor);
         const [from, to] = rest.split(" ").map(Number);
         const both = this.state.snapshot.cuts.includes(`${to} ${from}`);
-        return this.act({ action: "mend", from, to, both_ways: both });
+        return this.act({ action: "mend", from: [from], to: [to], both_ways: both });
     }
 
     cutAcross(a, b) {
@@ -917,7 +917,7 @@ class Page {
         if (crossed.length === left.length * right.length) {
             return this.act({ action: "partition", groups: [left, right] });
         }
-        return this.act(...crossed.map(([from, to]) => ({ action: "cut", from, to, both_ways: true })));
+        return this.act(...crossed.map(([from, to]) => ({ action: "cut", from: [from], to: [to], both_ways: true })));
     }
 
     // --- words ------------------------------------------------------------------------------------
