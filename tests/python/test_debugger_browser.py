@@ -426,6 +426,22 @@ def test_nothing_is_cut_off_whatever_the_size(browser: Any, nodes: int) -> None:
                 }"""
             )
             assert outside == []
+            over = page.evaluate(
+                """() => {
+                    const boxes = [...document.querySelectorAll(".el-ring tspan")].map(
+                        (line) => [line.textContent, line.parentNode.getBoundingClientRect(),
+                            line.parentNode]);
+                    const pairs = [];
+                    for (const [i, [text, a, one]] of boxes.entries()) {
+                        for (const [other, b, two] of boxes.slice(i + 1)) {
+                            if (one !== two && a.left + 1 < b.right && b.left + 1 < a.right &&
+                                a.top + 2 < b.bottom && b.top + 2 < a.bottom) pairs.push([text, other]);
+                        }
+                    }
+                    return pairs;
+                }"""
+            )
+            assert over == [], (nodes, large)
             smallest = page.evaluate(
                 """() => Math.min(...[...document.querySelectorAll(".el-ring text")].map(
                     (text) => Number(text.getAttribute("font-size")) *
