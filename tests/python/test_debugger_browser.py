@@ -435,7 +435,9 @@ def test_nothing_is_cut_off_whatever_the_size(browser: Any, nodes: int) -> None:
                     for (const [i, [text, a, one]] of boxes.entries()) {
                         for (const [other, b, two] of boxes.slice(i + 1)) {
                             if (one !== two && a.left + 1 < b.right && b.left + 1 < a.right &&
-                                a.top + 2 < b.bottom && b.top + 2 < a.bottom) pairs.push([text, other]);
+                                a.top + 2 < b.bottom && b.top + 2 < a.bottom) {
+                                pairs.push([text, other]);
+                            }
                         }
                     }
                     return pairs;
