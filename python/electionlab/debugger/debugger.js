@@ -1492,7 +1492,7 @@ class Page {
             make("div", { class: "el-two-logs" }, ...[["here", since.here], ["there", since.there]].map(
                 ([where, log]) => make("div", { class: "el-since", "data-since": where, tabindex: 0 },
                     make("b", { text: `${where}, since event ${parted}` }),
-                    ...log.rows.map(({ step, time_ns: ns, line }) => make("div", { text: line,
+                    ...log.rows.map(({ step, time_ns: ns, line }) => make("div", { text: line.trimStart(),
                         title: `event ${step}, ${ms(ns / 1e6)}` })),
                     log.more ? make("div", { text: `… ${log.more} more` }) : null,
                     log.rows.length ? null : make("div", { text: "nothing yet" })))));
@@ -1848,7 +1848,7 @@ class Page {
         return make("span", { class: "el-what", title: this.describe(p) },
             make("span", { class: "el-kind" },
                 draw("svg", { viewBox: "-8 -8 16 16", "aria-hidden": true }, this.kindGlyph(p.message_kind, 5)),
-                make("b", { text: p.message_kind }), ` ${p.peer} → ${p.node}`),
+                make("b", { text: p.message_kind }), " ", make("span", { class: "el-way", text: `${p.peer} → ${p.node}` })),
             carried ? make("span", { class: "el-carried", text: carried }) : null);
     }
 
