@@ -97,7 +97,10 @@ def write_docs(browser: Any) -> None:
         page.select_option("[data-do=compare]", index=1)
         page.wait_for_selector("[data-since=there] >> nth=0")
         page.wait_for_timeout(300)
-        page.locator(".el-panes").screenshot(path=DOCS / "debugger_branches.png")
+        boxes = [page.locator(".el-pane").nth(i).bounding_box() for i in (0, 1)]
+        corner = {"x": boxes[0]["x"], "y": boxes[0]["y"]}
+        size = {"width": boxes[1]["x"] + boxes[1]["width"], "height": boxes[1]["height"]}
+        page.screenshot(path=DOCS / "debugger_branches.png", clip=corner | size, full_page=True)
         print(cluster)
 
 

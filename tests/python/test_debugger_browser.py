@@ -277,6 +277,16 @@ def test_a_line_across_links_parts_the_network_and_branches_stand_side_by_side(
         page.click("[data-do=heal]")
         page.wait_for_selector("[data-key^=cut]", state="detached")
         assert cuts() == set()
+        # A short line cuts single links: here the one between 1 and 2.
+        between = tuple(
+            (a + b) / 2 for a, b in zip(one, middle_of(page, "[data-node='2']"), strict=True)
+        )
+        drag(page, (between[0] - 10, between[1] + 10), (between[0] + 10, between[1] - 10))
+        page.wait_for_selector("[data-key='cut 1 2']", state="attached")
+        assert cuts() == {(1, 2)}
+        assert session.cluster.journal()[-1]["do"]["action"] == "cut"
+        page.click("[data-do=heal]")
+        page.wait_for_selector("[data-key^=cut]", state="detached")
         page.fill("[aria-label^='groups to part']", "1 | 2 3 4 5")
         page.keyboard.press("Enter")
         page.wait_for_selector("[data-key='cut 1 2']", state="attached")
@@ -416,6 +426,24 @@ def test_nothing_is_cut_off_whatever_the_size(browser: Any, nodes: int) -> None:
                 }"""
             )
             assert outside == []
+            over = page.evaluate(
+                """() => {
+                    const boxes = [...document.querySelectorAll(".el-ring tspan")].map(
+                        (line) => [line.textContent, line.parentNode.getBoundingClientRect(),
+                            line.parentNode]);
+                    const pairs = [];
+                    for (const [i, [text, a, one]] of boxes.entries()) {
+                        for (const [other, b, two] of boxes.slice(i + 1)) {
+                            if (one !== two && a.left + 1 < b.right && b.left + 1 < a.right &&
+                                a.top + 2 < b.bottom && b.top + 2 < a.bottom) {
+                                pairs.push([text, other]);
+                            }
+                        }
+                    }
+                    return pairs;
+                }"""
+            )
+            assert over == [], (nodes, large)
             smallest = page.evaluate(
                 """() => Math.min(...[...document.querySelectorAll(".el-ring text")].map(
                     (text) => Number(text.getAttribute("font-size")) *

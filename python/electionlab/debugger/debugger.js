@@ -892,9 +892,9 @@ class Page {
         const [, what, rest] = /^(\w+) (.*)$/.exec(key);
         if (what === "node") return this.nodeMenu(Number(rest), anchor);
         if (what === "message") return this.messageMenu(rest, anchor);
-        const [sender, receiver] = rest.split(" ").map(Number);
-        const both = this.state.snapshot.cuts.includes(`${receiver} ${sender}`);
-        return this.act({ action: "mend", sender, receiver, both_ways: both });
+        const [from, to] = rest.split(" ").map(Number);
+        const both = this.state.snapshot.cuts.includes(`${to} ${from}`);
+        return this.act({ action: "mend", from: [from], to: [to], both_ways: both });
     }
 
     cutAcross(a, b) {
@@ -917,8 +917,7 @@ class Page {
         if (crossed.length === left.length * right.length) {
             return this.act({ action: "partition", groups: [left, right] });
         }
-        return this.act(...crossed.map(([sender, receiver]) =>
-            ({ action: "cut", sender, receiver, both_ways: true })));
+        return this.act(...crossed.map(([from, to]) => ({ action: "cut", from: [from], to: [to], both_ways: true })));
     }
 
     // --- words ------------------------------------------------------------------------------------
@@ -1191,7 +1190,8 @@ class Page {
     }
 
     paintVotes(snapshot, r) {
-        const theme = this.colours(), group = draw("g", { "pointer-events": "none" });
+        const theme = this.colours(), many = this.about.members > 14;
+        const group = draw("g", { "pointer-events": "none", opacity: many ? 0.45 : 1 });
         for (const [n, node] of Object.entries(snapshot.nodes)) {
             const to = node.voted_for, other = snapshot.nodes[to];
             if (!to || Number(n) === to || !other || other.epoch !== node.epoch) continue;
@@ -1202,9 +1202,9 @@ class Page {
             const end = { x: q.x - ux * (r + 6), y: q.y - uy * (r + 6) };
             const bend = { x: (p.x + q.x) / 2 - uy * 0.16 * length,
                 y: (p.y + q.y) / 2 + ux * 0.16 * length };
-            group.append(draw("path", { fill: "none", stroke: theme.vote, "stroke-width": 1.1,
+            group.append(draw("path", { fill: "none", stroke: theme.vote, "stroke-width": many ? 0.6 : 1.1,
                 "stroke-dasharray": "4 2.5", d: `M${p.x} ${p.y}Q${bend.x} ${bend.y} ${end.x} ${end.y}` }),
-                this.head(bend, end, theme.vote, 6));
+                this.head(bend, end, theme.vote, many ? 3 : 6));
         }
         return group;
     }
@@ -1245,6 +1245,7 @@ class Page {
         const look = this.about.roles[node.role] || this.about.roles.follower;
         const big = r > 8, service = this.about.kinds[n - 1] !== "member";
         const chosen = active && this.selected === n;
+        const few = this.about.members <= 9; // with more, words would overlap
         const lines = [];
         if (service) {
             lines.push(this.about.kinds[n - 1]);
@@ -1254,19 +1255,18 @@ class Page {
             }
         }
         if (node.epoch && String(node.epoch) !== "0") {
-            lines.push(big ? `epoch ${node.epoch}` : `e${node.epoch}`);
+            lines.push(few ? `epoch ${node.epoch}` : `e${node.epoch}`);
         }
         if (big && node.votes) {
             const other = node.votes.for !== n ? ` for ${node.votes.for}` : "";
             const of = this.about.quorum ? ` of ${this.about.quorum}` : "";
-            lines.push(`votes ${node.votes.count}${of}${other}`);
+            lines.push(`votes ${node.votes.count}${few ? of + other : ""}`);
         }
-        if (big && !service && node.role !== "leader" && node.role !== "down") {
+        if (few && !service && node.role !== "leader" && node.role !== "down") {
             lines.push(node.leader ? `names ${node.leader}` : "names nobody");
         }
         const timers = Object.entries(node.timers).sort((a, b) => a[1] - b[1]);
         const arcs = [];
-        const few = this.about.actors <= 12;
         timers.slice(0, 3).forEach(([name, due], i) => {
             const left = this.left(due, now);
             if (left !== null) {
@@ -1318,7 +1318,7 @@ class Page {
     arc(radius, share, theme) {
         const part = clip(share, 0.004, 0.9999) * 2 * Math.PI;
         const x = radius * Math.sin(part), y = -radius * Math.cos(part);
-        return draw("path", { fill: "none", stroke: theme.grey, "stroke-width": 1.5,
+        return draw("path", { fill: "none", stroke: theme.grey, "stroke-width": radius > 12 ? 1.5 : 0.8,
             d: `M0 ${-radius}A${radius} ${radius} 0 ${part > Math.PI ? 1 : 0} 1 ${x} ${y}` });
     }
 
@@ -1340,7 +1340,7 @@ class Page {
         const theme = this.colours(), group = draw("g", {}), labels = draw("g", {});
         const ways = draw("g", { "pointer-events": "none" }); // below all that can be clicked
         const flying = Object.entries(snapshot.pending).filter(([, p]) => p.kind === "message");
-        const named = flying.length <= 14;
+        const named = flying.length <= 14, crowded = flying.length > 40;
         const lanes = new Map();
         for (const [key, p] of flying.slice(0, 400)) {
             const a = this.places[p.peer], b = this.places[p.node];
@@ -1361,13 +1361,14 @@ class Page {
             const label = named && !this.looks.get(p.message_kind)?.routine
                 ? this.messageLabel(p.message_kind, { x, y }, { x: uy, y: -ux }, colour, taken) : null;
             ways.append(draw("line", { x1: from.x, y1: from.y, x2: to.x, y2: to.y, stroke: colour,
-                "stroke-width": 0.9, opacity: 0.75 }), this.head(from, to, colour, 5));
+                "stroke-width": crowded ? 0.5 : 0.9, opacity: crowded ? 0.5 : 0.75 }),
+                this.head(from, to, colour, crowded ? 3 : 5));
             group.append(draw("g", { transform: `translate(${x} ${y})`, class: "el-message",
                     "data-key": `message ${key}`, ...(active ? { "data-message": p.message,
                         "data-kind": p.message_kind, role: "button", tabindex: -1,
                         "aria-label": text } : {}) },
-                    draw("title", { text }), draw("circle", { r: 7, fill: "transparent" }),
-                    this.kindGlyph(p.message_kind, 3.6)));
+                    draw("title", { text }), draw("circle", { r: clip(0.6 * r, 3.4, 7), fill: "transparent" }),
+                    this.kindGlyph(p.message_kind, clip(0.4 * r, 1.9, 3.6))));
             if (label) labels.append(label);
         }
         return draw("g", {}, ways, group, labels);
@@ -1491,7 +1492,7 @@ class Page {
             make("div", { class: "el-two-logs" }, ...[["here", since.here], ["there", since.there]].map(
                 ([where, log]) => make("div", { class: "el-since", "data-since": where, tabindex: 0 },
                     make("b", { text: `${where}, since event ${parted}` }),
-                    ...log.rows.map(({ step, time_ns: ns, line }) => make("div", { text: line,
+                    ...log.rows.map(({ step, time_ns: ns, line }) => make("div", { text: line.trimStart(),
                         title: `event ${step}, ${ms(ns / 1e6)}` })),
                     log.more ? make("div", { text: `… ${log.more} more` }) : null,
                     log.rows.length ? null : make("div", { text: "nothing yet" })))));
@@ -1537,7 +1538,7 @@ class Page {
         if (!this.state || !this.diagram) return;
         const theme = this.colours(), { actors } = this.about;
         const width = Math.max(this.diagram.clientWidth - 2, 240);
-        const lane = clip(230 / actors, 12, 44), top = 8, bottom = 22;
+        const lane = clip((actors > 14 ? 300 : 230) / actors, 6, 44), top = 8, bottom = 22;
         const height = top + actors * lane + bottom;
         const now = this.shown, t0 = Math.max(now - 0.72 * this.windowMs, 0);
         const t1 = t0 + this.windowMs;
@@ -1572,6 +1573,7 @@ class Page {
         svg.append(draw("text", { x: 2, y: height - 5, "font-size": 11, fill: theme.grey, text: "ms" }));
         for (let n = 1; n <= actors; n++) {
             const service = this.about.kinds[n - 1] !== "member";
+            if (lane < 10 && n % 2 === 0 && !service) continue; // every other number has room
             svg.append(draw("text", { x: LANE_LABEL - 6, y: y(n) + 4, "text-anchor": "end",
                 "font-size": clip(lane * 0.8, 9, 13), "font-weight": "bold", fill: theme.ink,
                 text: service ? `◻${n}` : n }));
@@ -1846,7 +1848,7 @@ class Page {
         return make("span", { class: "el-what", title: this.describe(p) },
             make("span", { class: "el-kind" },
                 draw("svg", { viewBox: "-8 -8 16 16", "aria-hidden": true }, this.kindGlyph(p.message_kind, 5)),
-                make("b", { text: p.message_kind }), ` ${p.peer} → ${p.node}`),
+                make("b", { text: p.message_kind }), " ", make("span", { class: "el-way", text: `${p.peer} → ${p.node}` })),
             carried ? make("span", { class: "el-carried", text: carried }) : null);
     }
 
