@@ -110,7 +110,7 @@ EXERCISES = (
         hints=(
             "who does not hear the leader, and is heard by others, unseats it.",
             "a cut has a direction: el.cut(1, 2) stops what node 1 sends to node 2.",
-            "let node 5 hear nobody.",
+            "one bad pair, the leader and another one, is enough; or let node 5 hear nobody.",
         ),
     ),
     Exercise(

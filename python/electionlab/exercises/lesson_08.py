@@ -84,8 +84,8 @@ EXERCISES = (
     ),
     Exercise(
         name="8.3",
-        question="How many messages does one proposer cause among nine nodes, until all know who is "
-        'chosen, if every acceptance goes to all nodes (learning="broadcast")?',
+        question="How many messages does one proposer cause among nine nodes, until all know who "
+        'is chosen, if every acceptance goes to all nodes (learning="broadcast")?',
         answer="a whole number",
         judge=_judge_messages,
         hints=(
