@@ -51,11 +51,12 @@ def main() -> int:
         took = f"{time.monotonic() - start:.1f} s"
         if given.write:
             write(path, done)
-            print(f"{path.name}: written, {path.stat().st_size / 1000:.0f} kB, {took}")
+            print(f"{path.name}: written, {path.stat().st_size / 1000:.0f} kB, {took}", flush=True)
             continue
         said = differences(committed, done)
         failed += bool(said)
-        print("\n".join([f"{path.name}: {'differs' if said else 'the same'}, {took}", *said]))
+        verdict = "differs" if said else "the same"
+        print("\n".join([f"{path.name}: {verdict}, {took}", *said]), flush=True)
     return 1 if failed else 0
 
 
