@@ -74,7 +74,7 @@ def plot_space_time(
         raise ValueError(f"labels={labels!r}: must be 'auto', 'all' or 'none'")
     if max_messages < 0:
         raise ValueError(f"max_messages={max_messages!r}: must be at least 0")
-    wanted = _check_kinds(trace, kinds)
+    wanted = history.chosen_kinds(trace, kinds)
     every = history.flights(trace)
     late = history.late_after_ms(every) if late_after_ms is None else float(late_after_ms)
     seen = [f for f in every if f.kind in wanted and _visible(f, lanes)]
@@ -97,19 +97,6 @@ def plot_space_time(
     if legend:
         style.show_legend(ax, entries)
     return ax
-
-
-def _check_kinds(trace: Trace, kinds: Iterable[str] | None) -> set[int]:
-    names = trace.message_kinds
-    if kinds is None:
-        return set(range(len(names)))
-    if isinstance(kinds, str):
-        raise ValueError(f"kinds={kinds!r}: must be several names, such as [{kinds!r}]")
-    chosen = list(kinds)
-    for name in chosen:
-        if name not in names:
-            raise ValueError(f"kinds: {name!r} is not one of {', '.join(names) or 'none at all'}")
-    return {number for number, name in enumerate(names) if name in chosen}
 
 
 def _visible(f: Flight, lanes: Lanes) -> bool:
