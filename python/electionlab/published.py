@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from electionlab.plot.sizes import Size
+
 #: A trial that lasts longer is given up, ms; an election timeout here has a tenth of a second.
 _HORIZON_MS = 60_000.0
 #: Range of the election timeout in most experiments: from one unit to two.
@@ -60,11 +62,11 @@ class Reproduction:
     by: str = ""
     limit: float | None = None
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None, size: Size | None = None) -> Axes:
         """The measured points with their intervals, the closed form and the quoted numbers."""
         from electionlab.plot.published import plot_reproduction
 
-        return plot_reproduction(self, ax=ax)
+        return plot_reproduction(self, ax=ax, size=size)
 
     def __str__(self) -> str:
         return f"{self.title}\n{self.frame.round(4).to_string(index=False)}"

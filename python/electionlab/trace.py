@@ -352,6 +352,30 @@ class Trace:
 
         return plot.plot_space_time(self, ax=ax, **options)
 
+    def animate(self, path: str | os.PathLike[str] | None = None, **options: Any) -> str:
+        """The run as a film, one SVG that moves; see `electionlab.plot.animation_svg`.
+
+        Args:
+            path: A file to write it to, which ends in .svg; None: none is written.
+            options: seconds, start_ms, end_ms, kinds, max_messages.
+
+        Returns:
+            The text of the file.
+
+        Raises:
+            ValueError: An option is out of range, or the path ends in something else.
+            OSError: The file cannot be written.
+        """
+        from electionlab import plot
+
+        target = None if path is None else path_of("path", path)
+        if target is not None and target.suffix.lower() != ".svg":
+            raise ValueError(f"path={str(target)!r}: must end in .svg")
+        text = plot.animation_svg(self, **options)
+        if target is not None:
+            target.write_text(text, encoding="utf-8")
+        return text
+
     def plot_roles(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """The roles over time; see `electionlab.plot.plot_roles`."""
         from electionlab import plot

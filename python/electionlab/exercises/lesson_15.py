@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from electionlab.checker import Bounds, check
 from electionlab.cluster import Cluster
@@ -93,7 +94,7 @@ def _judge_bully(answer: Iterable[tuple[str, int, int]]) -> Judgement:
     rows = map(cluster.trace.row, range(len(cluster.trace)))
     sent = [(r["message_kind"], r["node"], r["peer"]) for r in rows if r["kind"] == "send"]
     truth = [message for message in sent if message[0] != "Heartbeat"]
-    given = [tuple(message) for message in answer]
+    given: list[Any] = [tuple(message) for message in answer]
     for message in given:
         if len(message) != 3 or message[0] not in ("Election", "Ok", "Coordinator"):
             raise ValueError(f"answer={message!r}: must be (kind, from, to), such as ('Ok', 2, 1)")
@@ -102,7 +103,7 @@ def _judge_bully(answer: Iterable[tuple[str, int, int]]) -> Judgement:
     for kind, sender, receiver in given:
         if kind == "Election" and receiver < sender:
             return wrong(f"node {sender} asks node {receiver}, which is lower.")
-        if 3 == sender:
+        if sender == 3:
             return wrong("node 3 is dead, and sends nothing.")
     return wrong(f"{sum(message in truth for message in given)} of these {len(given)} are sent.")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from electionlab.plot import style
+from electionlab.plot import sizes, style
+from electionlab.plot.sizes import Size
 
 if TYPE_CHECKING:
     from electionlab.comparison import Comparison
@@ -22,14 +24,16 @@ _MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h")
 _LINES = ("-", "--", ":", "-.")
 
 
+@sizes.sized
 def plot_comparison(
-    result: Comparison, *, ax: Sequence[Axes] | None = None
+    result: Comparison, *, ax: Sequence[Axes] | None = None, size: Size | None = None
 ) -> tuple[Axes, Axes, Axes]:
     """Three panels of a comparison.
 
     Args:
         result: What `electionlab.compare` returned.
         ax: Three axes; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
 
     Returns:
         The axes: percent of the time with two leaders at once, by protocol and trouble; downtime
@@ -40,16 +44,25 @@ def plot_comparison(
         ValueError: `ax` is not three axes.
     """
     if ax is None:
-        rows = len(result.protocols)
-        figure, panels = plt.subplots(
-            1, 3, figsize=(15, 1.6 + 0.3 * max(rows, 10)), layout="constrained",
-            width_ratios=(1.1, 1, 1.3),
-        )  # fmt: skip
-        figure.suptitle(
+        rows, form = len(result.protocols), sizes.current()
+        about = (
             f"Elections side by side: {result.nodes} nodes, a silent leader is suspected after "
             f"{result.timeout_ms:g} ms, one-way delays 5 to 10 ms; {result.runs} runs of each "
             f"trouble, {result.trials} elections, from seed {result.seed}"
         )
+        if form.width_in is None:
+            figure, panels = plt.subplots(
+                1, 3, figsize=(15, 1.6 + 0.3 * max(rows, 10)), layout="constrained",
+                width_ratios=(1.1, 1, 1.3),
+            )  # fmt: skip
+            figure.suptitle(about)
+        else:  # one below the other
+            own = (0.6 + 0.18 * max(rows, 8), 0.6 + 0.18 * max(rows, 8), 2.4)
+            figure, panels = plt.subplots(
+                3, 1, figsize=(form.width_in, sum(own) + 1.6), layout="constrained", dpi=form.dpi,
+                height_ratios=own,
+            )  # fmt: skip
+            figure.suptitle(textwrap.fill(about, 90), fontsize=style.FONT_SIZE + 2)
     else:
         panels = np.ravel(np.asarray(ax, dtype=object))
         if len(panels) != 3 or not all(isinstance(panel, Axes) for panel in panels):

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 
-from electionlab.plot import style
+from electionlab.plot import sizes, style
+from electionlab.plot.sizes import Size
 
 if TYPE_CHECKING:
     from electionlab.published import Reproduction
@@ -15,12 +16,16 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _MARKERS = ("o", "s", "^", "D")
 
 
-def plot_reproduction(shown: Reproduction, *, ax: Axes | None = None) -> Axes:
+@sizes.sized
+def plot_reproduction(
+    shown: Reproduction, *, ax: Axes | None = None, size: Size | None = None
+) -> Axes:
     """Measured points with intervals of 95 %, the closed form as a line, quoted numbers as crosses.
 
     Args:
         shown: What a function of ``electionlab.published`` returned.
         ax: Axes to draw on; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
 
     Returns:
         The axes.
