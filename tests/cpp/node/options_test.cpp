@@ -25,6 +25,7 @@ TEST_CASE("options: written with names and units, read back to the same", "[node
           R"("logs": [{"term": 1, "index": 2}, {"term": 3, "index": 4}], "terms": [], )"
           R"("pre_vote": false, )"
           R"("check_quorum": false, "quorum_timeout_ms": 0.0, "leader_stickiness": false, )"
+          R"("stickiness_by_ticks": false, )"
           R"("reads": "confirmed", "clock_drift_bound_ppm": 0, "priorities": [], )"
           R"("non_voters": [], "witnesses": [], "quorum": "majority", "mutations": []})");
     CHECK(options_to_value(options_from_value<RaftOptions>(written)) == written);
