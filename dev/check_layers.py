@@ -50,16 +50,19 @@ PYTHON_ROOMS: dict[str, set[str]] = {
     },
     "real": {"real"},
     "plot": {"plot"},
+    "debugger": {"debugger"},
     "notebook": {"notebook"},
+    "classroom": {"_goals", "exercises", "grading"},
     "front": {"__init__"},
     "cli": {
-        "__main__", "_cli_arguments", "_cli_calibrate", "_cli_check", "_cli_output", "_cli_sweep",
+        "__main__", "_cli_arguments", "_cli_calibrate", "_cli_check", "_cli_grade", "_cli_output",
+        "_cli_sweep",
         "cli", "demo", "story",
     },
 }  # fmt: skip
 
 # Library -> the only module that may import it, wherever in a file the import stands.
-PYTHON_LIBRARIES: dict[str, str] = {"matplotlib": "plot"}
+PYTHON_LIBRARIES: dict[str, str] = {"anywidget": "debugger", "matplotlib": "plot"}
 
 # C++ folders that are searched besides cpp/, if they exist.
 CPP_USERS = ("tests/cpp", "bench")

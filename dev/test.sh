@@ -4,12 +4,12 @@
 #   dev/test.sh            all: cpp sanitize python lint
 #   dev/test.sh STAGE...   only these, of: cpp sanitize golden python lint
 #
-#   cpp       the engine's tests: gcc, -O1, warnings are errors
+#   cpp       the engine's tests: gcc, warnings are errors; the engine as pip builds it (-O3), in
+#             the same build, because to compile it once more would take as long as all the tests
 #   sanitize  the same tests: clang, -O0, address and undefined-behaviour sanitizers
-#   golden    the test cases tagged [golden] with gcc -O0, gcc -O3 and clang -O3; not among all, as
-#             cpp and sanitize have them for gcc -O1 and clang -O0, and python has runs of every
-#             protocol for gcc -O3
-#   python    pytest, with the package as pip installs it (-O3), and the notebooks
+#   golden    the test cases tagged [golden] with gcc -O0, gcc -O1 and clang -O3; not among all, as
+#             cpp and sanitize have them for gcc -O3 and clang -O0
+#   python    pytest, with the package as pip installs it, in a browser too, and the notebooks
 #   lint      ruff and mypy
 
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
@@ -70,16 +70,21 @@ run_ctest() {
         -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="$flags" \
         -DELECTIONLAB_TESTS=ON -DELECTIONLAB_WERROR=ON -DELECTIONLAB_PRECOMPILE=ON "$@"
     cmake --build "build/$name" -j "$jobs"
-    ctest --test-dir "build/$name" -j "$jobs" --no-tests=error --output-on-failure \
-        --output-log "build/$name/ctest.log"
-    report+=("$(grep -c ' Passed ' "build/$name/ctest.log") $name")
+    all_cases "$name"
+}
+
+# all_cases NAME: runs the tests that were built in build/NAME.
+all_cases() {
+    ctest --test-dir "build/$1" -j "$jobs" --no-tests=error --output-on-failure \
+        --output-log "build/$1/ctest.log"
+    report+=("$(grep -c ' Passed ' "build/$1/ctest.log") $1")
 }
 
 # A program of its own finds what `cmake --install` puts down, without Python or this checkout.
 run_install() {
     local prefix=$root/build/installed
     say "installation, and a program that uses it"
-    cmake --install "$1" --prefix "$prefix" >/dev/null
+    cmake --install "$1" --component development --prefix "$prefix" >/dev/null
     cmake -S tests/install -B build/install-user -G Ninja --log-level=WARNING \
         -DCMAKE_CXX_COMPILER="$gcc" -DCMAKE_PREFIX_PATH="$prefix"
     cmake --build build/install-user
@@ -87,13 +92,25 @@ run_install() {
     report+=("installed package")
 }
 
+# The package, and the engine's tests in the same build. More optimisation of the tests costs more to
+# compile than they would gain, and full debugging information as much again; -g1 has the lines. At
+# -O1 gcc 12 cannot see that a variant's destructor only reads what is there.
+setup_package_and_tests() {
+    local -x CXX=$gcc CMAKE_BUILD_PARALLEL_LEVEL=$jobs SKBUILD_BUILD_DIR=build/gcc-O3
+    local -x SKBUILD_CMAKE_DEFINE="ELECTIONLAB_TESTS=ON;ELECTIONLAB_WERROR=ON"
+    SKBUILD_CMAKE_DEFINE+=";ELECTIONLAB_PRECOMPILE=ON"
+    SKBUILD_CMAKE_DEFINE+=";ELECTIONLAB_TESTS_FLAGS=-O1 -g1 -Wno-maybe-uninitialized"
+    say "the package and its C++ tests: $(basename "$gcc") -O3"
+    setup_package
+}
+
 stage_cpp() {
     setup_cpp_tests
-    # More optimisation costs more to compile than the tests would gain, and full debugging
-    # information as much again; -g1 has the lines. At -O1 gcc 12 cannot see that a variant's
-    # destructor only reads what is there.
-    run_ctest gcc-O1 "$gcc" "-O1 -g1 -Wno-maybe-uninitialized"
-    run_install build/gcc-O1
+    [ -e build/gcc-O3/build.ninja ] || rm -f "$venv/.done-package"
+    setup_package_and_tests
+    cmake --build build/gcc-O3 -j "$jobs"  # tests may have changed since
+    all_cases gcc-O3
+    run_install build/gcc-O3
 }
 
 stage_sanitize() {
@@ -105,7 +122,7 @@ stage_sanitize() {
 stage_golden() {
     setup_cpp_tests
     run_ctest golden-gcc-O0 "$gcc" "-O0" -DELECTIONLAB_TESTS_TAG=golden
-    run_ctest golden-gcc-O3 "$gcc" "-O3 -DNDEBUG" -DELECTIONLAB_TESTS_TAG=golden
+    run_ctest golden-gcc-O1 "$gcc" "-O1 -Wno-maybe-uninitialized" -DELECTIONLAB_TESTS_TAG=golden
     run_ctest golden-clang-O3 "$clang" "-O3 -DNDEBUG" -DELECTIONLAB_TESTS_TAG=golden
 }
 
@@ -133,6 +150,15 @@ wait_real_servers() {
     wait "$real_servers" || fail "$(cat build/zookeeper.log)"
 }
 
+find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
+
+# Playwright drives the system's browser, so that none is fetched from elsewhere.
+setup_browser() {
+    find_chromium >/dev/null || apt_install chromium fonts-dejavu-core
+    CHROMIUM=$(find_chromium) || fail "Chromium is needed for the tests marked browser"
+    export CHROMIUM
+}
+
 # run_pytest NAME ARGUMENT...: a run without any test fails, as pytest then ends with 5.
 run_pytest() {
     local name=$1 log=build/pytest-$1.log
@@ -145,15 +171,16 @@ run_pytest() {
 stage_python() {
     setup_system
     setup_real_servers
+    setup_browser
     setup_python_tests
+    # One test counts instructions with it, and is skipped, saying so, where it cannot be had.
+    command -v valgrind >/dev/null || (apt_install valgrind) || say "valgrind: not installed"
     wait_real_servers
     say "Python tests"
     # A test that hangs inside the engine holds no signal handler, so the time limit is a thread's.
     MPLBACKEND=agg run_pytest pytest -n "$jobs" --timeout 600 --timeout-method thread
-    if [ -n "$(find notebooks -name '*.ipynb' ! -path '*/.*' 2>/dev/null)" ]; then
-        say "notebooks"
-        run_pytest notebooks --nbmake --nbmake-timeout=600 -n "$jobs" notebooks
-    fi
+    say "notebooks"
+    run_pytest notebooks -n "$jobs" --timeout 600 --timeout-method thread tests/notebooks
 }
 
 stage_lint() {

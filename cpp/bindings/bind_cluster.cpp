@@ -45,8 +45,14 @@ namespace pybind11::detail {
 template <>
 struct type_caster<electionlab::Cluster> : type_caster_base<electionlab::Cluster> {
     bool load(handle source, bool convert) {
-        if (isinstance(source, get_type_handle(typeid(electionlab::Cluster), false))) {
-            for (const auto& part : values_and_holders(reinterpret_cast<instance*>(source.ptr()))) {
+        static PyTypeObject* const cluster_type = reinterpret_cast<PyTypeObject*>(
+            get_type_handle(typeid(electionlab::Cluster), true).ptr());
+        auto* const object = reinterpret_cast<instance*>(source.ptr());
+        const bool is_cluster = source && PyObject_TypeCheck(source.ptr(), cluster_type);
+        if (is_cluster && object->simple_layout && object->simple_holder_constructed) {
+            value = object->simple_value_holder[0];  // the usual one, without looking types up
+        } else if (is_cluster) {
+            for (const auto& part : values_and_holders(object)) {
                 if (!part.holder_constructed()) {
                     electionlab::invalid("cluster", "an unfinished one",
                                          "its __init__ has not run, or has failed; call "
@@ -54,7 +60,7 @@ struct type_caster<electionlab::Cluster> : type_caster_base<electionlab::Cluster
                 }
             }
         }
-        if (!type_caster_base<electionlab::Cluster>::load(source, convert)) {
+        if (value == nullptr && !type_caster_base<electionlab::Cluster>::load(source, convert)) {
             return false;
         }
         using electionlab::Cluster;
@@ -193,6 +199,38 @@ bool run(Cluster& cluster, std::optional<double> until_ms, std::int64_t max_step
     return false;
 }
 
+// As `type(cluster).__new__(type(cluster))`, with the copy in it.
+py::object forked(const py::object& cluster) {
+    auto copy = cluster.cast<const Cluster&>().fork();
+    PyTypeObject* const type = Py_TYPE(cluster.ptr());
+    const auto made = py::reinterpret_steal<py::object>(type->tp_new(type, py::tuple().ptr(), nullptr));
+    if (!made) {
+        throw py::error_already_set();
+    }
+    static const py::detail::type_info* const info = py::detail::get_type_info(typeid(Cluster));
+    auto* const object = reinterpret_cast<py::detail::instance*>(made.ptr());
+    auto place = object->get_value_and_holder(info);
+    place.value_ptr() = copy.release();
+    info->init_instance(object, nullptr);
+    return made;
+}
+
+// In stretches of some milliseconds, so that Ctrl-C is heard and other threads get their turn.
+Trace trace_copy(const Cluster& cluster) {
+    while (!cluster.write_trace(20'000)) {
+        if (PyErr_CheckSignals() != 0) {
+            throw py::error_already_set();
+        }
+        {
+            const py::gil_scoped_release others;
+        }
+        if (cluster.use == Cluster::Use::inside_event) {
+            invalid("cluster", "a running cluster", "another thread has begun to run it");
+        }
+    }
+    return cluster.trace();
+}
+
 py::list journal_list(const Cluster& cluster) {
     py::list list;
     for (const JournalEntry& entry : cluster.journal()) {
@@ -238,10 +276,9 @@ void bind_cluster(py::module_& m) {
              "A cluster at time 0.\n\nArgs:\n    protocol: Name of a protocol of the catalogue, or "
              "a protocol object written in Python.\n    nodes: How many members, 1 to the protocol's max_nodes.\n    "
              "options: The protocol's options.\n    config: Network, nodes, seed and schedule.\n    "
-             "record: Keep the trace and the history that undo needs.\n\nRaises:\n    ValueError: "
+             "record: Keep the history, which the trace and undo need.\n\nRaises:\n    ValueError: "
              "An argument is unknown or out of range; the message names it.")
-        .def(py::init([](const Cluster& other) { return other.fork(); }), py::arg("other"),
-             "An independent copy.")
+        .def("forked", &forked, "An independent copy, of the same class, without attributes.")
         .def(
             "step",
             [](Cluster& c) -> std::optional<BoundEvent> {
@@ -344,7 +381,7 @@ void bind_cluster(py::module_& m) {
              "How often each fault was asked for and took effect.")
         .def("traffic", [](const Cluster& c) { return to_python(c.traffic()); },
              "Messages sent, delivered and dropped, by kind and by node.")
-        .def("trace_copy", [](const Cluster& c) { return c.trace(); }, "The trace so far.")
+        .def("trace_copy", &trace_copy, "The trace so far.")
         .def_property_readonly("records", &Cluster::records, "Whether trace and history are kept.")
         .def("fingerprint", &Cluster::fingerprint,
              "A 64-bit hash of everything that decides the future.")

@@ -47,6 +47,8 @@ struct PythonCommand {
 };
 
 struct PythonProtocol {
+    static constexpr bool handled_once = true;  ///< a user's function may print, or count
+
     struct Options {
         pybind11::object protocol;
         const Description* description = nullptr;

@@ -8,6 +8,7 @@
 2
 """
 
+from electionlab import exercises as exercises
 from electionlab import museum as museum
 from electionlab import protocols
 from electionlab import real as real
@@ -45,6 +46,7 @@ from electionlab.detectors import (
 )
 from electionlab.errors import TraceError
 from electionlab.gallery import Case, CaseResult, cases
+from electionlab.grading import Grade, Task, grade, grades_frame, tasks
 from electionlab.protocols import *  # noqa: F403  (one class for each protocol of the engine)
 from electionlab.samplers import grid, latin_hypercube, zipped
 from electionlab.settings import (
@@ -105,6 +107,7 @@ __all__ = [
     "DetectorCurve",
     "Event",
     "EventualResult",
+    "Grade",
     "Leader",
     "Link",
     "Machine",
@@ -126,6 +129,7 @@ __all__ = [
     "ShrunkRun",
     "StateGraph",
     "Sweep",
+    "Task",
     "Timing",
     "Trace",
     "TraceError",
@@ -153,6 +157,8 @@ __all__ = [
     "empirical",
     "exponential",
     "fire",
+    "grade",
+    "grades_frame",
     "grid",
     "heal",
     "hyperexponential",
@@ -176,6 +182,7 @@ __all__ = [
     "slow",
     "state_graph",
     "sweep",
+    "tasks",
     "when",
     "zipped",
 ]
@@ -183,4 +190,5 @@ __all__ += protocols.__all__
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "museum", "protocols", "real", "scenarios", "settings"])
+    modules = ["exercises", "museum", "protocols", "real", "scenarios", "settings"]
+    return sorted([*__all__, *modules])

@@ -18,6 +18,7 @@ from electionlab.user_protocol import UserProtocol
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from electionlab.debugger.widget import Debugger
     from electionlab.trace import Trace
 
 #: In a replay nothing comes by itself: messages and timers take this long, ms.
@@ -149,6 +150,17 @@ class ReplayedRun:
         most = len(self.steps)
         last = most if step is None else whole_number("step", step, 0, most)
         return self._replay(last)[0]
+
+    def debug(self, **options: Any) -> Debugger:
+        """The debugger at the start of this run; options as for `electionlab.Cluster.debug`.
+
+        Nothing comes by itself beyond its end: messages and timers are chosen by hand there.
+        """
+        from electionlab import debugger
+
+        cluster, events = self._replay(len(self.steps))
+        cluster.seek(events[0])
+        return debugger.show(cluster, by_hand=True, **options)
 
     @property
     def trace(self) -> Trace:

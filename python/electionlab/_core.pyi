@@ -203,7 +203,6 @@ class Cluster:
     """
     A simulated cluster of any protocol. The class electionlab.Cluster adds checks and conveniences; use that one.
     """
-    @typing.overload
     def __init__(self, protocol: typing.Any, nodes: typing.SupportsInt | typing.SupportsIndex, options: dict[str, typing.Any], config: dict[str, typing.Any], record: bool = True) -> None:
         """
         A cluster at time 0.
@@ -213,15 +212,10 @@ class Cluster:
             nodes: How many members, 1 to the protocol's max_nodes.
             options: The protocol's options.
             config: Network, nodes, seed and schedule.
-            record: Keep the trace and the history that undo needs.
+            record: Keep the history, which the trace and undo need.
 
         Raises:
             ValueError: An argument is unknown or out of range; the message names it.
-        """
-    @typing.overload
-    def __init__(self, other: Cluster) -> None:
-        """
-        An independent copy.
         """
     def act(self, action: dict[str, typing.Any]) -> Event:
         """
@@ -255,6 +249,10 @@ class Cluster:
     def fingerprint(self) -> int:
         """
         A 64-bit hash of everything that decides the future.
+        """
+    def forked(self) -> typing.Any:
+        """
+        An independent copy, of the same class, without attributes.
         """
     def is_cut(self, sender: typing.SupportsInt | typing.SupportsIndex, receiver: typing.SupportsInt | typing.SupportsIndex) -> bool:
         """

@@ -24,6 +24,7 @@ from electionlab._cli_arguments import (
 )
 from electionlab._cli_calibrate import calibrate
 from electionlab._cli_check import CHECK_EXITS, check, matrix
+from electionlab._cli_grade import GRADE_EXITS, grade
 from electionlab._cli_output import (
     check_targets,
     print_json,
@@ -653,6 +654,7 @@ def _list_cases(as_json: bool) -> None:
 
 
 app.command(epilog="Exit codes: 0 done; 2 wrong use, or no such server.")(calibrate)
+app.command(epilog=GRADE_EXITS)(grade)
 app.command(epilog=CHECK_EXITS)(check)
 app.command(epilog="Exit codes: 0 done; 2 wrong use; 130 stopped by Ctrl-C.")(matrix)
 

@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from typing_extensions import Self
 
+    from electionlab.debugger.widget import Debugger
+
 # What the methods of this class call; not for users, and not offered to them.
 _ENGINE_METHODS = {
-    "failovers", "faults", "journal", "leader_id", "measures", "node_fields", "now_ns",
+    "failovers", "faults", "forked", "journal", "leader_id", "measures", "node_fields", "now_ns",
     "peek_trace", "pending_events", "replay", "run_engine", "trace_copy", "traffic",
 }  # fmt: skip
 
@@ -98,7 +100,8 @@ class Cluster(Interventions, _core.Cluster):
         actions: Done from the start: faults at times, at conditions, at random.
         resource: What leaders work on, an actor of its own; None: they only lead.
         seed: Fixes everything that chance decides; None draws one, which `seed` tells.
-        record: Keep the trace and the history; without them runs are faster and cannot go back.
+        record: Keep the history, from which the trace is made when somebody looks at it; a cluster
+            without it cannot go back, and its trace is empty.
         one_leader_at_a_time: Also report two nodes that act as leader at one instant.
 
     Raises:
@@ -284,12 +287,10 @@ class Cluster(Interventions, _core.Cluster):
 
     def fork(self) -> Self:
         """An independent copy: the same past, a future of its own. Observers stay behind."""
-        copy = type(self).__new__(type(self))
-        _core.Cluster.__init__(copy, self)
-        copy.__dict__.update(self._own_attributes())
-        copy.protocol = self.protocol
-        copy.seed = self.seed
+        copy: Self = self.forked()
+        copy.__dict__.update(self.__dict__)
         copy._observers = []
+        copy.__dict__.pop("step", None)
         return copy
 
     def _own_attributes(self) -> dict[str, Any]:
@@ -535,6 +536,33 @@ class Cluster(Interventions, _core.Cluster):
             f"<details><summary>{self.actors:,} nodes</summary>"
             f"<table>{head}{''.join(rows)}</table></details></div>"
         )
+
+    def debug(
+        self,
+        *,
+        positions: Mapping[int, tuple[float, float]] | None = None,
+        height: int = 860,
+        bookmarks: Mapping[str, int] | None = None,
+    ) -> Debugger:
+        """The debugger of this cluster, to show in a notebook; what it does, it does to this one.
+
+        Args:
+            positions: Where nodes stand, ``{node: (x, y)}``, x to the right and y up; None: on a
+                ring.
+            height: Of the widget, pixels, 300 to 4000.
+            bookmarks: Events by name, to begin with, as the widget's ``bookmarks`` gives them;
+                None: none.
+
+        Returns:
+            A Jupyter widget; its ``cluster`` is the branch that it shows.
+
+        Raises:
+            ValueError: The run is not recorded, or an argument is out of range.
+            ModuleNotFoundError: The extra ``notebook`` is not installed.
+        """
+        from electionlab import debugger
+
+        return debugger.show(self, positions=positions, height=height, bookmarks=bookmarks)
 
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """The nodes in a ring with roles, votes and messages; see `electionlab.plot`."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from electionlab.plot.sizes import Size
+
 #: Cluster sizes over which the cost is followed.
 SIZES = (3, 4, 5, 6, 7, 9, 11, 13, 16, 20, 25)
 #: Larger ones, for rings.
@@ -275,11 +277,13 @@ class Comparison:
             f"from seed {self.seed}; [95 % confidence]"
         )
 
-    def plot(self, ax: Sequence[Axes] | None = None) -> tuple[Axes, Axes, Axes]:
+    def plot(
+        self, ax: Sequence[Axes] | None = None, *, size: Size | None = None
+    ) -> tuple[Axes, Axes, Axes]:
         """Guarantees, downtime and cost in three panels; see `electionlab.plot.comparison`."""
         from electionlab.plot.comparison import plot_comparison
 
-        return plot_comparison(self, ax=ax)
+        return plot_comparison(self, ax=ax, size=size)
 
     def _repr_html_(self) -> str:
         return str(self.table().to_html())

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from electionlab.plot.sizes import Size
+
 Array = npt.NDArray[np.float64]
 
 #: The option of ``Heartbeat`` that each detector is tuned with.
@@ -331,11 +333,11 @@ class DetectorCurve:
         """Those that were run."""
         return tuple(dict.fromkeys(self.frame["detector"]))
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None, size: Size | None = None) -> Axes:
         """Draws it; see `electionlab.plot_detector_curve`."""
         from electionlab.plot.detectors import draw_detector_curve
 
-        return draw_detector_curve(self, ax=ax)
+        return draw_detector_curve(self, ax=ax, size=size)
 
     def table(self) -> str:
         """The frame in short, for people."""
@@ -496,12 +498,15 @@ def detector_curve(
     )
 
 
-def plot_detector_curve(curve: DetectorCurve | None = None, *, ax: Axes | None = None) -> Axes:
+def plot_detector_curve(
+    curve: DetectorCurve | None = None, *, ax: Axes | None = None, size: Size | None = None
+) -> Axes:
     """Detection time against mistakes, both logarithmic: the nearer to the corner, the better.
 
     Args:
         curve: What `detector_curve` returned; None: it is measured now, as by default.
         ax: Axes to draw on; None for new ones.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
 
     Returns:
         The axes: mean detection time in ms to the right, mistakes per second upwards, with 95 %
@@ -509,4 +514,4 @@ def plot_detector_curve(curve: DetectorCurve | None = None, *, ax: Axes | None =
         is the upper end of the confidence interval. The dashed line is the closed form of NFD-S,
         where it applies.
     """
-    return (detector_curve() if curve is None else curve).plot(ax=ax)
+    return (detector_curve() if curve is None else curve).plot(ax=ax, size=size)

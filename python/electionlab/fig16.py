@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from electionlab.plot.sizes import Size
+
 #: Curves of the top panel: the range of the election timeout in ms, wider and wider.
 TOP: tuple[str, ...] = ("150-150", "150-151", "150-155", "150-175", "150-200", "150-300")
 #: Curves of the bottom panel: the minimum, and with it the maximum and the heartbeat, scaled.
@@ -446,15 +448,18 @@ class Fig16:
     def _repr_html_(self) -> str:
         return str(self.summary().to_html(index=False, float_format=lambda v: f"{v:,.3f}"))
 
-    def plot(self, ax: tuple[Axes, Axes] | None = None) -> tuple[Axes, Axes]:
+    def plot(
+        self, ax: tuple[Axes, Axes] | None = None, *, size: Size | None = None
+    ) -> tuple[Axes, Axes]:
         """Both panels, simulated as lines, published as marks.
 
         Args:
             ax: Two axes, for the top and the bottom panel; None for those of a new figure.
+            size: What a new figure is for: "screen", "paper" or "slide"; None: a screen.
         """
         from electionlab.plot.fig16 import plot_fig16
 
-        return plot_fig16(self, ax=ax)
+        return plot_fig16(self, ax=ax, size=size)
 
 
 def _quantile(times: npt.NDArray[np.float64], p: float) -> float:

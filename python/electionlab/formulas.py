@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from electionlab._values import milliseconds, whole_number
+from electionlab._values import milliseconds, truth, whole_number
 from electionlab.protocols import PROTOCOLS
 
 
@@ -83,6 +83,33 @@ def chang_roberts_messages(nodes: int) -> float:
     """
     nodes = whole_number("nodes", nodes, 1)
     return nodes * math.fsum(1 / k for k in range(1, nodes + 1)) + nodes
+
+
+def swim_detection_periods(nodes: int, *, round_robin: bool = False) -> float:
+    """Mean number of SWIM's protocol periods until somebody probes a member that has crashed.
+
+    Nothing is lost, and the crash comes when a period begins. The period in which the first probe
+    goes out counts; its end is when that member is suspected.
+
+    Args:
+        nodes: Members, the crashed one included; 2 and up.
+        round_robin: False: every target is drawn anew from the m = nodes - 1 others, so that a period
+            passes without a probe with probability (1 - 1/m)^m. True: every member goes through all
+            others in an order of its own, and the crash comes when all begin a round.
+
+    Returns:
+        1 / (1 - (1 - 1/m)^m); round-robin: the sum of (1 - k/m)^m over k from 0 to m. Both come
+        from below to e / (e - 1) = 1.582 as nodes grow.
+
+    Raises:
+        ValueError: The number is out of range.
+
+    Source: Das, Gupta and Motivala, SWIM, DSN 2002, section 3.1 (the limit); 4.3 (round-robin).
+    """
+    others = whole_number("nodes", nodes, 2) - 1
+    if truth("round_robin", round_robin):
+        return math.fsum((1 - k / others) ** others for k in range(others))
+    return 1 / (1 - (1 - 1 / others) ** others)
 
 
 def phi_timeout_ms(*, mean_ms: float, deviation_ms: float, threshold: float) -> float:
@@ -225,4 +252,5 @@ __all__: Sequence[str] = [
     "first_timeout_ms",
     "phi_timeout_ms",
     "split_vote_probability",
+    "swim_detection_periods",
 ]

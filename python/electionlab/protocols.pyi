@@ -847,6 +847,7 @@ class Swim(Protocol):
         suspicion_timeout_ms: How long a suspect may refute it before it is taken for dead; 0: not at all, as without the suspicion mechanism. Default 600.
         retransmissions: Each update is sent so many times ceil(log2(n + 1)) (lambda); at least 1. Default 3.
         updates_per_message: Updates on one message; 1 to 1000. Default 6.
+        round_robin: Targets come in a random order, each once in a round (section 4.3); False: each is drawn anew (3.1). Default True.
 
     Raises:
         ValueError: An option is unknown or out of range; the message names it.
@@ -864,6 +865,7 @@ class Swim(Protocol):
         suspicion_timeout_ms: float = 600.0,
         retransmissions: int = 3,
         updates_per_message: int = 6,
+        round_robin: bool = True,
     ) -> None: ...
 
 class Omega(Protocol):

@@ -1,4 +1,4 @@
-"""Curves and figures of Ongaro's dissertation (chapter 9), measured again.
+"""Curves and figures of Ongaro's dissertation (chapter 9) and of SWIM's paper, measured again.
 
 >>> from electionlab import published
 >>> table = published.first_timeouts(servers=(4,), trials=2000).frame
@@ -9,12 +9,14 @@ Each function runs the experiment and returns a `Reproduction`: a table of what 
 its interval of 95 % confidence, beside the closed form or the published number, and a picture.
 docs/published.md tells what each says.
 
-Source: D. Ongaro, Consensus: Bridging Theory and Practice, PhD thesis, Stanford 2014, chapter 9.
+Source: D. Ongaro, Consensus: Bridging Theory and Practice, PhD thesis, Stanford 2014, chapter 9;
+A. Das, I. Gupta, A. Motivala, SWIM, DSN 2002, section 3.1.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +25,15 @@ from electionlab import settings as act
 from electionlab._intervals import of_mean, of_quantile, of_share
 from electionlab._values import above_zero, whole_number
 from electionlab.cluster import make_config
-from electionlab.formulas import split_vote_probability
+from electionlab.formulas import split_vote_probability, swim_detection_periods
 from electionlab.protocols import Protocol, make_protocol
 from electionlab.settings import DelayLike, Network
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from electionlab.plot.sizes import Size
 
 #: A trial that lasts longer is given up, ms; an election timeout here has a tenth of a second.
 _HORIZON_MS = 60_000.0
@@ -48,6 +52,7 @@ class Reproduction:
         frame: One row for each setting: the setting, measured, low, high (an interval of 95 %
             confidence), closed_form where there is one, quoted where the text has a number.
         by: The column that tells curves apart; empty: there is one.
+        limit: What the closed forms come to in the end; None: nothing that is told.
     """
 
     title: str
@@ -55,12 +60,13 @@ class Reproduction:
     x: str
     frame: pd.DataFrame
     by: str = ""
+    limit: float | None = None
 
-    def plot(self, *, ax: Axes | None = None) -> Axes:
+    def plot(self, *, ax: Axes | None = None, size: Size | None = None) -> Axes:
         """The measured points with their intervals, the closed form and the quoted numbers."""
         from electionlab.plot.published import plot_reproduction
 
-        return plot_reproduction(self, ax=ax)
+        return plot_reproduction(self, ax=ax, size=size)
 
     def __str__(self) -> str:
         return f"{self.title}\n{self.frame.round(4).to_string(index=False)}"
@@ -342,6 +348,78 @@ def overall(
     )
 
 
+def swim_detection(
+    nodes: Sequence[int] = (2, 3, 4, 6, 9, 14, 20, 32), trials: int = 20_000, *, seed: int = 9,
+    threads: int = 0,
+) -> Reproduction:  # fmt: skip
+    """How many protocol periods of SWIM pass until somebody probes a crashed member.
+
+    A member crashes when a period begins, and no message is lost: so whoever is first to ask others
+    to ping in its place (PING-REQ) has probed it. To have an end that a trial can be asked for, that
+    brings the member back, which is the lowest and so leads at once.
+
+    Args:
+        nodes: Sizes of the cluster, each 2 and up.
+        trials: How many for each size and each choice of targets.
+        seed: Fixes all of them.
+        threads: 0: all cores.
+
+    Returns:
+        Columns nodes, targets ("drawn anew" or "round-robin"), measured, low, high, closed_form.
+
+    Raises:
+        ValueError: An argument is out of range; the message names it.
+
+    Source: Das, Gupta and Motivala, SWIM, DSN 2002, section 3.1: e / (e - 1) periods in a large
+    group; 4.3 for round-robin.
+    """
+    import numpy as np
+    import pandas as pd
+
+    period_ms, ping_timeout_ms, delay_ms = 100.0, 20.0, 1.0
+    rows = []
+    for targets in ("drawn anew", "round-robin"):
+        in_turn = targets == "round-robin"
+        for count in nodes:
+            count = whole_number("nodes", count, 2, 1000)
+            swim = make_protocol("swim", count, {
+                "period_ms": period_ms, "ping_timeout_ms": ping_timeout_ms,
+                "round_robin": in_turn, "suspicion_timeout_ms": _HORIZON_MS,
+            })  # fmt: skip
+            back = act.when(act.restart(1), message="PingReq")
+            columns = _core.run_trials(
+                swim.name, count, swim.options,
+                make_config(
+                    network=Network(one_way_delay_ms=delay_ms), initial_leader=1,
+                    seed=whole_number("seed", seed, 0) + count + 1000 * in_turn,
+                ),
+                {
+                    "moments": [
+                        {"at_ms": 0.0, "action": back}, {"at_ms": 0.0, "action": act.crash(1)}
+                    ],
+                    "from": 1,
+                    "until": "elected",
+                    "horizon_ms": _HORIZON_MS,
+                    "only_leaderless": True,
+                },
+                trials=whole_number("trials", trials, 1, 100_000_000),
+                threads=whole_number("threads", threads, 0, 1024),
+            )  # fmt: skip
+            probed_ms = columns["elected_ms"] - ping_timeout_ms
+            periods = np.floor(probed_ms / period_ms) + 1
+            expected = swim_detection_periods(count, round_robin=in_turn)
+            rows.append((count, targets, float(periods.mean()), *of_mean(periods), expected))
+    names = ["nodes", "targets", "measured", "low", "high", "closed_form"]
+    return Reproduction(
+        title="SWIM: until somebody probes a crashed member",
+        quantity="mean number of protocol periods",
+        x="nodes",
+        frame=pd.DataFrame(rows, columns=names),
+        by="targets",
+        limit=math.e / (math.e - 1),
+    )
+
+
 __all__: Sequence[str] = [
     "QUOTED_SPLITS",
     "QUOTED_WAN",
@@ -349,6 +427,7 @@ __all__: Sequence[str] = [
     "first_timeouts",
     "overall",
     "split_votes",
+    "swim_detection",
     "terms_needed",
     "wan",
 ]

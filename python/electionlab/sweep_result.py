@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from electionlab.plot.sizes import Size
+
 Array = npt.NDArray[Any]
 Columns = dict[str, Array]
 
@@ -481,11 +483,14 @@ class Sweep:
         formula: str | Callable[[Mapping[str, Any]], float] | None = None,
         pool: Sequence[str] = (),
         ax: Axes | None = None,
+        size: Size | None = None,
     ) -> Axes:
         """A figure with its intervals over a swept value; see `electionlab.plot.sweeps`."""
         from electionlab.plot.sweeps import plot_sweep_lines
 
-        return plot_sweep_lines(self, x, measure, statistic, formula=formula, pool=pool, ax=ax)
+        return plot_sweep_lines(
+            self, x, measure, statistic, formula=formula, pool=pool, ax=ax, size=size
+        )
 
     def plot_heatmap(
         self,
@@ -495,11 +500,12 @@ class Sweep:
         statistic: Statistic = "median",
         *,
         ax: Axes | None = None,
+        size: Size | None = None,
     ) -> Axes:
         """A figure over two swept values; see `electionlab.plot.sweeps`."""
         from electionlab.plot.sweeps import plot_sweep_heatmap
 
-        return plot_sweep_heatmap(self, x, y, measure, statistic, ax=ax)
+        return plot_sweep_heatmap(self, x, y, measure, statistic, ax=ax, size=size)
 
 
 __all__: Sequence[str] = ["Sweep"]

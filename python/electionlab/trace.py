@@ -11,7 +11,7 @@ import html
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +101,14 @@ class Trace:
     def text(self, row: int) -> str:
         """Why a handler did what it did, or which invariant broke; empty for other rows."""
         return self._core.text(row)
+
+    def line(self, row: int) -> str:
+        """One row as a line for people.
+
+        Raises:
+            IndexError: There is no such row.
+        """
+        return self._core.line(row)
 
     def lines(self, *, details: bool = True) -> Iterator[str]:
         """The run, told row by row.
@@ -255,6 +263,14 @@ class Trace:
         for index in range(len(self)):
             yield json.dumps(self.row(index), ensure_ascii=False, allow_nan=False)
 
+    def file_lines(self) -> Iterator[str]:
+        """The lines of the trace's file, without their ends; the last one is the checksum."""
+        digest = hashlib.sha256()
+        for line in self._file_lines():
+            digest.update(line.encode() + b"\n")
+            yield line
+        yield json.dumps({"checksum": "sha256:" + digest.hexdigest()})
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the trace as JSON lines; a file that was there is replaced at once or not at all.
 
@@ -262,14 +278,11 @@ class Trace:
             OSError: The file cannot be written.
         """
         target = path_of("path", path)
-        digest = hashlib.sha256()
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".trace-") as folder:
             part = Path(folder, "part")
             with part.open("w", encoding="utf-8", newline="\n") as out:
-                for line in self._file_lines():
-                    digest.update(line.encode() + b"\n")
+                for line in self.file_lines():
                     out.write(line + "\n")
-                out.write(json.dumps({"checksum": "sha256:" + digest.hexdigest()}) + "\n")
             os.replace(part, target)
 
     @staticmethod
@@ -304,11 +317,64 @@ class Trace:
 
     # --- pictures ---------------------------------------------------------------------------------
 
+    def to_html(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str | None = None,
+        positions: Mapping[int, tuple[float, float]] | None = None,
+        bookmarks: Mapping[str, int] | None = None,
+    ) -> None:
+        """Writes the run as a page to step through, play and look at, in one file.
+
+        The file needs neither a server nor Python, and loads nothing. It also holds the trace
+        file, which its page gives back.
+
+        Args:
+            path: A file that was there is replaced at once or not at all.
+            title: Of the page; None: protocol, nodes and seed.
+            positions: Where nodes stand, ``{node: (x, y)}``, x to the right and y up; None: on a
+                ring.
+            bookmarks: Events by name, to go to with a click; None: none.
+
+        Raises:
+            OSError: The file cannot be written.
+            ValueError: A position is not of a node or not two finite numbers, or a bookmark is not
+                of an event of the run.
+        """
+        from electionlab import debugger
+
+        debugger.write_html(self, path, title=title, positions=positions, bookmarks=bookmarks)
+
     def plot(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """The space-time diagram; see `electionlab.plot.plot_space_time`."""
         from electionlab import plot
 
         return plot.plot_space_time(self, ax=ax, **options)
+
+    def animate(self, path: str | os.PathLike[str] | None = None, **options: Any) -> str:
+        """The run as a film, one SVG that moves; see `electionlab.plot.animation_svg`.
+
+        Args:
+            path: A file to write it to, which ends in .svg; None: none is written.
+            options: seconds, start_ms, end_ms, kinds, max_messages.
+
+        Returns:
+            The text of the file.
+
+        Raises:
+            ValueError: An option is out of range, or the path ends in something else.
+            OSError: The file cannot be written.
+        """
+        from electionlab import plot
+
+        target = None if path is None else path_of("path", path)
+        if target is not None and target.suffix.lower() != ".svg":
+            raise ValueError(f"path={str(target)!r}: must end in .svg")
+        text = plot.animation_svg(self, **options)
+        if target is not None:
+            target.write_text(text, encoding="utf-8")
+        return text
 
     def plot_roles(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """The roles over time; see `electionlab.plot.plot_roles`."""

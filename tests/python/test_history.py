@@ -451,3 +451,35 @@ def test_run_after_a_replay_is_bounded() -> None:
     cluster.seek(events // 2)
     cluster.run(max_events=7)
     assert cluster.events == events // 2 + 7
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_trace_is_the_same_whenever_somebody_looks(seed: int) -> None:
+    """One cluster is looked at after everything, its twin now and then, a third at the end only."""
+    looks = {"always": 1.0, "sometimes": 0.2, "at the end": 0.0}
+    clusters = {name: some_cluster(random.Random(seed)) for name in looks}
+    all_ends = []
+    rng = random.Random(seed)
+    for _ in range(30):
+        events, back, ahead, ms = (rng.randrange(n) for n in (70, 60, 40, 30))
+        what, chance = rng.randrange(6), rng.random()
+        action = some_action(clusters["always"], rng)
+        if what == 0:
+            all_ends.append(clusters)
+            clusters = {name: cluster.fork() for name, cluster in clusters.items()}
+        for name, cluster in clusters.items():
+            if what == 1:
+                cluster.undo(min(back, cluster.events))
+            elif what == 2:
+                cluster.seek(min(cluster.events + ahead, cluster.last_event))
+            elif what == 3:
+                cluster.run_for(ms)
+            elif what == 4:
+                cluster.act(action)
+            else:
+                cluster.run(max_events=events)
+            if chance < looks[name]:
+                assert len(cluster.trace) > 0 or cluster.events == 0
+    for ends in [*all_ends, clusters]:
+        found = {name: (c.trace.hash(), len(c.trace), c.events) for name, c in ends.items()}
+        assert len(set(found.values())) == 1, f"seed {seed}: {found}"

@@ -1,4 +1,4 @@
-"""What the dissertation says, within the error of so many trials (five standard errors and seeds
+"""What the dissertation and SWIM's paper say, within the error of so many trials (five standard errors and seeds
 that are fixed, so that chance fails no run)."""
 
 from __future__ import annotations
@@ -6,7 +6,7 @@ from __future__ import annotations
 import matplotlib.pyplot as plt
 import pytest
 
-from electionlab import published
+from electionlab import formulas, published
 from electionlab.published import Reproduction
 
 TRIALS = 20_000
@@ -62,6 +62,24 @@ def test_a_range_of_ten_latencies_is_past_the_knee() -> None:
         assert max(off_by_errors(wide, "closed_form")) < 5
 
 
+def test_swim_probes_a_crashed_member_after_so_many_periods_as_its_paper_says() -> None:
+    alone = published.swim_detection((2,), trials=100).frame
+    assert alone.measured.tolist() == alone.closed_form.tolist() == [1.0, 1.0]  # one target only
+    shown = published.swim_detection((3, 5, 12), trials=TRIALS)
+    assert max(off_by_errors(shown, "closed_form")) < 5
+    # By hand, three nodes: two probes a period, each of the dead one or not.
+    assert formulas.swim_detection_periods(3) == pytest.approx(1 / (1 - 1 / 4))
+    assert formulas.swim_detection_periods(3, round_robin=True) == pytest.approx(1 + 1 / 4)
+    assert shown.limit == pytest.approx(1.5820, abs=5e-5)
+    for in_rounds in (False, True):
+        far = formulas.swim_detection_periods(100_000, round_robin=in_rounds)
+        assert far == pytest.approx(shown.limit, rel=1e-4)
+        assert far < shown.limit
+    # Drawn anew and round-robin are told apart: three nodes, six standard errors and more.
+    three = shown.frame[shown.frame.nodes == 3].set_index("targets")
+    assert three.low["drawn anew"] > three.high["round-robin"]
+
+
 def test_bad_input_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="servers=1: must be"):
         published.first_timeouts((1,))
@@ -73,9 +91,15 @@ def test_bad_input_is_refused_by_name() -> None:
         published.terms_needed((-1,), trials=10)
     with pytest.raises(ValueError, match="ranges=0: must be"):
         published.overall((0,), trials=10)
+    with pytest.raises(ValueError, match="nodes=1: must be"):
+        published.swim_detection((1,), trials=10)
+    with pytest.raises(ValueError, match="round_robin='no': must be"):
+        formulas.swim_detection_periods(3, round_robin="no")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("make", [published.split_votes, published.overall, published.wan])
+@pytest.mark.parametrize(
+    "make", [published.split_votes, published.overall, published.wan, published.swim_detection]
+)
 def test_pictures_show_what_was_measured(make: object) -> None:
     shown: Reproduction = make(trials=200)  # type: ignore[operator]
     ax = shown.plot()

@@ -1,4 +1,4 @@
-"""Sweeps on other executors: processes, and Dask with a worker process that is killed meanwhile."""
+"""Sweeps on other executors: threads, processes, loky, and Dask, whose worker is killed meanwhile."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import warnings
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,24 @@ def test_processes_give_the_same_result() -> None:
         assert run(executor=pool).digest == run().digest
         far = run(executor=pool, scenario=custom, trials=5)
     assert far.digest == run(scenario=custom, trials=5).digest
+
+
+def test_threads_of_an_executor_give_the_same_result() -> None:
+    with ThreadPoolExecutor(2) as pool:
+        assert run(executor=pool).digest == run().digest
+
+
+def test_loky_gives_the_same_result() -> None:
+    from loky import get_reusable_executor
+
+    pool = get_reusable_executor(max_workers=2)
+    try:
+        assert run(executor=pool).digest == run().digest
+        custom = el.scenarios.custom(count_events, until_ms=300)
+        far = run(executor=pool, scenario=custom, trials=5)
+        assert far.digest == run(scenario=custom, trials=5).digest
+    finally:
+        pool.shutdown()
 
 
 def test_dask_gives_the_same_result_though_a_worker_is_killed(tmp_path: Path) -> None:

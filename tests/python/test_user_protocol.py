@@ -943,3 +943,19 @@ def test_time_that_stands_still_ends_the_run() -> None:
     assert cluster.now == 5.0
     assert not cluster.run(max_events=500)  # a smaller bound is kept, and nothing is broken
     assert cluster.now == 5.0
+
+
+def test_handlers_run_once_for_each_event_whoever_looks_at_the_trace() -> None:
+    class Counted(PythonBully):
+        handled = 0
+
+        def _handle(self, *given: Any) -> Any:
+            Counted.handled += 1
+            return super()._handle(*given)
+
+    cluster = el.Cluster(Counted(4), seed=5)
+    cluster.run_until_leader(agreed=True)
+    handled = Counted.handled
+    assert handled > 10
+    assert len(cluster.trace) > handled
+    assert Counted.handled == handled

@@ -48,6 +48,10 @@ public:
             default: return draw_shaped(word);
         }
     }
+    /// The same for a word of a stream, which is not drawn where nothing depends on it.
+    [[nodiscard]] Duration draw(RandomStream stream, std::uint64_t index) const {
+        return kind_ == Kind::constant ? min_ : draw(stream.word(index));
+    }
     [[nodiscard]] bool is_zero() const { return kind_ == Kind::constant && min_.ns == 0; }
     [[nodiscard]] Kind kind() const { return kind_; }
     /// The smallest duration that can be drawn.

@@ -162,6 +162,10 @@ void Swim::ask_proxies(State& s, const Context& ctx, Effects& effects) {
 // longer than two rounds less one target (section 4.3).
 NodeId Swim::next_target(State& s, const Context& ctx) {
     Memory& m = s.memory;
+    if (!ctx.options.round_robin && ctx.members > 1) {
+        const auto other = static_cast<NodeId>(1 + draw(s, ctx.members - 1));
+        return other < ctx.self ? other : other + 1;
+    }
     if (m.next == m.order.size()) {
         m.order.clear();
         for (NodeId node = 1; node <= ctx.members; ++node) {

@@ -38,6 +38,7 @@ struct SwimOptions {
     Duration suspicion_timeout = ms(600);
     std::uint32_t retransmissions = 3;
     std::uint32_t updates_per_message = 6;
+    bool round_robin = true;
 
     template <class Self, class Visit>
     static void describe(Self& self, Visit&& option) {
@@ -54,6 +55,9 @@ struct SwimOptions {
                "Each update is sent so many times ceil(log2(n + 1)) (lambda); at least 1.");
         option("updates_per_message", self.updates_per_message,
                "Updates on one message; 1 to 1000.");
+        option("round_robin", self.round_robin,
+               "Targets come in a random order, each once in a round (section 4.3); False: each is "
+               "drawn anew (3.1).");
     }
     void validate(NodeId nodes) const;
     [[nodiscard]] std::vector<std::string> warnings() const {

@@ -85,7 +85,11 @@ public:
     [[nodiscard]] virtual const FaultCounts& fault_counts() const = 0;
     /// Messages, by kind and by node, drops by reason, the leaders' share.
     [[nodiscard]] virtual Value traffic() const = 0;
+    /// The trace of all steps so far. It is made when somebody looks: until the next step or look.
     [[nodiscard]] virtual const Trace& trace() const = 0;
+    /// Makes the trace of at most so many more steps, for a caller that must not be away for long;
+    /// returns whether it is complete.
+    virtual bool write_trace(std::int64_t most_steps) const = 0;
     [[nodiscard]] virtual bool records() const = 0;
     [[nodiscard]] virtual std::uint64_t fingerprint() const = 0;
     [[nodiscard]] virtual const Description& description() const = 0;

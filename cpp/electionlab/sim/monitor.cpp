@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "electionlab/core/inlining.h"
 #include "electionlab/core/quorum.h"
 
 namespace electionlab {
@@ -59,6 +60,49 @@ void Monitor::add_violation(const Violation& violation) { violations_.push_back(
 void Monitor::count_believer(const View& view, int by) {
     if (view.leader != no_node && view.leader <= members_) {
         believers_[view.leader] = static_cast<NodeId>(static_cast<int>(believers_[view.leader]) + by);
+    }
+}
+
+NodeId Monitor::leader(std::span<const View> views) const {
+    NodeId best = no_node;
+    for (const NodeId i : acting_) {
+        if (best == no_node || views[i - 1].epoch >= views[best - 1].epoch) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+EL_HOT void Monitor::judge_agreement(std::span<const View> views, Instant now) {
+    // At most one acting leader can be named by a majority; look no further than that one.
+    NodeId named = no_node;
+    if (acting_.size() == 1 || (acting_.size() > 1 && quorum_size(members_) <= live_)) {
+        named = leader(views);
+        if (acting_.size() > 1) {
+            for (const NodeId i : acting_) {
+                named = has_quorum(believers_[i], members_) ? i : named;
+            }
+        }
+    }
+    majority_ = named != no_node && has_quorum(believers_[named], members_);
+    const bool agreed_before = agreed_;
+    agreed_ = named != no_node && acting_.size() == 1 && believers_[named] == live_ &&
+              started_ == members_;
+    if (agreed_ && !agreed_before) {
+        agreed_since_ = now;
+        measures_.failures_survived += std::exchange(failures_open_, 0);
+    }
+    if (agreed_ && measures_.first_agreement == Instant::never()) {
+        measures_.first_agreement = now;
+    }
+    if (!failovers_.empty() && failovers_.back().elected != Instant::never()) {
+        Failover& last = failovers_.back();
+        if (majority_ && last.followed == Instant::never()) {
+            last.followed = now;
+        }
+        if (agreed_ && last.agreed == Instant::never()) {
+            last.agreed = now;
+        }
     }
 }
 
@@ -204,49 +248,6 @@ void Monitor::note_loss(NodeId node, const View& after, Instant now) {
         failover.detected = now;
     }
     failovers_.push_back(failover);
-}
-
-void Monitor::judge_agreement(std::span<const View> views, Instant now) {
-    // At most one acting leader can be named by a majority; look no further than that one.
-    NodeId named = no_node;
-    if (acting_.size() == 1 || (acting_.size() > 1 && quorum_size(members_) <= live_)) {
-        named = leader(views);
-        if (acting_.size() > 1) {
-            for (const NodeId i : acting_) {
-                named = has_quorum(believers_[i], members_) ? i : named;
-            }
-        }
-    }
-    majority_ = named != no_node && has_quorum(believers_[named], members_);
-    const bool agreed_before = agreed_;
-    agreed_ = named != no_node && acting_.size() == 1 && believers_[named] == live_ &&
-              started_ == members_;
-    if (agreed_ && !agreed_before) {
-        agreed_since_ = now;
-        measures_.failures_survived += std::exchange(failures_open_, 0);
-    }
-    if (agreed_ && measures_.first_agreement == Instant::never()) {
-        measures_.first_agreement = now;
-    }
-    if (!failovers_.empty() && failovers_.back().elected != Instant::never()) {
-        Failover& last = failovers_.back();
-        if (majority_ && last.followed == Instant::never()) {
-            last.followed = now;
-        }
-        if (agreed_ && last.agreed == Instant::never()) {
-            last.agreed = now;
-        }
-    }
-}
-
-NodeId Monitor::leader(std::span<const View> views) const {
-    NodeId best = no_node;
-    for (const NodeId i : acting_) {
-        if (best == no_node || views[i - 1].epoch >= views[best - 1].epoch) {
-            best = i;
-        }
-    }
-    return best;
 }
 
 }  // namespace electionlab

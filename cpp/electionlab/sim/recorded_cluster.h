@@ -1,9 +1,14 @@
 // `Cluster` for one protocol: a simulation, its trace, and the history that undo and seek need.
+//
+// A run repeats exactly, so its trace need not be written while it happens: a second simulation
+// follows the first along the journal and writes the trace, up to the last step, when somebody looks
+// at it. A recorded run that nobody looks at costs what any run costs.
 #pragma once
 
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +18,27 @@
 
 namespace electionlab {
 
+/// A protocol whose handlers must run once for each event: one that calls a user's functions.
+template <class P>
+concept HandledOnce = requires { requires P::handled_once; };
+
+/// A value that copies share until one of them changes it.
+template <class T>
+class Shared {
+public:
+    const T& operator*() const { return *value_; }
+    const T* operator->() const { return value_.get(); }
+    T& to_change() {
+        if (value_.use_count() > 1) {
+            value_ = std::make_shared<T>(*value_);
+        }
+        return *value_;
+    }
+
+private:
+    std::shared_ptr<T> value_ = std::make_shared<T>();
+};
+
 template <class P>
 class RecordedCluster final : public Cluster {
 public:
@@ -21,27 +47,26 @@ public:
                     std::shared_ptr<const SimulationConfig> config, const Description& description,
                     bool record)
         : simulation_(std::move(options), members, std::move(config), description),
-          trace_(&description),
           description_(&description),
           record_(record) {
         if (record_) {
-            simulation_.record_into(&trace_);
+            history_.emplace();
+            write_at_once();
             add_checkpoint();
         }
     }
 
     RecordedCluster(const RecordedCluster& other)
         : simulation_(other.simulation_),
-          trace_(other.trace_),
           description_(other.description_),
           record_(other.record_),
-          journal_(other.journal_),
+          broken_(other.broken_),
           journal_at_(other.journal_at_),
           last_step_(other.last_step_),
-          checkpoints_(other.checkpoints_),
           interval_(other.interval_),
-          broken_(other.broken_) {
-        simulation_.record_into(record_ ? &trace_ : nullptr);
+          history_(other.history_),
+          recording_(other.recording_) {
+        write_at_once();
     }
     RecordedCluster& operator=(const RecordedCluster&) = delete;
 
@@ -70,9 +95,10 @@ public:
             throw;
         }
         if (record_) {
-            journal_.resize(journal_at_);
-            journal_.push_back(entry);
-            journal_at_ = journal_.size();
+            auto& journal = history_->journal.to_change();
+            journal.resize(journal_at_);
+            journal.push_back(entry);
+            journal_at_ = journal.size();
             forget_checkpoints_after(entry.after_step);
         }
         stepped();
@@ -107,8 +133,9 @@ public:
         if (!stopped && until != Instant::never() && max_steps > 0 && until > simulation_.now()) {
             simulation_.wait_until(until);
             if (record_) {
-                journal_.push_back({simulation_.steps(), until, nullptr});
-                journal_at_ = journal_.size();
+                auto& journal = history_->journal.to_change();
+                journal.push_back({simulation_.steps(), until, nullptr});
+                journal_at_ = journal.size();
             }
         }
         return stopped;
@@ -127,23 +154,24 @@ public:
             broken_ = false;
             return;
         }
-        play(step, Instant::never());
+        play(simulation_, journal_at_, step, true);
     }
 
     std::int64_t last_step() const override { return last_step_; }
 
     std::vector<JournalEntry> journal() const override {
-        return journal_;
+        return record_ ? *history_->journal : std::vector<JournalEntry>{};
     }
 
     void replay(const std::vector<JournalEntry>& journal, std::int64_t last, Instant end) override {
-        if (simulation_.steps() != 0 || !journal_.empty()) {
+        need_record("replay");
+        if (simulation_.steps() != 0 || !history_->journal->empty()) {
             invalid("replay", "event " + std::to_string(simulation_.steps()),
                     "only a cluster at its start can repeat a journal");
         }
-        journal_ = journal;
-        play(last, end);
-        journal_.resize(journal_at_);
+        history_->journal.to_change() = journal;
+        play(simulation_, journal_at_, last, true, end);
+        history_->journal.to_change().resize(journal_at_);
         stepped();
         if (simulation_.steps() != last || simulation_.now() != end) {
             invalid("trace", "ends at event " + std::to_string(last),
@@ -216,7 +244,20 @@ public:
 
     Value traffic() const override { return simulation_.traffic(); }
 
-    const Trace& trace() const override { return trace_; }
+    const Trace& trace() const override {
+        write_trace(INT64_MAX);
+        return recording().trace;
+    }
+    bool write_trace(std::int64_t most_steps) const override {
+        const std::int64_t last = simulation_.steps();
+        if (HandledOnce<P> || !record_ || broken_ || recording().follower->steps() == last) {
+            return true;
+        }
+        own_recording();
+        const std::int64_t begin = recording_->follower->steps();
+        follow(last - begin > most_steps ? begin + most_steps : last);
+        return recording_->follower->steps() == last;
+    }
     bool records() const override { return record_; }
     std::uint64_t fingerprint() const override { return simulation_.fingerprint(); }
     const Description& description() const override { return *description_; }
@@ -234,6 +275,78 @@ public:
 
 private:
     using Checkpoint = std::pair<std::int64_t, std::shared_ptr<const Simulation<P>>>;
+
+    // What undo and replay need, shared by forks until one of them goes on.
+    struct History {
+        Shared<std::vector<JournalEntry>> journal;
+        // Those up to the follower's step are copies of the follower: they know where the trace
+        // keeps the messages that are under way.
+        Shared<std::vector<Checkpoint>> checkpoints;
+    };
+
+    // The trace, and the simulation that follows this one and writes it.
+    struct Recording {
+        explicit Recording(const Description* description) : trace(description) {}
+        Recording(const Recording& other)
+            : trace(other.trace), follower(other.follower), journal_at(other.journal_at) {
+            if (follower) {
+                follower->record_into(&trace);
+            }
+        }
+        Recording& operator=(const Recording&) = delete;
+        ~Recording() = default;
+        void follow_from(const Simulation<P>& start) {
+            follower = start;
+            follower->record_into(&trace);
+        }
+
+        Trace trace;
+        std::optional<Simulation<P>> follower{};
+        std::size_t journal_at = 0;
+    };
+
+    Recording& recording() const {
+        if (!recording_) {
+            recording_ = std::make_shared<Recording>(description_);
+            if (record_ && !HandledOnce<P>) {
+                recording_->follow_from(*history_->checkpoints->front().second);
+            }
+        }
+        return *recording_;
+    }
+    void own_recording() const {
+        if (recording_.use_count() > 1) {
+            recording_ = std::make_shared<Recording>(*recording_);
+        }
+    }
+    // Handlers that run only once: this simulation itself writes the trace.
+    void write_at_once() {
+        if (HandledOnce<P> && record_) {
+            recording();
+            own_recording();
+            simulation_.record_into(&recording_->trace);
+        }
+    }
+
+    // The follower goes to a step, and leaves a copy of itself at every checkpoint that it passes.
+    void follow(std::int64_t last) const {
+        Simulation<P>& follower = *recording_->follower;
+        while (follower.steps() < last) {
+            const std::vector<Checkpoint>& all = *history_->checkpoints;
+            const auto next = std::find_if(all.begin(), all.end(), [&](const Checkpoint& c) {
+                return c.first > follower.steps();
+            });
+            const bool passes = next != all.end() && next->first <= last;
+            const std::int64_t before = follower.steps();
+            play(follower, recording_->journal_at, passes ? next->first : last, false);
+            EL_ASSERT(follower.steps() > before);
+            if (passes) {
+                const auto place = static_cast<std::size_t>(next - all.begin());
+                history_->checkpoints.to_change()[place].second =
+                    std::make_shared<const Simulation<P>>(follower);
+            }
+        }
+    }
 
     template <class Stop>
     bool holds_in(const Simulation<P>& s, Stop stop, std::size_t violations) const {
@@ -308,16 +421,16 @@ private:
 
     // A new step after going back: what had come after is forgotten.
     void forget_future() {
-        if (record_ && (last_step_ > simulation_.steps() || journal_at_ < journal_.size())) {
-            journal_.resize(journal_at_);
+        if (record_ && (last_step_ > simulation_.steps() || journal_at_ < history_->journal->size())) {
+            history_->journal.to_change().resize(journal_at_);
             last_step_ = simulation_.steps();
             forget_checkpoints_after(last_step_);
         }
     }
 
     void forget_checkpoints_after(std::int64_t step) {
-        while (checkpoints_.back().first > step) {
-            checkpoints_.pop_back();
+        while (history_->checkpoints->back().first > step) {
+            history_->checkpoints.to_change().pop_back();
         }
     }
 
@@ -329,85 +442,103 @@ private:
     }
 
     std::int64_t steps_to_checkpoint() const {
-        return checkpoints_.back().first + interval_ - simulation_.steps();
+        return history_->checkpoints->back().first + interval_ - simulation_.steps();
     }
 
     // At most so many copies are kept; when there are more, every other one goes.
     void add_checkpoint() {
-        checkpoints_.emplace_back(simulation_.steps(),
-                                  std::make_shared<const Simulation<P>>(simulation_));
+        auto& checkpoints = history_->checkpoints.to_change();
+        const bool is_written = !HandledOnce<P> && recording_ &&
+                                recording_->follower->steps() == simulation_.steps();
+        checkpoints.emplace_back(simulation_.steps(),
+                                 std::make_shared<const Simulation<P>>(
+                                     is_written ? *recording_->follower : simulation_));
         const std::size_t most = simulation_.actors() <= 1000 ? 64 : 8;
-        if (checkpoints_.size() > most) {
+        if (checkpoints.size() > most) {
             std::vector<Checkpoint> kept;
-            for (std::size_t i = 0; i < checkpoints_.size(); i += 2) {
-                kept.push_back(std::move(checkpoints_[i]));
+            for (std::size_t i = 0; i < checkpoints.size(); i += 2) {
+                kept.push_back(std::move(checkpoints[i]));
             }
-            checkpoints_ = std::move(kept);
+            checkpoints = std::move(kept);
             interval_ *= 2;
         }
     }
 
     const Checkpoint& checkpoint_before(std::int64_t step) const {
-        std::size_t i = checkpoints_.size() - 1;
-        while (checkpoints_[i].first > step) {
+        const std::vector<Checkpoint>& checkpoints = *history_->checkpoints;
+        std::size_t i = checkpoints.size() - 1;
+        while (checkpoints[i].first > step) {
             --i;
         }
-        return checkpoints_[i];
+        return checkpoints[i];
     }
 
     void go_back_to(std::int64_t step) {
-        const auto& [at, simulation] = checkpoint_before(step);
-        simulation_ = *simulation;
-        trace_.cut_back(at + 1);
-        simulation_.record_into(&trace_);
+        const auto [at, start] = checkpoint_before(step);
+        simulation_ = *start;
         journal_at_ = 0;
-        while (journal_at_ < journal_.size() && journal_[journal_at_].after_step < at) {
+        const std::vector<JournalEntry>& journal = *history_->journal;
+        while (journal_at_ < journal.size() && journal[journal_at_].after_step < at) {
             ++journal_at_;
         }
-        play(step, Instant::never());
+        if (HandledOnce<P>) {
+            recording_->trace.cut_back(at + 1);
+            write_at_once();
+        } else if (recording_ && recording_->follower->steps() > step) {
+            own_recording();
+            recording_->trace.cut_back(at + 1);
+            recording_->follow_from(*start);
+            recording_->journal_at = journal_at_;
+        }
+        play(simulation_, journal_at_, step, true);
     }
 
-    // Forwards along the journal to step `last`, and through the waits that follow it.
-    void play(std::int64_t last, Instant end) {
+    // Forwards along the journal to step `last`, and perhaps through the waits that follow it. What
+    // lies between two entries of the journal is run in one go.
+    void play(Simulation<P>& simulation, std::size_t& journal_at, std::int64_t last, bool and_waits,
+              Instant end = Instant::never()) const {
+        const std::vector<JournalEntry>& journal = *history_->journal;
         for (;;) {
-            const JournalEntry* entry = nullptr;
-            if (journal_at_ < journal_.size() &&
-                journal_[journal_at_].after_step == simulation_.steps()) {
-                entry = &journal_[journal_at_];
-            }
-            if (entry != nullptr && (!entry->action || simulation_.steps() < last)) {
-                ++journal_at_;
-                if (entry->at < simulation_.now() || entry->at > simulation_.next_time()) {
+            const JournalEntry* entry = journal_at < journal.size() ? &journal[journal_at] : nullptr;
+            if (entry != nullptr && entry->after_step == simulation.steps() &&
+                (simulation.steps() < last || (and_waits && !entry->action))) {
+                ++journal_at;
+                if (entry->at < simulation.now() || entry->at > simulation.next_time()) {
                     invalid("trace", "action after event " + std::to_string(entry->after_step),
                             "its time does not fit the run; it was altered, or made by another version");
                 }
-                simulation_.wait_until(entry->at);
+                simulation.wait_until(entry->at);
                 if (entry->action) {
-                    simulation_.apply(*entry->action);
+                    simulation.apply(*entry->action);
                 }
-            } else if (simulation_.steps() < last) {
-                if (!simulation_.step()) {
-                    break;
-                }
-            } else {
+                continue;
+            }
+            const std::int64_t before = simulation.steps();
+            const std::int64_t next = entry != nullptr && entry->after_step > before
+                                          ? std::min(last, entry->after_step)
+                                          : last;
+            if (next > before) {
+                simulation.run(Instant::never(), next - before,
+                               [](const Simulation<P>&) { return false; });
+            }
+            if (simulation.steps() == before) {
                 break;
             }
         }
-        if (end != Instant::never() && end > simulation_.now() && end <= simulation_.next_time()) {
-            simulation_.wait_until(end);
+        if (end != Instant::never() && end > simulation.now() && end <= simulation.next_time()) {
+            simulation.wait_until(end);
         }
     }
 
     Simulation<P> simulation_;
-    Trace trace_;
     const Description* description_;
     bool record_;
-    std::vector<JournalEntry> journal_;
+    bool broken_ = false;              // half an event has happened, and there is no way back
     std::size_t journal_at_ = 0;       // entries taken so far; beyond lies the undone future
     std::int64_t last_step_ = 0;
-    std::vector<Checkpoint> checkpoints_;
     std::int64_t interval_ = 64;
-    bool broken_ = false;              // half an event has happened, and there is no way back
+    mutable std::optional<History> history_{};                // of a cluster that records
+    mutable std::shared_ptr<Recording> recording_{};          // from the first look on
 };
 
 }  // namespace electionlab

@@ -20,7 +20,9 @@ void Simulation<P>::reset(std::uint64_t seed, std::uint64_t trial) {
         slot.clock_offset = node_config(node).clock_offset;
         refresh_plain(node);
         const Distribution& start = node_config(node).start;
-        const Instant at = now_ + start.draw(random_stream(key_, node, Purpose::start).word(0));
+        const Instant at =
+            now_ + (start.is_zero() ? Duration{}
+                                    : start.draw(random_stream(key_, node, Purpose::start), 0));
         const std::uint32_t place = take_slot();
         bodies_[place].kind = PendingKind::start;
         bodies_[place].to = node;
@@ -47,15 +49,15 @@ bool Simulation<P>::loop(Instant until, std::int64_t last_step, Stops stops,
 // One event, whatever is due first; false when nothing is due up to `until`.
 template <class P>
 bool Simulation<P>::advance(Instant until) {
-    const std::size_t timer = timers_.earliest();
-    Instant at{timers_.at(timer).at};
     bool is_timer = true;
-    if (!queue_.empty()) {
-        const QueueKey& top = queue_.top();
-        if (top.at < at.ns || (top.at == at.ns && top.order() < timers_.at(timer).order)) {
-            at = Instant{top.at};
-            is_timer = false;
-        }
+    std::size_t timer = 0;
+    Instant at;
+    if (!queue_.empty() && timers_.none_before(queue_.top().at, queue_.top().order())) {
+        at = Instant{queue_.top().at};
+        is_timer = false;
+    } else {
+        timer = timers_.earliest();
+        at = Instant{timers_.at(timer).at};
     }
     if (!scheduled_.empty() && scheduled_.back().at <= at) {
         if (scheduled_.back().at > until) {

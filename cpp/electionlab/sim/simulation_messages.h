@@ -48,7 +48,7 @@ void Simulation<P>::send_quietly(NodeId from, Slot& sender, NodeId to, const Mes
                                  Instant leaves) {
     const std::uint64_t draw = sender.messages++ * 8;
     const Duration delay =
-        network_.everywhere().delay.draw(RandomStream{sender.network_key}.word(draw + 1));
+        network_.everywhere().delay.draw(RandomStream{sender.network_key}, draw + 1);
     put_in_flight(from, to, message, leaves, leaves + delay, next_message_++, -1);
 }
 
@@ -88,9 +88,9 @@ void Simulation<P>::send_through_faults(NodeId from, NodeId to, const Message& m
         lost = DropReason::loss;
         ++counts_.lost;
     }
-    Instant arrives = leaves + link.delay.draw(stream.word(draw + 1));
+    Instant arrives = leaves + link.delay.draw(stream, draw + 1);
     if (link.reorder > 0 && chance(stream.word(draw + 2), link.reorder)) {
-        arrives = arrives + link.reorder_delay.draw(stream.word(draw + 3));
+        arrives = arrives + link.reorder_delay.draw(stream, draw + 3);
         ++counts_.held_up;
     }
     if (link.reorder > 0 && !tracks_overtaking_) {
@@ -123,7 +123,7 @@ void Simulation<P>::send_through_faults(NodeId from, NodeId to, const Message& m
     }
     if (link.duplicate > 0 && chance(stream.word(draw + 4), link.duplicate)) {
         ++counts_.duplicated;
-        Instant again = leaves + link.delay.draw(stream.word(draw + 5));
+        Instant again = leaves + link.delay.draw(stream, draw + 5);
         if (link.fifo) {
             Instant& last = last_arrival_.at(from, to);
             last = again = std::max(again, last);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "electionlab/core/inlining.h"
 #include "electionlab/core/time.h"
 
 namespace electionlab {
@@ -35,17 +36,24 @@ public:
         }
         levels_.resize(levels);
         earliest_ = unknown;
+        bound_ = {Instant::never().ns, 0};
     }
 
     void set(std::size_t slot, Instant at, std::uint64_t order) {
-        slots_[slot] = {at.ns, order};
+        const Slot changed{at.ns, order};
+        if (slot == earliest_) {  // all others come after what it was
+            bound_ = slots_[slot];
+            earliest_ = before(bound_, changed) ? unknown : slot;
+        } else if (before(changed, earliest_ == unknown ? bound_ : slots_[earliest_])) {
+            earliest_ = slot;
+        }
+        slots_[slot] = changed;
         ++generations_[slot];
         std::size_t block = slot;
         for (std::vector<std::size_t>& level : levels_) {
             block /= block_size;
             note_change(slot, level[block]);
         }
-        note_change(slot, earliest_);
     }
 
     /// Also of a timer that is not armed: an expiry of it that still waits becomes stale.
@@ -72,6 +80,16 @@ public:
         }
         return earliest_;
     }
+    /// Whether no timer expires before that; looks for the earliest only if that is not clear.
+    [[nodiscard]] EL_HOT bool none_before(std::int64_t at, std::uint64_t order) {
+        if (earliest_ == unknown) {
+            if (before({at, order}, bound_)) {
+                return true;
+            }
+            find_earliest();
+        }
+        return before({at, order}, slots_[earliest_]);
+    }
 
 private:
     static constexpr std::size_t block_size = 64;
@@ -81,7 +99,7 @@ private:
         return a.at != b.at ? a.at < b.at : a.order < b.order;
     }
 
-    // When the earliest slot of a block, or of all, changes, it may be so no longer.
+    // When the earliest slot of a block changes, it may be so no longer.
     void note_change(std::size_t slot, std::size_t& earliest) const {
         if (earliest == slot) {
             earliest = unknown;
@@ -127,6 +145,7 @@ private:
     std::vector<std::uint32_t> generations_;
     std::vector<std::vector<std::size_t>> levels_;  // the earliest slot of each block
     std::size_t earliest_ = unknown;
+    Slot bound_{};  // while that is unknown: no timer expires before
 };
 
 }  // namespace electionlab

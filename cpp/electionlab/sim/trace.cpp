@@ -8,13 +8,13 @@
 
 namespace electionlab {
 
-TraceColumns::TraceColumns(std::size_t capacity) {
-    for_each_column(*this, [&](const char*, auto& column) { column.resize(capacity); });
+void TraceColumns::reserve(std::size_t capacity) {
+    for_each_column(*this, [&](const char*, auto& column) { column.reserve(capacity); });
 }
 
 void TraceColumns::copy(const TraceColumns& from, std::size_t size) {
     const auto copy_column = [&](const auto& source, auto& target) {
-        std::copy_n(source.begin(), size, target.begin());
+        std::copy_n(source.data(), size, target.data());
     };
     copy_column(from.step, step);
     copy_column(from.time_ns, time_ns);

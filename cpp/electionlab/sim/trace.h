@@ -4,12 +4,15 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -95,7 +98,8 @@ struct TraceRow {
 /// A growing array whose finished part can be handed out without copying: a view keeps the memory
 /// alive, and what a view shows never changes, even when the trace is cut back and grows again.
 ///
-/// `Storage` is a struct of equally long arrays with `Storage(capacity)` and `copy(from, size)`.
+/// `Storage` is a struct of equally long arrays with `Storage()`, `reserve(capacity)`, which keeps
+/// what is there, and `copy(from, size)`.
 template <class Storage>
 class Growing {
 public:
@@ -120,7 +124,7 @@ public:
     [[nodiscard]] const Storage& storage() const { return *storage_; }
     [[nodiscard]] std::shared_ptr<const void> keep_alive() const { return storage_; }
 
-    Growing() : storage_(std::make_shared<Storage>(0)) {}
+    Growing() : storage_(std::make_shared<Storage>()) {}
     // A copy shares what is there and moves to memory of its own before it writes.
     Growing(const Growing& other)
         : storage_(other.storage_), size_(other.size_), capacity_(other.size_) {}
@@ -133,9 +137,14 @@ public:
 
 private:
     void move_to(std::size_t capacity) {
-        auto grown = std::make_shared<Storage>(capacity);
-        grown->copy(*storage_, size_);
-        storage_ = std::move(grown);
+        if (storage_.use_count() > 1) {
+            auto own = std::make_shared<Storage>();
+            own->reserve(capacity);
+            own->copy(*storage_, size_);
+            storage_ = std::move(own);
+        } else {
+            storage_->reserve(capacity);
+        }
         capacity_ = capacity;
     }
 
@@ -144,15 +153,41 @@ private:
     std::size_t capacity_ = 0;
 };
 
+/// An array of plain numbers that grows where it lies, if it can, and is not filled before.
+template <class T>
+class Column {
+public:
+    static_assert(std::is_trivially_copyable_v<T>);
+    Column() = default;
+    Column(const Column&) = delete;
+    Column& operator=(const Column&) = delete;
+    ~Column() { std::free(data_); }
+
+    void reserve(std::size_t capacity) {
+        void* grown = std::realloc(data_, std::max(capacity, std::size_t{1}) * sizeof(T));
+        if (grown == nullptr) {
+            throw std::bad_alloc();
+        }
+        data_ = static_cast<T*>(grown);
+    }
+    [[nodiscard]] T* data() { return data_; }
+    [[nodiscard]] const T* data() const { return data_; }
+    T& operator[](std::size_t i) { return data_[i]; }
+    const T& operator[](std::size_t i) const { return data_[i]; }
+
+private:
+    T* data_ = nullptr;
+};
+
 /// The rows, column by column; each name is that of the row's field.
 struct TraceColumns {
-    std::vector<std::int64_t> step, time_ns, message, epoch, other_ns, body, first, second;
-    std::vector<std::uint32_t> node, peer, leader;
-    std::vector<std::int32_t> text;
-    std::vector<std::uint8_t> kind, detail, role;
-    std::vector<std::int8_t> message_kind, timer;
+    Column<std::int64_t> step, time_ns, message, epoch, other_ns, body, first, second;
+    Column<std::uint32_t> node, peer, leader;
+    Column<std::int32_t> text;
+    Column<std::uint8_t> kind, detail, role;
+    Column<std::int8_t> message_kind, timer;
 
-    explicit TraceColumns(std::size_t capacity);
+    void reserve(std::size_t capacity);
     void copy(const TraceColumns& from, std::size_t size);
 
     template <class Self, class Visitor>
@@ -179,11 +214,11 @@ struct TraceColumns {
 
 /// The fields of all messages, one number after the other.
 struct TraceBodies {
-    std::vector<std::int64_t> words;
+    Column<std::int64_t> words;
 
-    explicit TraceBodies(std::size_t capacity) : words(capacity) {}
+    void reserve(std::size_t capacity) { words.reserve(capacity); }
     void copy(const TraceBodies& from, std::size_t size) {
-        std::copy_n(from.words.begin(), size, words.begin());
+        std::copy_n(from.words.data(), size, words.data());
     }
 };
 

@@ -128,7 +128,22 @@ std::int64_t run_trials(Simulation<P>& simulation, const Experiment& experiment,
                         const std::atomic<bool>& cancelled, std::atomic<std::int64_t>& finished,
                         DueMoments& due) {
     constexpr double none = std::numeric_limits<double>::quiet_NaN();
+    constexpr std::int64_t slice = 4096;  // events between two looks at `cancelled`
     std::int64_t unreported = 0;
+    // As `Simulation::run`, but whether `cancelled` ended it.
+    const auto run = [&](Instant until, bool& found, const auto& stop) {
+        for (;;) {
+            const std::int64_t before = simulation.steps();
+            found = simulation.run(until, slice, stop);
+            if (found || simulation.steps() - before < slice) {
+                return false;
+            }
+            if (cancelled.load(std::memory_order_relaxed)) {
+                finished.fetch_add(unreported, std::memory_order_relaxed);
+                return true;
+            }
+        }
+    };
     for (std::int64_t i = 0; i < count; ++i) {
         const auto trial = static_cast<std::uint64_t>(first + i);
         const auto row = static_cast<std::size_t>(offset + i);
@@ -155,7 +170,9 @@ std::int64_t run_trials(Simulation<P>& simulation, const Experiment& experiment,
         std::size_t earlier = 0;
         bool measured = true;
         for (const auto& [at, k] : due) {
-            simulation.run(at, INT64_MAX, [](const auto&) { return false; });
+            if (bool found; run(at, found, [](const auto&) { return false; })) {
+                return i;
+            }
             simulation.wait_until(at);
             if (static_cast<std::int64_t>(k) != experiment.from) {
                 simulation.apply(experiment.moments[k].action);
@@ -178,8 +195,10 @@ std::int64_t run_trials(Simulation<P>& simulation, const Experiment& experiment,
                    : experiment.until == Until::elected ? s.monitor().acting_leaders() > 0
                                                         : false;
         };
-        const bool found =
-            !measured || is_over(simulation) || simulation.run(end, INT64_MAX, is_over);
+        bool found = !measured || is_over(simulation);
+        if (!found && run(end, found, is_over)) {
+            return i;
+        }
         if (!found) {
             simulation.wait_until(end);
         }
@@ -217,7 +236,7 @@ std::int64_t run_trials(Simulation<P>& simulation, const Experiment& experiment,
         table.measured[row] = measured ? 1 : 0;
         table.censored[row] = found || experiment.until == Until::horizon ? 0 : 1;
         table.violated[row] = monitor.violations().empty() ? 0 : 1;
-        if (++unreported == 64) {
+        if (++unreported == 64 || simulation.steps() > slice) {
             finished.fetch_add(unreported, std::memory_order_relaxed);
             unreported = 0;
             if (cancelled.load(std::memory_order_relaxed)) {

@@ -13,6 +13,8 @@ from electionlab.cluster import Cluster
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from electionlab.plot.sizes import Size
+
 _WIDTH = 100
 
 
@@ -123,11 +125,12 @@ class CaseResult:
     clusters: dict[str, Cluster]
     panels: tuple[Panel, ...]
 
-    def plot(self, *, ax: Sequence[Axes] | None = None) -> list[Axes]:
+    def plot(self, *, ax: Sequence[Axes] | None = None, size: Size | None = None) -> list[Axes]:
         """Draws the case: its runs with and without the cure, one panel each.
 
         Args:
             ax: As many axes as there are `panels`; None for those of a new figure.
+            size: What a new figure is for: "screen", "paper" or "slide"; None: a screen.
 
         Returns:
             The axes.
@@ -137,7 +140,7 @@ class CaseResult:
         """
         from electionlab.plot.gallery import plot_panels
 
-        return plot_panels(self, ax=ax)
+        return plot_panels(self, ax=ax, size=size)
 
     def __str__(self) -> str:
         wide = max(len(name) for name in self.facts)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
+    from electionlab.plot.sizes import Size
+
 _WIDTH = 100
 
 
@@ -211,11 +213,12 @@ class Shown:
             theirs = tuple(notes[parts - 1]), told[parts - 1]
         return Beside(run=other, parts=parts, refused=refused, notes=theirs)
 
-    def plot(self, *, ax: Sequence[Axes] | None = None) -> list[Axes]:
+    def plot(self, *, ax: Sequence[Axes] | None = None, size: Size | None = None) -> list[Axes]:
         """Space-time diagrams of the run, and of the same steps in the repaired protocol below.
 
         Args:
             ax: Two axes; None for those of a new figure.
+            size: What a new figure is for: "screen", "paper" or "slide"; None: a screen.
 
         Returns:
             The axes.
@@ -225,7 +228,7 @@ class Shown:
         """
         from electionlab.plot.museum import plot_shown
 
-        return plot_shown(self, ax=ax)
+        return plot_shown(self, ax=ax, size=size)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the run as a trace file, which `electionlab replay` repeats."""

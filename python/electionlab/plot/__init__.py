@@ -5,6 +5,7 @@ no global setting of matplotlib is changed. Roles have the same colours, shapes 
 everywhere; see `electionlab.plot.style`.
 """
 
+from electionlab.plot.animation import animation_svg
 from electionlab.plot.distributions import plot_ecdf
 from electionlab.plot.notebook import cluster_html, trace_html
 from electionlab.plot.ring import plot_cluster
@@ -14,6 +15,7 @@ from electionlab.plot.state_graph import plot_state_graph
 from electionlab.plot.vector import svg
 
 __all__ = [
+    "animation_svg",
     "cluster_html",
     "plot_cluster",
     "plot_ecdf",

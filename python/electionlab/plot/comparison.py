@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from electionlab.plot import style
+from electionlab.plot import sizes, style
+from electionlab.plot.sizes import Size
 
 if TYPE_CHECKING:
     from electionlab.comparison import Comparison
@@ -22,14 +24,16 @@ _MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h")
 _LINES = ("-", "--", ":", "-.")
 
 
+@sizes.sized
 def plot_comparison(
-    result: Comparison, *, ax: Sequence[Axes] | None = None
+    result: Comparison, *, ax: Sequence[Axes] | None = None, size: Size | None = None
 ) -> tuple[Axes, Axes, Axes]:
     """Three panels of a comparison.
 
     Args:
         result: What `electionlab.compare` returned.
         ax: Three axes; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
 
     Returns:
         The axes: percent of the time with two leaders at once, by protocol and trouble; downtime
@@ -40,16 +44,25 @@ def plot_comparison(
         ValueError: `ax` is not three axes.
     """
     if ax is None:
-        rows = len(result.protocols)
-        figure, panels = plt.subplots(
-            1, 3, figsize=(15, 1.6 + 0.3 * max(rows, 10)), layout="constrained",
-            width_ratios=(1.1, 1, 1.3),
-        )  # fmt: skip
-        figure.suptitle(
+        rows, form = len(result.protocols), sizes.current()
+        about = (
             f"Elections side by side: {result.nodes} nodes, a silent leader is suspected after "
             f"{result.timeout_ms:g} ms, one-way delays 5 to 10 ms; {result.runs} runs of each "
             f"trouble, {result.trials} elections, from seed {result.seed}"
         )
+        if form.width_in is None:
+            figure, panels = plt.subplots(
+                1, 3, figsize=(15, 1.6 + 0.3 * max(rows, 10)), layout="constrained",
+                width_ratios=(1.1, 1, 1.3),
+            )  # fmt: skip
+            figure.suptitle(about)
+        else:  # one below the other
+            own = (0.6 + 0.18 * max(rows, 8), 0.6 + 0.18 * max(rows, 8), 2.4)
+            figure, panels = plt.subplots(
+                3, 1, figsize=(form.width_in, sum(own) + 1.6), layout="constrained", dpi=form.dpi,
+                height_ratios=own,
+            )  # fmt: skip
+            figure.suptitle(textwrap.fill(about, 90), fontsize=style.FONT_SIZE + 2)
     else:
         panels = np.ravel(np.asarray(ax, dtype=object))
         if len(panels) != 3 or not all(isinstance(panel, Axes) for panel in panels):
@@ -140,7 +153,11 @@ def plot_downtimes(result: Comparison, *, ax: Axes) -> Axes:
         ax.plot([median], [row], "D", color="#D55E00", markersize=5)
     ax.axvline(result.timeout_ms, color=style.GREY, linestyle=":", linewidth=1)
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    low, high = ax.get_xlim()
+    few = high < 5 * low  # less than that, and there is hardly a 1, 2 or 5 among them
+    ax.xaxis.set_major_locator(
+        MaxNLocator(4, steps=[1, 2, 5, 10]) if few else LogLocator(subs=(1.0, 2.0, 5.0))
+    )
     ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("time from the crash until all agree [ms]")
@@ -171,7 +188,8 @@ def plot_costs(result: Comparison, *, ax: Axes) -> Axes:
     ax.set_yscale("symlog", linthresh=1, linscale=0.3)  # a failover may cost nothing
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}"))
-    ticks = [3, 5, 10, 25, 50, 100]
+    largest = max((c.nodes for c in result.cells), default=100)
+    ticks = [tick for tick in (3, 5, 10, 25, 50, 100) if tick <= largest]
     ax.set_xticks(ticks, [str(t) for t in ticks])
     ax.minorticks_off()
     ax.set_xlabel("nodes")

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from electionlab.plot import style
+from electionlab.plot import sizes, style
+from electionlab.plot.sizes import Size
 
 if TYPE_CHECKING:
     from electionlab.detectors import DetectorCurve
@@ -24,7 +25,10 @@ _LOOKS = {
 }
 
 
-def draw_detector_curve(curve: DetectorCurve, *, ax: Axes | None = None) -> Axes:
+@sizes.sized
+def draw_detector_curve(
+    curve: DetectorCurve, *, ax: Axes | None = None, size: Size | None = None
+) -> Axes:
     """Draws what `electionlab.plot_detector_curve` describes."""
     ax = style.axes_or_new(ax, 5.6, 4.2)
     entries: list[tuple[Artist, str]] = []

@@ -13,7 +13,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from scipy import stats
 
-from electionlab.plot import style
+from electionlab.plot import sizes, style
+from electionlab.plot.sizes import Size
 
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 _LINES: tuple[Any, ...] = (
@@ -25,6 +26,7 @@ _LINES: tuple[Any, ...] = (
 )
 
 
+@sizes.sized
 def plot_ecdf(
     values: Any,
     *,
@@ -35,6 +37,7 @@ def plot_ecdf(
     confidence: float | None = None,
     log: bool = False,
     legend: bool = True,
+    size: Size | None = None,
 ) -> Axes:
     """The share of runs in which a measure was at most x: the empirical distribution function.
 
@@ -45,6 +48,7 @@ def plot_ecdf(
     Args:
         values: One array, several, or a mapping from labels to arrays.
         ax: Axes to draw on; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
         labels: One per array.
         quantity: What the values are: "downtime".
         unit: Their unit; empty for none.

@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 
-from electionlab.plot import style
+from electionlab.plot import sizes, style
+from electionlab.plot.sizes import Size
 
 if TYPE_CHECKING:
     from electionlab.fig16 import Fig16
@@ -21,13 +22,17 @@ _COLOURS = ("#000000", "#D55E00", "#0072B2", "#CC79A7", "#009E73", "#E69F00", "#
 _MARKS = ("o", "s", "^", "D", "v", "P", "X")
 
 
-def plot_fig16(result: Fig16, *, ax: tuple[Axes, Axes] | None = None) -> tuple[Axes, Axes]:
+@sizes.sized
+def plot_fig16(
+    result: Fig16, *, ax: tuple[Axes, Axes] | None = None, size: Size | None = None
+) -> tuple[Axes, Axes]:
     """Both panels of the figure: the share of trials that had found a leader after so long.
 
     Args:
         result: What `electionlab.fig16.run` returned. Curves that are not in the figure stand in
             the top panel.
         ax: Two axes, for the top and the bottom panel; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
 
     Returns:
         The two axes: time without a leader in ms to the right (logarithmic), cumulative percent of
@@ -39,7 +44,9 @@ def plot_fig16(result: Fig16, *, ax: tuple[Axes, Axes] | None = None) -> tuple[A
     from electionlab.fig16 import BOTTOM, TOP
 
     if ax is None:
-        figure, panels = plt.subplots(2, 1, figsize=(8.0, 8.0))
+        form = sizes.current()
+        wide = form.width_in or 8.0
+        figure, panels = plt.subplots(2, 1, figsize=(wide, wide), dpi=form.dpi)
         figure.subplots_adjust(left=0.09, right=0.755, top=0.9, bottom=0.07, hspace=0.32)
         _write_head(figure.axes[0], result)
         top, bottom = panels

@@ -11,9 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 
 from electionlab.gallery.case import Bars, Holders, Panel, Shares, Timeline
-from electionlab.plot import lanes, style
+from electionlab.plot import lanes, sizes, style
 from electionlab.plot.distributions import plot_ecdf
 from electionlab.plot.roles import plot_roles
+from electionlab.plot.sizes import Size
 from electionlab.plot.space_time import plot_space_time
 
 if TYPE_CHECKING:
@@ -24,12 +25,16 @@ _FILLS = (("#0072B2", ""), ("#E69F00", "///"), ("#009E73", "..."), ("#CC79A7", "
 _WIDTH_IN, _LEFT_IN = 8.6, 1.0
 
 
-def plot_panels(result: CaseResult, *, ax: Sequence[Axes] | None = None) -> list[Axes]:
+@sizes.sized
+def plot_panels(
+    result: CaseResult, *, ax: Sequence[Axes] | None = None, size: Size | None = None
+) -> list[Axes]:
     """The panels of a case that was run, top to bottom.
 
     Args:
         result: What ``Case.run`` returned.
         ax: As many axes as it has panels; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
 
     Returns:
         The axes.
@@ -72,15 +77,17 @@ def _draw(result: CaseResult, panel: Panel, ax: Axes) -> None:
 
 def _new_axes(result: CaseResult) -> list[Axes]:
     """Axes one below the other, each as high as its panel needs, with room for the legends."""
-    above, below = 0.62, 0.62
-    heights = [_height_in(result, panel) for panel in result.panels]
-    width = _LEFT_IN + _WIDTH_IN + style.LEGEND_WIDTH_IN
+    form = sizes.current()
+    above, below = 0.62, 1.35 if form.columns else 0.62
+    heights = [_height_in(result, panel) * form.height_share for panel in result.panels]
+    width = form.width_in or _LEFT_IN + _WIDTH_IN + style.LEGEND_WIDTH_IN
+    drawing = width - _LEFT_IN - (style.RIGHT_IN if form.columns else style.LEGEND_WIDTH_IN)
     height = sum(heights) + (above + below) * len(heights)
-    figure = plt.figure(figsize=(width, height))
+    figure = plt.figure(figsize=(width, height), dpi=form.dpi)
     axes, top = [], height
     for own in heights:
         bottom = top - above - own
-        box = (_LEFT_IN / width, bottom / height, _WIDTH_IN / width, own / height)
+        box = (_LEFT_IN / width, bottom / height, drawing / width, own / height)
         axes.append(figure.add_axes(box))
         top = bottom - below
     return axes
@@ -122,6 +129,7 @@ def _draw_bars(panel: Bars, ax: Axes) -> None:
     below = list(dict.fromkeys(name for series in panel.values.values() for name in series))
     places = np.arange(len(below))
     wide = 0.8 / len(panel.values)
+    entries: list[lanes.Entry] = []
     for number, (name, series) in enumerate(panel.values.items()):
         colour, hatch = _FILLS[number % len(_FILLS)]
         middle = places + (number - (len(panel.values) - 1) / 2) * wide
@@ -129,6 +137,7 @@ def _draw_bars(panel: Bars, ax: Axes) -> None:
         bars = ax.bar(
             middle, heights, wide * 0.94, color=colour, hatch=hatch, edgecolor="#FFFFFF", label=name
         )
+        entries.append((bars.patches[0], name))
         ax.bar_label(bars, fmt=lambda value: f"{value:.3g}", fontsize=style.FONT_SIZE, padding=1)
     ax.set_xticks(places, below, fontsize=style.FONT_SIZE + 1)
     ax.set_ylabel(panel.quantity, fontsize=style.FONT_SIZE + 1)
@@ -139,6 +148,4 @@ def _draw_bars(panel: Bars, ax: Axes) -> None:
     for side in ("right", "top"):
         ax.spines[side].set_visible(False)
     if len(panel.values) > 1:
-        ax.legend(
-            loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=style.FONT_SIZE, frameon=False
-        )
+        style.show_legend(ax, entries)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -269,6 +269,24 @@ def describe_cut(links: Links, members: int, *, most: int = 4) -> str:
 
 
 # --- messages -------------------------------------------------------------------------------------
+
+
+def chosen_kinds(trace: Trace, kinds: Iterable[str] | None) -> set[int]:
+    """Positions in `Trace.message_kinds` of these kinds; None: all.
+
+    Raises:
+        ValueError: It is one text, or a name is unknown.
+    """
+    names = trace.message_kinds
+    if kinds is None:
+        return set(range(len(names)))
+    if isinstance(kinds, str):
+        raise ValueError(f"kinds={kinds!r}: must be several names, such as [{kinds!r}]")
+    chosen = list(kinds)
+    for name in chosen:
+        if name not in names:
+            raise ValueError(f"kinds: {name!r} is not one of {', '.join(names) or 'none at all'}")
+    return {number for number, name in enumerate(names) if name in chosen}
 
 
 @dataclasses.dataclass

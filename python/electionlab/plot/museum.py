@@ -9,7 +9,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 
-from electionlab.plot import style
+from electionlab.plot import sizes, style
+from electionlab.plot.sizes import Size
 from electionlab.plot.space_time import plot_space_time
 
 if TYPE_CHECKING:
@@ -18,12 +19,16 @@ if TYPE_CHECKING:
 _WIDTH_IN, _LEFT_IN, _LANE_IN = 8.6, 1.0, 0.72
 
 
-def plot_shown(shown: Shown, *, ax: Sequence[Axes] | None = None) -> list[Axes]:
+@sizes.sized
+def plot_shown(
+    shown: Shown, *, ax: Sequence[Axes] | None = None, size: Size | None = None
+) -> list[Axes]:
     """The run of an exhibit, and below it the same steps taken by the repaired protocol.
 
     Args:
         shown: What ``museum.run`` returned.
         ax: Two axes; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
 
     Returns:
         The axes.
@@ -70,12 +75,14 @@ def _broken(shown: Shown) -> str:
 
 
 def _new_axes(nodes: int) -> list[Axes]:
-    above, below = 0.62, 0.62
-    own = max(_LANE_IN * nodes, 2.4)
-    width = _LEFT_IN + _WIDTH_IN + style.LEGEND_WIDTH_IN
+    form = sizes.current()
+    above, below = 0.62, 1.35 if form.columns else 0.62
+    own = max(_LANE_IN * nodes, 2.4) * form.height_share
+    width = form.width_in or _LEFT_IN + _WIDTH_IN + style.LEGEND_WIDTH_IN
+    drawing = width - _LEFT_IN - (style.RIGHT_IN if form.columns else style.LEGEND_WIDTH_IN)
     height = 2 * (above + own + below)
-    figure = plt.figure(figsize=(width, height))
+    figure = plt.figure(figsize=(width, height), dpi=form.dpi)
     return [
-        figure.add_axes((_LEFT_IN / width, bottom / height, _WIDTH_IN / width, own / height))
+        figure.add_axes((_LEFT_IN / width, bottom / height, drawing / width, own / height))
         for bottom in (height - above - own, below)
     ]

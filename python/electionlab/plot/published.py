@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 
-from electionlab.plot import style
+from electionlab.plot import sizes, style
+from electionlab.plot.sizes import Size
 
 if TYPE_CHECKING:
     from electionlab.published import Reproduction
@@ -15,12 +16,16 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _MARKERS = ("o", "s", "^", "D")
 
 
-def plot_reproduction(shown: Reproduction, *, ax: Axes | None = None) -> Axes:
+@sizes.sized
+def plot_reproduction(
+    shown: Reproduction, *, ax: Axes | None = None, size: Size | None = None
+) -> Axes:
     """Measured points with intervals of 95 %, the closed form as a line, quoted numbers as crosses.
 
     Args:
         shown: What a function of ``electionlab.published`` returned.
         ax: Axes to draw on; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
 
     Returns:
         The axes.
@@ -33,7 +38,8 @@ def plot_reproduction(shown: Reproduction, *, ax: Axes | None = None) -> Axes:
     for number, (name, rows) in enumerate(groups):
         colour, marker = _COLOURS[number % 4], _MARKERS[number % 4]
         x = list(range(len(rows))) if named else rows[shown.x].tolist()
-        suffix = f", {name!s} {shown.by}" if shown.by else ""
+        word = "" if isinstance(name, str) else f" {shown.by}"
+        suffix = f", {name!s}{word}" if shown.by else ""
         errors = (rows.measured - rows.low, rows.high - rows.measured)
         points = ax.errorbar(
             x, rows.measured, yerr=errors, fmt=marker, color=colour, markersize=5, capsize=3
@@ -48,6 +54,9 @@ def plot_reproduction(shown: Reproduction, *, ax: Axes | None = None) -> Axes:
         if "quoted" in rows:
             (cross,) = ax.plot(x, rows.quoted, "x", color="black", markersize=7)
             entries.append((cross, "quoted"))
+    if shown.limit is not None:
+        line = ax.axhline(shown.limit, color="0.4", linewidth=1.0, linestyle=":")
+        entries.append((line, f"limit: {shown.limit:.3f}"))
     if named:
         ax.set_xticks(range(len(frame)), frame[shown.x].tolist(), rotation=40, ha="right")
     elif frame[shown.x].dtype.kind == "i":
@@ -66,4 +75,5 @@ _X_NAMES = {
     "latency": "one-way latency as a share of the range",
     "failed": "servers that have failed",
     "range": "range of the timeouts (one-way latencies)",
+    "nodes": "members, the crashed one included",
 }

@@ -15,9 +15,10 @@ from matplotlib.patches import FancyArrowPatch
 
 from electionlab._core import PendingEvent
 from electionlab.cluster import Cluster, Node
-from electionlab.plot import style
+from electionlab.plot import sizes, style
 from electionlab.plot.history import describe_cut
 from electionlab.plot.lanes import Entry
+from electionlab.plot.sizes import Size
 from electionlab.user_protocol import UserProtocol
 
 _MOST_MESSAGES = 400
@@ -27,7 +28,10 @@ _VOTE = "#4D4D4D"
 _AREAS = {"h": 1.25, "X": 1.25, "s": 0.8, "D": 0.8}  # so that all shapes look equally large
 
 
-def plot_cluster(cluster: Cluster, *, ax: Axes | None = None, legend: bool = True) -> Axes:
+@sizes.sized
+def plot_cluster(
+    cluster: Cluster, *, ax: Axes | None = None, legend: bool = True, size: Size | None = None
+) -> Axes:
     """The nodes of a cluster on a ring, as they are now.
 
     A node's colour and shape tell its role; beside it stand its epoch (in Raft: the term), whom it
@@ -39,6 +43,7 @@ def plot_cluster(cluster: Cluster, *, ax: Axes | None = None, legend: bool = Tru
     Args:
         cluster: A simulated cluster; it is not changed.
         ax: Axes to draw on; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
         legend: Whether to add a legend at the right.
 
     Returns:
@@ -47,7 +52,7 @@ def plot_cluster(cluster: Cluster, *, ax: Axes | None = None, legend: bool = Tru
     nodes = cluster.nodes
     ax = style.axes_or_new(ax, 5.2, 5.2)
     places = _places(cluster.members, len(nodes))
-    room = _node_points(len(nodes))
+    room = _node_points(len(nodes)) * sizes.current().height_share
     _frame(ax)
     entries = _draw_links(ax, cluster, places)
     entries += _draw_votes(ax, nodes, places, room)
@@ -251,7 +256,7 @@ def _draw_nodes(
 def _write_beside(ax: Axes, n: Node, x: float, y: float, room: float, words: str) -> None:
     if room <= 16:  # many nodes: only what fits
         words = f"e{n.epoch}" if n.epoch else ""
-    away = 0.05 + room / 190
+    away = 0.05 + room / (190 * sizes.current().height_share)
     side = "center" if abs(x) < 0.2 else "left" if x > 0 else "right"
     level = "bottom" if y > 0.9 else "top" if y < -0.9 else "center"
     style.write(

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from matplotlib.axes import Axes
 
 from electionlab.plot import lanes as parts
-from electionlab.plot import style
+from electionlab.plot import sizes, style
+from electionlab.plot.sizes import Size
 from electionlab.trace import Trace
 
 _BAR = 0.56
 
 
+@sizes.sized
 def plot_roles(
     trace: Trace,
     *,
@@ -21,6 +23,7 @@ def plot_roles(
     end_ms: float | None = None,
     nodes: Iterable[int] | None = None,
     legend: bool = True,
+    size: Size | None = None,
 ) -> Axes:
     """The roles of every node over time, as coloured and hatched bars.
 
@@ -31,6 +34,7 @@ def plot_roles(
     Args:
         trace: What happened in a run.
         ax: Axes to draw on; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
         start_ms: From when, in ms since the start; None: from the start.
         end_ms: Until when, in ms since the start; None: to the end of the trace.
         nodes: Which actors, top to bottom; None: all.

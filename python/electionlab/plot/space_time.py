@@ -12,10 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from matplotlib.lines import Line2D
 
-from electionlab.plot import history, style
+from electionlab.plot import history, sizes, style
 from electionlab.plot import lanes as parts
 from electionlab.plot.history import Flight
 from electionlab.plot.lanes import Entry, Lanes
+from electionlab.plot.sizes import Size
 from electionlab.trace import Trace
 
 Labels = Literal["auto", "all", "none"]
@@ -23,6 +24,7 @@ Labels = Literal["auto", "all", "none"]
 _MOST_NAMED = 40  # messages whose names fit beside their arrows
 
 
+@sizes.sized
 def plot_space_time(
     trace: Trace,
     *,
@@ -35,6 +37,7 @@ def plot_space_time(
     labels: Labels = "auto",
     late_after_ms: float | None = None,
     legend: bool = True,
+    size: Size | None = None,
 ) -> Axes:
     """The space-time diagram of a run: one life line per node, messages as arrows between them.
 
@@ -46,6 +49,7 @@ def plot_space_time(
     Args:
         trace: What happened in a run.
         ax: Axes to draw on; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
         start_ms: From when, in ms since the start; None: from the start.
         end_ms: Until when, in ms since the start; None: to the end of the trace.
         nodes: Which actors, top to bottom; None: all. Messages with others are left out.
@@ -70,7 +74,7 @@ def plot_space_time(
         raise ValueError(f"labels={labels!r}: must be 'auto', 'all' or 'none'")
     if max_messages < 0:
         raise ValueError(f"max_messages={max_messages!r}: must be at least 0")
-    wanted = _check_kinds(trace, kinds)
+    wanted = history.chosen_kinds(trace, kinds)
     every = history.flights(trace)
     late = history.late_after_ms(every) if late_after_ms is None else float(late_after_ms)
     seen = [f for f in every if f.kind in wanted and _visible(f, lanes)]
@@ -93,19 +97,6 @@ def plot_space_time(
     if legend:
         style.show_legend(ax, entries)
     return ax
-
-
-def _check_kinds(trace: Trace, kinds: Iterable[str] | None) -> set[int]:
-    names = trace.message_kinds
-    if kinds is None:
-        return set(range(len(names)))
-    if isinstance(kinds, str):
-        raise ValueError(f"kinds={kinds!r}: must be several names, such as [{kinds!r}]")
-    chosen = list(kinds)
-    for name in chosen:
-        if name not in names:
-            raise ValueError(f"kinds: {name!r} is not one of {', '.join(names) or 'none at all'}")
-    return {number for number, name in enumerate(names) if name in chosen}
 
 
 def _visible(f: Flight, lanes: Lanes) -> bool:

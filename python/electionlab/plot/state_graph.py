@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch
 
-from electionlab.plot import style
+from electionlab.plot import sizes, style
+from electionlab.plot.sizes import Size
 
 if TYPE_CHECKING:
     from electionlab.state_graphs import StateGraph
@@ -25,8 +26,14 @@ _LABELLED = 70  # steps: beyond that without labels
 _NUMBERED = 150  # states
 
 
+@sizes.sized
 def plot_state_graph(
-    graph: StateGraph, *, ax: Axes | None = None, labels: bool | None = None, legend: bool = True
+    graph: StateGraph,
+    *,
+    ax: Axes | None = None,
+    labels: bool | None = None,
+    legend: bool = True,
+    size: Size | None = None,
 ) -> Axes:
     """States as marks, those at the same distance from the start below each other; steps as arrows.
 
@@ -36,6 +43,7 @@ def plot_state_graph(
     Args:
         graph: What `electionlab.state_graph` returned.
         ax: Axes to draw on; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
         labels: Whether to write what happens beside each arrow; None: while that is readable.
         legend: Whether to add a legend below.
 
@@ -50,12 +58,12 @@ def plot_state_graph(
     if labels is None:
         labels = len(graph.steps) <= _LABELLED
     _draw_steps(ax, graph, places, labels=labels)
-    size = 330.0 if len(graph.states) <= 60 else 120.0
+    area = 330.0 if len(graph.states) <= 60 else 120.0
     for number, state in enumerate(graph.states):
         colour, shape, _, text = LOOKS[min(len(state.leaders), 2)]
         rim = (style.VERMILLION, 2.6) if state.broken else (style.BLACK, 0.8)
         ax.scatter(
-            *places[number], s=size, marker=shape, color=colour, edgecolors=rim[0],
+            *places[number], s=area, marker=shape, color=colour, edgecolors=rim[0],
             linewidths=rim[1], zorder=3, gid=f"state-{number}",
         )  # fmt: skip
         if len(graph.states) <= _NUMBERED:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,12 +24,16 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.path import Path
-from matplotlib.transforms import IdentityTransform
+from matplotlib.transforms import IdentityTransform, ScaledTranslation
+
+from electionlab.plot import sizes
 
 BLACK, GREY, LIGHT = "#000000", "#767676", "#DDDDDD"
 VERMILLION, YELLOW = "#D55E00", "#F0E442"
 FONT_SIZE = 8.0
 LEGEND_WIDTH_IN = 2.2
+RIGHT_IN = 0.12  # beside the drawing, where the legend stands below it
+BELOW_IN = 0.45  # from the axes down to such a legend
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,6 +170,11 @@ def write(ax: Axes, x: float, y: float, text: str, **options: Any) -> Artist:
 
 def write_title(ax: Axes, text: str, *, pad: float = 8.0) -> None:
     """A title at the left, so many points above, that is never read as a formula."""
+    form, figure = sizes.current(), ax.get_figure(root=True)
+    if form.width_in is not None and figure is not None:
+        room_in = ax.get_position().width * figure.get_figwidth()
+        lines = [textwrap.wrap(line, int(14 * room_in)) for line in text.split("\n")]
+        text = "\n".join(part for line in lines for part in line)
     ax.set_title(text, loc="left", fontsize=FONT_SIZE + 2, parse_math=False, pad=pad)
 
 
@@ -173,6 +183,8 @@ def write_title(ax: Axes, text: str, *, pad: float = 8.0) -> None:
 
 def axes_or_new(ax: Axes | None, width_in: float, height_in: float) -> Axes:
     """The given axes, or those of a new figure with room for a legend at the right.
+
+    What is drawn for a paper or a slide is as wide as that, and its legend stands below.
 
     Args:
         ax: Axes to draw on; None for new ones.
@@ -183,9 +195,13 @@ def axes_or_new(ax: Axes | None, width_in: float, height_in: float) -> Axes:
         if not isinstance(ax, Axes):
             raise ValueError(f"ax={ax!r}: must be Axes of Matplotlib, or None for new ones")
         return ax
+    form = sizes.current()
     left, right, top, bottom = 1.0, LEGEND_WIDTH_IN, 0.62, 0.55
+    if form.width_in is not None:
+        right = RIGHT_IN
+        width_in, height_in = form.width_in - left - right, height_in * form.height_share
     width, height = left + width_in + right, top + height_in + bottom
-    figure, new = plt.subplots(figsize=(width, height))
+    figure, new = plt.subplots(figsize=(width, height), dpi=form.dpi)
     figure.subplots_adjust(
         left=left / width,
         right=1 - right / width,
@@ -201,18 +217,29 @@ def legend_height_in(entries: int) -> float:
 
 
 def show_legend(ax: Axes, entries: Sequence[tuple[Artist, str]]) -> Legend | None:
-    """A legend right of the axes; any text is shown as it stands, a leading underscore too."""
+    """A legend right of the axes, or below them in a figure for a paper or a slide.
+
+    Any text is shown as it stands, a leading underscore too.
+    """
     if not entries:
         return None
+    columns = sizes.current().columns
+    figure = ax.get_figure(root=True)
+    below: dict[str, Any] = {}
+    if columns and figure is not None:
+        down = ScaledTranslation(0, -BELOW_IN, figure.dpi_scale_trans)
+        below = {"bbox_transform": ax.transAxes + down, "columnspacing": 1.2}
     legend = ax.legend(
         [handle for handle, _ in entries],
         [str(number) for number in range(len(entries))],
         loc="upper left",
-        bbox_to_anchor=(1.0, 1.0),
+        bbox_to_anchor=(0.0, 0.0) if columns else (1.0, 1.0),
         borderaxespad=0.4,
         fontsize=FONT_SIZE,
         frameon=False,
         handlelength=2.4,
+        ncols=columns or 1,
+        **below,
     )
     for text, (_, label) in zip(legend.get_texts(), entries, strict=True):
         text.set_parse_math(False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ from matplotlib.lines import Line2D
 from electionlab._sweep_estimates import Estimate, Statistic, estimate, split_unit
 from electionlab._sweep_points import plain_value, shown
 from electionlab.formulas import FORMULAS, Setting
-from electionlab.plot import style
+from electionlab.plot import sizes, style
 from electionlab.plot.distributions import plot_ecdf
+from electionlab.plot.sizes import Size
 
 if TYPE_CHECKING:
     from electionlab.sweep_result import Sweep
@@ -91,13 +93,17 @@ def _write_about(ax: Axes, result: Sweep, more: str = "") -> None:
     )  # fmt: skip
 
 
-def plot_sweep_ecdf(result: Sweep, measure: str, *, ax: Axes | None = None, **options: Any) -> Axes:
+@sizes.sized
+def plot_sweep_ecdf(
+    result: Sweep, measure: str, *, ax: Axes | None = None, size: Size | None = None, **options: Any
+) -> Axes:
     """The share of the trials in which a measure was at most x, a curve for each point.
 
     Args:
         result: The sweep; at most seven points, `Sweep.at` picks some.
         measure: Which column.
         ax: Axes to draw on; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
         options: For `electionlab.plot.plot_ecdf`: confidence, log, legend.
 
     Raises:
@@ -152,6 +158,7 @@ def _pooled(result: Sweep, numbers: Sequence[int], measure: str, statistic: Stat
     return estimate(values, statistic, seed=result.seed)
 
 
+@sizes.sized
 def plot_sweep_lines(
     result: Sweep,
     x: str,
@@ -161,6 +168,7 @@ def plot_sweep_lines(
     formula: Formula | None = None,
     pool: Sequence[str] = (),
     ax: Axes | None = None,
+    size: Size | None = None,
 ) -> Axes:
     """A figure with its 95 % interval over a swept value, the closed form beside it.
 
@@ -174,6 +182,7 @@ def plot_sweep_lines(
             `electionlab.formulas.FORMULAS`, or a function of the swept values of a point.
         pool: Swept names whose trials are taken together.
         ax: Axes to draw on; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
 
     Returns:
         The axes. A figure that cannot be told, as too many trials never got there, is left out.
@@ -211,7 +220,8 @@ def plot_sweep_lines(
             at = at + 0.5 * (count - (len(curves) - 1) / 2) / max(len(curves), 4)
         _draw_curve(ax, at, found, colour, mark, lines=labels is None)
         handle = Line2D([], [], color=colour, marker=mark, markersize=5, linewidth=1.2)
-        entries.append((handle, names[key] or "measured, 95 % interval"))
+        lines = textwrap.wrap(names[key] or "measured, 95 % interval", 28)
+        entries.append((handle, "\n".join(lines)))
         if expected is not None:
             y = np.array([expected(result.points[by_x[k][0]]) for k in keys])
             _draw_expected(ax, at, y, colour, lines=labels is None)
@@ -298,6 +308,7 @@ def _axis(name: str) -> str:
     return f"{words} ({unit[1:]})" if unit else words
 
 
+@sizes.sized
 def plot_sweep_heatmap(
     result: Sweep,
     x: str,
@@ -306,6 +317,7 @@ def plot_sweep_heatmap(
     statistic: Statistic = "median",
     *,
     ax: Axes | None = None,
+    size: Size | None = None,
 ) -> Axes:
     """A figure over two swept values, in colours and in digits with the ends of its interval.
 
@@ -316,6 +328,7 @@ def plot_sweep_heatmap(
         measure: Which column.
         statistic: What of it; see `Sweep.estimate`.
         ax: Axes to draw on; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
 
     Raises:
         ValueError: A name, measure or statistic is unknown, or a pair of values is there twice.
