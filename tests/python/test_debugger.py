@@ -94,6 +94,47 @@ def test_an_action_in_the_past_keeps_what_had_followed_as_a_branch() -> None:
     assert s.cluster.fingerprint() == kept
 
 
+def test_two_branches_are_told_apart_since_they_parted() -> None:
+    s = session()
+    ask(s, "run_to", what="leader")
+    parted = s.cluster.events
+    ask(s, "fork")
+    ask(s, "act", actions=[{"action": "cut", "from": [1], "to": [2], "both_ways": True}])
+    s.branches[0].cluster.run(max_events=3)
+    ask(s, "advance", to_ms=s.branches[0].cluster.now)
+    since = ask(s, "compare", branch=0)["since"]
+    assert since["here"]["rows"][0]["action"] == "cut"
+    there = s.branches[0].cluster.trace
+    assert [row["line"] for row in since["there"]["rows"]] == [
+        there.line(i) for i in range(len(there)) if there.row(i)["step"] > parted
+    ]
+    assert since["there"]["more"] == 0
+
+
+def test_runs_to_a_second_leader_beside_the_first_also_without_epochs() -> None:
+    s = session(el.Bully(nodes=3))
+    ask(s, "run_to", what="leader")
+    assert s.cluster.leader == 3
+    ask(s, "act", actions=[{"action": "partition", "groups": [[3], [1, 2]]}])
+    assert ask(s, "run_to", what="leader")["note"] == ""
+    assert {n.node for n in s.cluster.nodes if n.role == "leader"} == {2, 3}
+
+
+def test_bookmarks_are_given_and_given_back(tmp_path: Path) -> None:
+    cluster = el.Cluster(el.Raft(nodes=3), seed=7)
+    cluster.run(max_events=5)
+    widget = cluster.debug(bookmarks={"early": 2})
+    ask(widget.session, "bookmark", label="<late>")
+    assert widget.bookmarks == {"early": 2, "<late>": 5}
+    cluster.trace.to_html(tmp_path / "run.html", bookmarks=widget.bookmarks)
+    head = json.loads(data_of((tmp_path / "run.html").read_text(encoding="utf-8"))[0])
+    assert [(m["label"], m["event"]) for m in head["bookmarks"]] == [("early", 2), ("<late>", 5)]
+    with pytest.raises(ValueError, match=r"bookmarks\['x'\]=6: must be"):
+        cluster.debug(bookmarks={"x": 6})
+    with pytest.raises(ValueError, match=r"bookmarks=\[1\]: must be a dict"):
+        cluster.trace.to_html(tmp_path / "run.html", bookmarks=[1])
+
+
 def test_a_fork_ends_here_and_goes_its_own_way() -> None:
     s = session()
     ask(s, "run_to", what="leader")

@@ -8,19 +8,24 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from electionlab.plot import style
+from electionlab.plot import sizes, style
 from electionlab.plot.distributions import plot_ecdf
+from electionlab.plot.sizes import Size
 
 if TYPE_CHECKING:
     from electionlab.real.calibration import Calibration
 
 
-def plot_calibration(result: Calibration, *, ax: Axes | None = None) -> Axes:
+@sizes.sized
+def plot_calibration(
+    result: Calibration, *, ax: Axes | None = None, size: Size | None = None
+) -> Axes:
     """The three distribution functions, with their Kolmogorov-Smirnov distances.
 
     Args:
         result: What was measured and simulated.
         ax: Axes to draw on; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
 
     Returns:
         The axes; downtime in ms to the right, share of the runs upwards.
@@ -40,12 +45,14 @@ def plot_calibration(result: Calibration, *, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def plot_formula(result: Calibration, *, ax: Axes | None = None) -> Axes:
+@sizes.sized
+def plot_formula(result: Calibration, *, ax: Axes | None = None, size: Size | None = None) -> Axes:
     """Times since the last renewal beside what the rule says of them.
 
     Args:
         result: What was measured, with a rule.
         ax: Axes to draw on; None for those of a new figure.
+        size: What a new figure is for: "screen", "paper" (7 inches) or "slide"; None: a screen.
 
     Returns:
         The axes; time since the last renewal in ms to the right, share of the runs upwards.
