@@ -133,7 +133,7 @@ def rises(**options: object) -> list[int]:
 
 
 def test_votes_are_withheld_by_ticks_as_in_etcd() -> None:
-    """Whose time-out is T is ignored if the other's tick T comes later: once in five, less a bit."""
+    """Whose time-out is T is ignored if the other's tick T comes later: about once in five."""
     by_ticks = np.mean(np.array(rises()) > 1)
     by_time = np.mean(np.array(rises(stickiness_by_ticks=False)) > 1)
     assert by_ticks == pytest.approx(0.2, abs=0.06)
