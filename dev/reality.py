@@ -207,10 +207,10 @@ def zookeeper_downtimes() -> None:
 
 def renewals() -> None:
     rows = [
-        ("etcd_lease", "etcd: asked for 2 s, granted 2 s"),
+        ("etcd_lease", "etcd: asked for 2 s, granted 2 s; formula: granted TTL + U(0, 500 ms)"),
         ("etcd_lease_short", "etcd: asked for 1 s, granted 2 s (election time-out 1 s)"),
-        ("zk_session_200", "ZooKeeper: session 2 s, tick 200 ms"),
-        ("zk_session_500", "ZooKeeper: session 2 s, tick 500 ms"),
+        ("zk_session_200", "ZooKeeper, tick 200 ms; formula: session time-out 2 s + U(0, tick)"),
+        ("zk_session_500", "ZooKeeper, tick 500 ms; formula: session time-out 2 s + U(0, tick)"),
     ]
     downtimes("reality_renewals", rows, plot_formula)
 

