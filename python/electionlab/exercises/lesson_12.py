@@ -20,9 +20,12 @@ def _checked(invariant: Any, *mutations: str, bounds: Bounds = _ONE_TERM) -> Che
 
 
 def _judge_steps(answer: int) -> Judgement:
-    steps = len(_checked("one_leader_per_epoch", "double_vote").counterexample or ())
-    why = f"{steps} steps: two timers, two requests to the third node, and its two answers."
-    return compared(answer, steps, why)
+    def nobody_leads(state: CheckedState) -> bool:
+        return not state.leaders
+
+    found = check(PROTOCOLS["raft"](nodes=5), [nobody_leads], bounds=_ONE_TERM).counterexample
+    steps = len(found or ())
+    return compared(answer, steps, f"{steps} steps: a timer, two requests and two answers.")
 
 
 def _judge_without_crash(answer: bool) -> Judgement:
@@ -55,14 +58,14 @@ def _judge_invariant(answer: Callable[[CheckedState], bool]) -> Judgement:
 EXERCISES = (
     Exercise(
         name="12.1",
-        question="How many steps has the shortest run to two leaders of one term when a voter does "
-        'not look whom it has voted for (mutations={"double_vote"}, three nodes, no crash)?',
+        question="How many steps has the shortest run from the start of five nodes that run Raft "
+        "to a first leader?",
         answer="a whole number",
         judge=_judge_steps,
         hints=(
-            "who must stand, and who votes twice?",
+            "three votes of five elect, and one of them is the candidate's own.",
             "count each timer that fires and each message that arrives, nothing else.",
-            "two timers, the requests to the third node, its answers.",
+            "one timer; then two others must hear the request, and be heard.",
         ),
     ),
     Exercise(
