@@ -128,7 +128,7 @@ class Hostile(el.UserProtocol):
     """Sends one message whose name is not friendly."""
 
     name = "</style><script>alert(1)</script>"
-    messages = ("]]><img onerror=x>\u2028",)
+    messages = ("]]><img onerror=x>",)
     timers = ("go",)
 
     def memory(self, node: int) -> dict[str, int]:
@@ -139,6 +139,9 @@ class Hostile(el.UserProtocol):
 
     def on_timer(self, ctx: el.NodeContext, timer: str) -> None:
         ctx.broadcast(self.messages[0])
+
+    def view(self, ctx: el.NodeContext) -> tuple[str, int, int]:
+        return "follower", 0, 0
 
 
 def test_names_are_data() -> None:
