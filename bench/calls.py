@@ -5,8 +5,8 @@
 Raft with five nodes in steady state. `step()` returns an event; beside it stands a minimal pybind11
 call that returns a small registered struct (bench/call/minimal_call.cpp). A bulk run stands beside
 the same loop driven in C++ (bench/call_loop.cpp), a recorded run beside one that is not. All take
-turns in one run, many times; what is told is CPU time, its least, its lower quartile and its median,
-and the goals are held against the lower quartiles, which a busy machine moves least. With
+turns in one run, many times; what is told is CPU time: its least, its lower quartile, its median.
+The goals are held against the lower quartiles, which a busy machine moves least. With
 --instructions a bulk run is also counted by callgrind, inside Python and in C++.
 """
 
@@ -142,7 +142,10 @@ class Table:
             self.goal(f"{ours} / {theirs}", value, goal)
 
 
-def one_round(table: Table, warm: Callable[[bool], el.Cluster], loop: Any, cpp: InCpp | None) -> None:
+Warm = Callable[[bool], el.Cluster]
+
+
+def one_round(table: Table, warm: Warm, loop: Any, cpp: InCpp | None) -> None:
     """Everything once."""
     plain, recorded = warm(False), warm(True)
     calls: list[tuple[str, Work, int]] = [
@@ -200,14 +203,16 @@ def measure(rounds: int, library: Path | None = None, instructions: bool = False
     for name in ("fork(), not recorded", "fork(), recorded"):
         table.goal(f"{name}, us", quartile(table.values[name]), "below 2")
     if cpp is not None:
-        pair = table.values["run(), an event, not recorded"], table.values["the loop in C++, an event"]
-        more = (quartile(pair[0]) - quartile(pair[1])) * 1e3
+        both = ("run(), an event, not recorded", "the loop in C++, an event")
+        ours, theirs = (quartile(table.values[name]) for name in both)
+        more = (ours - theirs) * 1e3
         table.goal("run(), not recorded, more than the loop in C++, ns", more, "below 5")
     if cpp is not None and instructions:
         try:
             in_python = fixed_work.count()[0]
             each = in_python.instructions / in_python.done
-            print(f"instructions an event: run() {each:.1f}, the loop in C++ {cpp.instructions():.1f}")
+            alone = cpp.instructions()
+            print(f"instructions an event: run() {each:.1f}, the loop in C++ {alone:.1f}")
         except (Missing, fixed_work.Missing) as reason:
             print(f"MISSING the count of instructions: {reason}")
     if cpp is not None:

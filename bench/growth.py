@@ -9,9 +9,9 @@ a node are what the process grows by, building and running, so that messages und
 Every size of every protocol runs in a process of its own, which may take 30 s and 6 GiB: what does
 not fit stands in the table as left out, with the reason, and larger sizes are not tried.
 
-Trials: a leader crash among five nodes of Raft, by the clock, with one thread and with two by turns,
-in blocks of a quarter of a million at most; up to 10,000 trials the median of nine. Nothing is
-extrapolated: --most-trials 100000000 runs as many, for a quarter of an hour or more.
+Trials: a leader crash among five nodes of Raft, by the clock, with one thread and with two by
+turns, in blocks of a quarter of a million at most; up to 10,000 trials the median of nine. Nothing
+is extrapolated: --most-trials 100000000 runs as many, for a quarter of an hour or more.
 """
 
 from __future__ import annotations
@@ -156,7 +156,8 @@ def by_trials(most: int) -> list[Row]:
         for threads, taken in times.items():
             rows.append(row("trials", trials, threads, trials, statistics.median(taken)))
             rows[-1]["bytes_per_node"] = ""
-            print(f"{trials:>11,} trials, {threads} threads: {rows[-1]['per_second'] / 1e3:,.0f} k/s")
+            rate = rows[-1]["per_second"] / 1e3
+            print(f"{trials:>11,} trials, {threads} threads: {rate:,.0f} k/s", flush=True)
         trials *= 10
     return rows
 
@@ -168,7 +169,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def plot(rows: list[Row], file: Path) -> None:
-    """Events a second and bytes a node for each family; trials a second, and what two threads bring."""
+    """Events a second and bytes a node by family; trials a second, and what two threads bring."""
     import matplotlib
 
     matplotlib.use("agg")
@@ -201,7 +202,8 @@ def plot(rows: list[Row], file: Path) -> None:
         label = f"{threads} thread{'s' if threads > 1 else ''}"
         trials.plot(*zip(*count[threads].items(), strict=True), color=colour, marker=marker,
                     ms=4.5, lw=1.3, label=label)  # fmt: skip
-    trials.set(xscale="log", yscale="log", xlabel="trials", ylabel="trials a second", ylim=(1e4, 1e7))
+    trials.set(xscale="log", yscale="log", xlabel="trials", ylabel="trials a second")
+    trials.set_ylim(1e4, 1e7)
     trials.set_title("leader crashes, Raft, 5 nodes")
     trials.legend(fontsize=8, loc="lower right")
     gain.plot([*count[2]], [count[2][n] / count[1][n] for n in count[2]], color=COLOURS[2],

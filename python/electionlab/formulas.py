@@ -93,9 +93,9 @@ def swim_detection_periods(nodes: int, *, round_robin: bool = False) -> float:
 
     Args:
         nodes: Members, the crashed one included; 2 and up.
-        round_robin: False: every target is drawn anew from the m = nodes - 1 others, so that a period
-            passes without a probe with probability (1 - 1/m)^m. True: every member goes through all
-            others in an order of its own, and the crash comes when all begin a round.
+        round_robin: False: every target is drawn anew from the m = nodes - 1 others, so that a
+            period passes without a probe with probability (1 - 1/m)^m. True: every member goes
+            through all others in an order of its own, and the crash comes when all begin a round.
 
     Returns:
         1 / (1 - (1 - 1/m)^m); round-robin: the sum of (1 - k/m)^m over k from 0 to m. Both come

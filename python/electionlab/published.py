@@ -355,8 +355,8 @@ def swim_detection(
     """How many protocol periods of SWIM pass until somebody probes a crashed member.
 
     A member crashes when a period begins, and no message is lost: so whoever is first to ask others
-    to ping in its place (PING-REQ) has probed it. To have an end that a trial can be asked for, that
-    brings the member back, which is the lowest and so leads at once.
+    to ping in its place (PING-REQ) has probed it. To have an end that a trial can be asked for,
+    that brings the member back, which is the lowest and so leads at once.
 
     Args:
         nodes: Sizes of the cluster, each 2 and up.

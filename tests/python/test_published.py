@@ -1,5 +1,5 @@
-"""What the dissertation and SWIM's paper say, within the error of so many trials (five standard errors and seeds
-that are fixed, so that chance fails no run)."""
+"""What the dissertation and SWIM's paper say, within the error of so many trials (five standard
+errors and seeds that are fixed, so that chance fails no run)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sweeps on other executors: threads, processes, loky, and Dask, whose worker is killed meanwhile."""
+"""Sweeps on other executors: threads, processes, loky, and Dask, a worker of which is killed."""
 
 from __future__ import annotations
 
