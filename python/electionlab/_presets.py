@@ -137,7 +137,7 @@ presets: Mapping[str, Preset] = MappingProxyType(
             "ms; Learner: 5 tries, leaderConnectDelayDuringRetryMs=100",
             differs="a crashed process closes its connections, which its peers see at once, and "
             "nobody waits for syncLimit; here a crash says nothing, as a machine that loses its "
-            "power",
+            "power, unless the command CloseConnections comes right before",
         ),
         "curator_latch": Preset(
             system="Apache Curator 5 LeaderLatch on ZooKeeper",

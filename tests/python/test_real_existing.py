@@ -41,7 +41,7 @@ def test_an_etcd_with_tls_and_a_password(tmp_path: Path, monkeypatch: pytest.Mon
         children.start(
             "guarded",
             [servers.etcd().program, "--name", "guarded",
-             "--data-dir", str(children.folder / "data"), "--unsafe-no-fsync",
+             "--data-dir", str(children.folder / "data"),
              "--listen-client-urls", url, "--advertise-client-urls", url,
              "--listen-peer-urls", f"http://127.0.0.1:{peer}",
              "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",

@@ -65,12 +65,15 @@ class EtcdCluster(RealCluster):
         self.pre_vote = bool(pre_vote)
         self.durable = bool(durable)
         self.server = servers.etcd(program)
+        # Older ones always wait for the disk.
+        can = [int(n) for n in re.findall(r"\d+", self.server.version)[:2]] >= [3, 5]
+        self._fast = ("--unsafe-no-fsync",) if can and not self.durable else ()
         self.system |= {
             "server": f"etcd {self.server.version}",
             "heartbeat_ms": self.heartbeat_ms,
             "election_ms": self.election_ms,
             "pre_vote": self.pre_vote,
-            "durable": self.durable,
+            "durable": not self._fast,
             "partitions": self._partitions,
         }
 
@@ -126,7 +129,7 @@ class EtcdCluster(RealCluster):
             "--heartbeat-interval", str(self.heartbeat_ms),
             "--election-timeout", str(self.election_ms),
             f"--pre-vote={str(self.pre_vote).lower()}",
-            *(() if self.durable else ("--unsafe-no-fsync",)),
+            *self._fast,
         ]  # fmt: skip
 
     def is_ready(self, node: int) -> bool:
