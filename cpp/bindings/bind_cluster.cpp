@@ -2,6 +2,7 @@
 #include <pybind11/functional.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include <algorithm>
 #include <chrono>
@@ -80,6 +81,14 @@ py::object pending_list(const std::vector<PendingEvent>& events, const Descripti
 
 namespace {
 
+// An event for Python; its type is looked up once, not for every event.
+py::object event_object(const Event& event, const Description& description) {
+    static const py::detail::type_info* const type = py::detail::get_type_info(typeid(BoundEvent));
+    return py::reinterpret_steal<py::object>(py::detail::type_caster_generic::cast(
+        new BoundEvent{event, &description}, py::return_value_policy::take_ownership, {}, type,
+        nullptr, nullptr));
+}
+
 std::unique_ptr<Cluster> make(const py::object& protocol, std::int64_t nodes, const py::dict& options,
                               const py::dict& config, bool record) {
     const CatalogEntry* entry = py::isinstance<py::str>(protocol)
@@ -157,8 +166,7 @@ bool run(Cluster& cluster, std::optional<double> until_ms, std::int64_t max_step
     if (watch) {
         watcher = [&](const Event& event) {
             const Busy between(cluster, Cluster::Use::between_events);
-            return py::cast<bool>(
-                py::bool_((*watch)(py::cast(BoundEvent{event, &cluster.description()}))));
+            return py::cast<bool>(py::bool_((*watch)(event_object(event, cluster.description()))));
         };
     }
     using Clock = std::chrono::steady_clock;
@@ -281,13 +289,10 @@ void bind_cluster(py::module_& m) {
         .def("forked", &forked, "An independent copy, of the same class, without attributes.")
         .def(
             "step",
-            [](Cluster& c) -> std::optional<BoundEvent> {
+            [](Cluster& c) -> py::typing::Optional<BoundEvent> {
                 const Busy busy(c);
                 const Event& event = c.step();
-                if (!event) {
-                    return std::nullopt;
-                }
-                return BoundEvent{event, &c.description()};
+                return event ? event_object(event, c.description()) : py::none();
             },
             "The next event happens.\n\nReturns:\n    The event, or None when nothing is left to "
             "happen.")

@@ -349,7 +349,7 @@ def overall(
 
 
 def swim_detection(
-    nodes: Sequence[int] = (2, 3, 4, 6, 9, 14, 20, 32), trials: int = 20_000, *, seed: int = 9,
+    nodes: Sequence[int] = (3, 4, 6, 9, 14, 20, 32), trials: int = 20_000, *, seed: int = 9,
     threads: int = 0,
 ) -> Reproduction:  # fmt: skip
     """How many protocol periods of SWIM pass until somebody probes a crashed member.
@@ -359,7 +359,7 @@ def swim_detection(
     that brings the member back, which is the lowest and so leads at once.
 
     Args:
-        nodes: Sizes of the cluster, each 2 and up.
+        nodes: Sizes of the cluster, each 3 and up: with two there is nobody to be asked.
         trials: How many for each size and each choice of targets.
         seed: Fixes all of them.
         threads: 0: all cores.
@@ -381,7 +381,7 @@ def swim_detection(
     for targets in ("drawn anew", "round-robin"):
         in_turn = targets == "round-robin"
         for count in nodes:
-            count = whole_number("nodes", count, 2, 1000)
+            count = whole_number("nodes", count, 3, 1000)
             swim = make_protocol("swim", count, {
                 "period_ms": period_ms, "ping_timeout_ms": ping_timeout_ms,
                 "round_robin": in_turn, "suspicion_timeout_ms": _HORIZON_MS,
