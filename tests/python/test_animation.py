@@ -79,7 +79,8 @@ def test_nodes_look_as_they_are_at_every_moment(trace: el.Trace) -> None:
 
 def test_every_message_travels_from_its_sender_to_its_receiver(trace: el.Trace) -> None:
     root, rules = read(trace.animate())
-    dots = [dot for dot in root.iter(f"{SVG}circle") if dot.get("class") == "a m"]
+    marks = (f"{SVG}circle", f"{SVG}polygon")
+    dots = [mark for mark in root.iter() if mark.get("class") == "a m" and mark.tag in marks]
     flights = [f for f in history.flights(trace) if f.end_ms > 0]
     assert len(dots) == len(flights) > 50
     members = plot.animation._places(5, 5)
@@ -165,7 +166,7 @@ def test_bad_arguments_are_refused(trace: el.Trace, tmp_path: Path) -> None:
         ({"path": tmp_path / "film.png"}, "must end in .svg"),
     ):
         with pytest.raises(ValueError, match=said):
-            trace.animate(**options)  # type: ignore[arg-type]
+            trace.animate(**options)
     many = el.Cluster(el.Ring(65), seed=1)
     with pytest.raises(ValueError, match="65 members and services; must be at most 64"):
         many.trace.animate()

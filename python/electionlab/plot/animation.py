@@ -66,8 +66,8 @@ def animation_svg(
 ) -> str:
     """A run as an animated SVG: the nodes on a ring, messages on their way, roles over time.
 
-    A node's colour and shape are its role; below its number stands its epoch (term). Dots are
-    messages; one that is lost ends in a cross. At the right a line moves over the roles of all
+    A node's colour and shape are its role; beside it stands its epoch (term). Small marks
+    are messages; one that is lost ends in a cross. At the right a line moves over the roles of all
     nodes. The film begins anew when it is over, and stands still while the pointer is on it.
 
     Args:
@@ -174,6 +174,26 @@ def _shape(role: str, x: float, y: float, radius: float, more: str = "") -> str:
         ]  # fmt: skip
     points = " ".join(f"{_number(x + dx)},{_number(y + dy)}" for dx, dy in corners)
     return f'<polygon points="{points}" {paint}/>'
+
+
+#: Corners of a message's mark, and by how much of a turn they are turned from the right.
+_DOTS = {
+    "s": (4, 0.125), "D": (4, 0.0), "d": (4, 0.0), "^": (3, 0.75), "v": (3, 0.25), "<": (3, 0.5),
+    ">": (3, 0.0), "p": (5, 0.75), "h": (6, 0.0),
+}  # fmt: skip
+
+
+def _dot(look: style.KindStyle, more: str) -> str:
+    """A message of a kind around the origin: its colour, and its shape says the same."""
+    if look.marker not in _DOTS:
+        return f'<circle r="6" fill="{look.colour}"{more}/>'
+    count, turn = _DOTS[look.marker]
+    angles = [2 * math.pi * (k / count + turn) for k in range(count)]
+    reach = 8.5 if count == 3 else 7.2
+    points = " ".join(
+        f"{_number(reach * math.cos(a))},{_number(reach * math.sin(a))}" for a in angles
+    )
+    return f'<polygon points="{points}" fill="{look.colour}"{more}/>'
 
 
 def _star(x: float, y: float, radius: float) -> str:
@@ -305,7 +325,7 @@ def _messages(
     places: Sequence[tuple[float, float]],
     sheet: _Sheet,
 ) -> list[str]:
-    colours = [look.colour for look in style.kind_styles(trace.message_kinds)]
+    looks = style.kind_styles(trace.message_kinds)
     found = []
     for f in flights:
         (x0, y0), (x1, y1) = places[f.sender - 1], places[f.receiver - 1]
@@ -324,10 +344,8 @@ def _messages(
             + ("" if after >= 100 else f"{_number(after)}%{{opacity:0;{there}}}")
             + ("" if after >= 100 else f"100%{{opacity:0;{there}}}")
         )
-        found.append(
-            f'<circle r="6" fill="{colours[f.kind]}" stroke="#FFFFFF" class="a m" '
-            f'style="animation-name:{name}"/>'
-        )
+        more = f' stroke="#FFFFFF" class="a m" style="animation-name:{name}"'
+        found.append(_dot(looks[f.kind], more))
         if lost:
             more = _animated(sheet.seen([(end_ms, end_ms + sheet.moment_ms)]), 0, "a m s")
             found.append(_cross(x2, y2, 7, more))
@@ -350,7 +368,11 @@ def _time_line(shown: lanes.Lanes, sheet: _Sheet) -> list[str]:
     found = []
     size = min(15.0, high * 0.8)
     for number, name in enumerate(names, 1):
-        said = str(number) if number <= shown.trace.nodes else style.plain(name, longest=9)
+        said = (
+            str(number)
+            if number <= shown.trace.nodes
+            else style.plain(name if len(name) < 9 else name.split()[-1], longest=9)
+        )
         found.append(_text(_LEFT - 8, down(number) + size * 0.36, said, size=size, anchor="end"))
     for span in history.role_spans(shown.trace):
         seen = shown.clip(span.start_ms, span.end_ms)
@@ -403,9 +425,9 @@ def _legend(trace: Trace, flights: Sequence[Flight], shown: lanes.Lanes) -> list
     entries: list[tuple[str, str]] = [
         (_shape(role, 0, -5, 8), role) for role in style.ROLES if role in roles
     ]
-    colours = [look.colour for look in style.kind_styles(trace.message_kinds)]
+    looks = style.kind_styles(trace.message_kinds)
     for kind in sorted({f.kind for f in flights}):
-        dot = f'<circle r="6" cy="-5" fill="{colours[kind]}"/>'
+        dot = _dot(looks[kind], ' transform="translate(0,-5)"')
         entries.append((dot, style.plain(trace.message_kinds[kind], longest=18)))
     found = []
     columns = 3
