@@ -152,10 +152,18 @@ wait_real_servers() {
 
 find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
 
-# Playwright drives the system's browser, so that none is fetched from elsewhere.
+runs_chromium() { CHROMIUM=$(find_chromium) && "$CHROMIUM" --version >/dev/null 2>&1; }
+
+# Playwright drives the system's browser, so that none is fetched from elsewhere. Ubuntu's package
+# only fetches a snap, which not every machine can run: then Playwright fetches a browser of its own.
 setup_browser() {
-    find_chromium >/dev/null || apt_install chromium fonts-dejavu-core
-    CHROMIUM=$(find_chromium) || fail "Chromium is needed for the tests marked browser"
+    runs_chromium || (apt_install chromium fonts-dejavu-core) || true
+    if ! runs_chromium; then
+        "$venv/bin/python" -m playwright install --with-deps chromium ||
+            fail "Chromium is needed for the tests marked browser"
+        CHROMIUM=$("$venv/bin/python" -c 'from playwright.sync_api import sync_playwright
+with sync_playwright() as play: print(play.chromium.executable_path)')
+    fi
     export CHROMIUM
 }
 
@@ -171,8 +179,8 @@ run_pytest() {
 stage_python() {
     setup_system
     setup_real_servers
-    setup_browser
     setup_python_tests
+    setup_browser
     # One test counts instructions with it, and is skipped, saying so, where it cannot be had.
     command -v valgrind >/dev/null || (apt_install valgrind) || say "valgrind: not installed"
     wait_real_servers
