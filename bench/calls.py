@@ -13,6 +13,7 @@ The goals are held against the lower quartiles, which a busy machine moves least
 from __future__ import annotations
 
 import argparse
+import functools
 import gc
 import importlib.util
 import itertools
@@ -162,7 +163,7 @@ def one_round(table: Table, warm: Warm, loop: Any, cpp: InCpp | None) -> None:
     for name, call, times in calls:
         table.put(name, cpu_seconds(repeat(call, times)), times)
     for name, cluster in (("not recorded", warm(False)), ("recorded", warm(True))):
-        work = repeat(lambda cluster=cluster: cluster.run(max_events=EVENTS), 1)
+        work = functools.partial(cluster.run, max_events=EVENTS)
         table.put(f"run(), an event, {name}", cpu_seconds(work), EVENTS)
         if cpp is not None and name == "not recorded":
             table.put("the loop in C++, an event", cpp.seconds(EVENTS), EVENTS)

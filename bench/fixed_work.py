@@ -161,7 +161,7 @@ def count() -> list[Counted]:
             if trigger and total:
                 totals[int(trigger[1])] = int(total[1])
     lines = [json.loads(line) for line in result.stdout.splitlines()]
-    return [Counted(*line, totals[number]) for number, line in enumerate(lines)]
+    return [Counted(x[0], x[1], x[2], totals[number]) for number, x in enumerate(lines)]
 
 
 def main() -> None:

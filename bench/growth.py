@@ -42,7 +42,7 @@ PATIENCE = 30.0
 MEMORY = 6 << 30
 BLOCK = 250_000
 #: Bytes a node are told from so many nodes on: a smaller cluster fits into what is there already.
-LARGE = 100
+LARGE = 300
 
 #: Who is drawn in one panel, in this order; the docs group them alike.
 FAMILIES = {
@@ -175,7 +175,7 @@ def plot(rows: list[Row], file: Path) -> None:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    figure, panels = plt.subplots(2, len(FAMILIES) + 1, figsize=(19, 7.6), layout="constrained")
+    figure, panels = plt.subplots(2, len(FAMILIES) + 1, figsize=(19, 8.6), layout="constrained")
     for column, (family, names) in enumerate(FAMILIES.items()):
         speed, memory = panels[:, column]
         for name, colour, marker in zip(names, COLOURS, MARKERS, strict=False):
@@ -187,9 +187,11 @@ def plot(rows: list[Row], file: Path) -> None:
         speed.set_title(family)
         for axes in (speed, memory):
             axes.set(xscale="log", yscale="log", xlabel="nodes", xlim=(2, 20_000))
-        speed.sharey(panels[0, 0])
-        memory.sharey(panels[1, 0])
-        speed.legend(fontsize=8, loc="lower left")
+        memory.legend(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+    for line, value in enumerate(("per_second", "bytes_per_node")):  # one scale in a line
+        found = [float(r[value]) for r in rows if r["what"] != "trials" and r[value] not in ("", 0)]
+        for axes in panels[line, :-1]:
+            axes.set_ylim(min(found) / 1.5, max(found) * 1.5)
     panels[0, 0].set_ylabel("events a second, one thread")
     panels[1, 0].set_ylabel("bytes a node, messages under way included")
     trials, gain = panels[:, -1]

@@ -63,7 +63,11 @@ def plot_reproduction(
         ax.set_xticks(sorted(set(frame[shown.x])))
     ax.set_xlabel(_X_NAMES.get(shown.x, shown.x))
     ax.set_ylabel(shown.quantity)
-    ax.set_ylim(bottom=0)
+    if shown.limit is None:
+        ax.set_ylim(bottom=0)
+    else:  # what matters is how far it still is
+        least = float(frame.low.min())
+        ax.set_ylim(least - 0.15 * (shown.limit - least), shown.limit + 0.1 * (shown.limit - least))
     style.write_title(ax, shown.title)
     style.show_legend(ax, entries)
     return ax
