@@ -147,7 +147,10 @@ setup_real_servers() {
     real_servers=$!
 }
 wait_real_servers() {
-    wait "$real_servers" || fail "$(cat build/zookeeper.log)"
+    wait "$real_servers" && return
+    say "ZooKeeper was not brought; once more: $(tail -n 1 build/zookeeper.log | cut -c 1-200)"
+    "$venv/bin/python" python/electionlab/real/install.py zookeeper >build/zookeeper.log 2>&1 ||
+        fail "$(cat build/zookeeper.log)"
 }
 
 find_chromium() { command -v chromium || command -v chromium-browser || command -v google-chrome; }
