@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 
 import electionlab as el
 from electionlab.cli import app
-from electionlab.real import broken, servers
+from electionlab.real import broken, keeper, servers
 from electionlab.real.etcd_gateway import Gateway
 
 SCHEMA = json.loads((ROOT / "docs/trace.schema.json").read_text(encoding="utf-8"))
@@ -258,6 +259,13 @@ def test_nothing_stays_when_the_lab_is_killed() -> None:
         until(lambda: not any(map(runs, pids)), "all its processes have ended")
         until(lambda: not any(folder.exists() for folder in folders), "its folders are gone")
         until(lambda: not broken.keys_left(gateway, "/killed"), "its keys are gone")
+
+
+@pytest.mark.parametrize(("said", "priority"), [("/autogroup-7 nice -10\n", "-10"), ("", "")])
+def test_the_callers_weight(monkeypatch: pytest.MonkeyPatch, said: str, priority: str) -> None:
+    # In some containers processes are in no group, and the file is empty.
+    monkeypatch.setattr(keeper, "open", lambda *_: io.StringIO(said), raising=False)
+    assert keeper._group_priority(7) == priority
 
 
 def test_children_end_with_their_keeper() -> None:

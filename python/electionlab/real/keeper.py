@@ -131,9 +131,12 @@ class Keeper:
 
 
 def _group_priority(pid: int) -> str:
-    """Linux weighs sessions against each other (autogroups); the caller's weight, or nothing."""
+    """Linux weighs sessions against each other (autogroups); the caller's weight, or nothing.
+
+    The file is empty for a process that is in no autogroup, as in some containers.
+    """
     with contextlib.suppress(OSError), open(f"/proc/{pid}/autogroup") as file:
-        return file.read().split()[-1]
+        return "".join(file.read().split()[-1:])
     return ""
 
 
