@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import heapq
 import random
-import sys
-import time
-from array import array
 from typing import Any
+
+from timed_trials import run
 
 NODES = 5
 LOW, HIGH = 150.0, 300.0
@@ -100,20 +99,5 @@ def trial(draw: random.Random, delay: float) -> float:
                     return now - crash
 
 
-def main() -> None:
-    """Runs the trials and says how long they took."""
-    given = sys.argv[1:]
-    trials = int(given[0]) if given else 10_000
-    delay = float(given[1]) if len(given) > 1 else 5.0
-    draw = random.Random(int(given[2]) if len(given) > 2 else 1)
-    start = time.perf_counter()
-    times = array("d", (trial(draw, delay) for _ in range(trials)))
-    took = time.perf_counter() - start
-    print(f"elections {trials} seconds {took:.9f} mean_ms {sum(times) / trials:.4f}")
-    if len(given) > 3:
-        with open(given[3], "wb") as file:
-            times.tofile(file)
-
-
 if __name__ == "__main__":
-    main()
+    run(trial, 10_000)

@@ -9,14 +9,12 @@ DEVSimulator keeps them as they are, and goes from one event to the next.
 from __future__ import annotations
 
 import random
-import sys
-import time
 import warnings
-from array import array
 from typing import Any
 
 import mesa
 from mesa.experimental.devs import DEVSimulator
+from timed_trials import run
 
 NODES = 5
 LOW, HIGH = 150.0, 300.0
@@ -125,21 +123,6 @@ def trial(draw: random.Random, delay: float) -> float:
     return float(cluster.simulator.time) - crash
 
 
-def main() -> None:
-    """Runs the trials and says how long they took."""
-    warnings.simplefilter("ignore")  # some versions announce others
-    given = sys.argv[1:]
-    trials = int(given[0]) if given else 1000
-    delay = float(given[1]) if len(given) > 1 else 5.0
-    draw = random.Random(int(given[2]) if len(given) > 2 else 1)
-    start = time.perf_counter()
-    times = array("d", (trial(draw, delay) for _ in range(trials)))
-    took = time.perf_counter() - start
-    print(f"elections {trials} seconds {took:.9f} mean_ms {sum(times) / trials:.4f}")
-    if len(given) > 3:
-        with open(given[3], "wb") as file:
-            times.tofile(file)
-
-
 if __name__ == "__main__":
-    main()
+    warnings.simplefilter("ignore")  # some versions announce others
+    run(trial, 1000)

@@ -9,13 +9,11 @@ whichever comes first; a message is a process that waits for the delay and puts 
 from __future__ import annotations
 
 import random
-import sys
-import time
-from array import array
 from collections.abc import Generator
 from typing import Any
 
 import simpy
+from timed_trials import run
 
 NODES = 5
 LOW, HIGH = 150.0, 300.0
@@ -130,20 +128,5 @@ def trial(draw: random.Random, delay: float) -> float:
     return float(cluster.env.run(until=cluster.over)) - crash
 
 
-def main() -> None:
-    """Runs the trials and says how long they took."""
-    given = sys.argv[1:]
-    trials = int(given[0]) if given else 1000
-    delay = float(given[1]) if len(given) > 1 else 5.0
-    draw = random.Random(int(given[2]) if len(given) > 2 else 1)
-    start = time.perf_counter()
-    times = array("d", (trial(draw, delay) for _ in range(trials)))
-    took = time.perf_counter() - start
-    print(f"elections {trials} seconds {took:.9f} mean_ms {sum(times) / trials:.4f}")
-    if len(given) > 3:
-        with open(given[3], "wb") as file:
-            times.tofile(file)
-
-
 if __name__ == "__main__":
-    main()
+    run(trial, 1000)
