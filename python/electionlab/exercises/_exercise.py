@@ -49,6 +49,21 @@ def wrong(why: str) -> Judgement:
     return Judgement(False, why)
 
 
+def truth_value(said: Any, what: str = "it says ") -> bool:
+    """What was said, which must be True or False.
+
+    Args:
+        said: What an answer gave, or the answer itself.
+        what: What stands before it in the error.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if not isinstance(said, bool):
+        raise ValueError(f"{what}{said!r}: must be True or False")
+    return said
+
+
 def compared(answer: Any, truth: float, why: str, *, within: float = 0.0) -> Judgement:
     """Judges a number by one that was just computed.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from electionlab.cluster import Cluster
-from electionlab.exercises._exercise import Exercise, Judgement, right, wrong
+from electionlab.exercises._exercise import Exercise, Judgement, right, truth_value, wrong
 from electionlab.protocols import PROTOCOLS
 from electionlab.settings import Action
 
@@ -62,9 +62,7 @@ def _judge_predicate(answer: Callable[[Any], bool]) -> Judgement:
         leaders = sum(node.role == "leader" for node in cluster.nodes)
         shown.append((f"that cluster {5 * seed} ms after the heal", cluster, leaders > 1))
     for what, cluster, truth in shown:
-        said = answer(cluster.nodes)
-        if not isinstance(said, bool):
-            raise ValueError(f"it says {said!r}: must be True or False")
+        said = truth_value(answer(cluster.nodes))
         if said is not truth:
             return wrong(f"of {what} it says {said}.")
     return right(f"it was right of {len(shown)} clusters.")

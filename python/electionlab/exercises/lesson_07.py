@@ -8,7 +8,7 @@ from typing import Any
 
 from electionlab._acknowledged import acknowledged_share
 from electionlab.cluster import Cluster
-from electionlab.exercises._exercise import Exercise, Judgement, right, wrong
+from electionlab.exercises._exercise import Exercise, Judgement, right, truth_value, wrong
 from electionlab.protocols import PROTOCOLS, Protocol
 from electionlab.settings import Action
 
@@ -91,9 +91,7 @@ def _judge_function(answer: Callable[[int, int], bool]) -> Judgement:
     tried = 0
     for nodes in range(2, 8):
         for hearing in range(1, nodes + 1):
-            said = answer(nodes, hearing)
-            if not isinstance(said, bool):
-                raise ValueError(f"it says {said!r}: must be True or False")
+            said = truth_value(answer(nodes, hearing))
             if said is not _is_replaced(nodes, hearing):
                 return wrong(f"of {nodes} nodes, {hearing} of which hear it, it says {said}.")
             tried += 1

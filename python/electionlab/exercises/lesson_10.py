@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from electionlab.cluster import Cluster
-from electionlab.exercises._exercise import Exercise, Judgement, right, wrong
+from electionlab.exercises._exercise import Exercise, Judgement, right, truth_value, wrong
 from electionlab.protocols import PROTOCOLS
 from electionlab.settings import Machine, Network, Resource
 
@@ -75,9 +75,7 @@ def _judge_store(answer: Callable[[int, dict[Any, Any]], bool]) -> Judgement:
         memory: dict[Any, Any] = {}
         highest = 0
         for place, token in enumerate(tokens):
-            said = answer(token, memory)
-            if not isinstance(said, bool):
-                raise ValueError(f"it says {said!r}: must be True or False")
+            said = truth_value(answer(token, memory))
             if said is not (token >= highest):
                 came = ", ".join(map(str, tokens[: place + 1]))
                 return wrong(f"writes come with the tokens {came}: of the last one it says {said}.")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from electionlab.checker import Bounds, CheckedState, CheckResult, check
-from electionlab.exercises._exercise import Exercise, Judgement, compared, right, wrong
+from electionlab.exercises._exercise import Exercise, Judgement, compared, right, truth_value, wrong
 from electionlab.protocols import PROTOCOLS
 
 _ONE_TERM = Bounds(epoch=1, copies=1)
@@ -29,8 +29,7 @@ def _judge_steps(answer: int) -> Judgement:
 
 
 def _judge_without_crash(answer: bool) -> Judgement:
-    if not isinstance(answer, bool):
-        raise ValueError(f"answer={answer!r}: must be True or False")
+    truth_value(answer, "answer=")
     result = _checked("one_leader_per_epoch", "vote_not_persisted")
     if answer is result.violated:
         return right("what is in memory is only lost in a crash: " + result.verdict + ".")

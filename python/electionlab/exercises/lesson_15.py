@@ -8,7 +8,7 @@ from typing import Any
 
 from electionlab.checker import Bounds, check
 from electionlab.cluster import Cluster
-from electionlab.exercises._exercise import Exercise, Judgement, chosen, right, wrong
+from electionlab.exercises._exercise import Exercise, Judgement, chosen, right, truth_value, wrong
 from electionlab.protocols import PROTOCOLS
 from electionlab.settings import Resource
 
@@ -111,9 +111,7 @@ def _judge_bully(answer: Iterable[tuple[str, int, int]]) -> Judgement:
 def _judge_rule(answer: Callable[[tuple[int, int], tuple[int, int]], bool]) -> Judgement:
     logs = list(itertools.product((1, 2, 3), (1, 2, 3)))
     for voter, candidate in itertools.product(logs, logs):
-        said, truth = answer(voter, candidate), _elects(candidate, voter)
-        if not isinstance(said, bool):
-            raise ValueError(f"it says {said!r}: must be True or False")
+        said, truth = truth_value(answer(voter, candidate)), _elects(candidate, voter)
         if said is not truth:
             return wrong(f"of a voter {voter} and a candidate {candidate} it says {said}.")
     return right(f"for {len(logs) ** 2} pairs of logs Raft does the same.")
