@@ -20,25 +20,45 @@ from typing import Any
 from electionlab.real.etcd_gateway import Gateway, GatewayError, from_json, prefix_end, to_json
 
 
-class UnconditionalPut:
+class _OneKey:
+    """What the snippets for etcd share: one key, and a lease whose renewal is never looked at."""
+
+    def __init__(self, gateway: Gateway, prefix: str, name: str, ttl_s: int) -> None:
+        self.gateway, self.prefix, self.name, self.ttl_s = gateway, prefix, name, ttl_s
+        self.key = to_json(prefix + "leader")
+        self.token = 0
+        self.leads = False
+
+    def _renewed_lease(self) -> str:
+        lease = str(self.gateway.call("lease/grant", {"TTL": str(self.ttl_s)})["ID"])
+        threading.Thread(target=self._renew, args=(lease,), daemon=True).start()
+        return lease
+
+    def _renew(self, lease: str) -> None:
+        while True:
+            time.sleep(self.ttl_s / 3)
+            with contextlib.suppress(GatewayError):
+                self.gateway.call("lease/keepalive", {"ID": lease})
+
+    def abandon(self) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
+class UnconditionalPut(_OneKey):
     """Put the key; if it holds my name, I lead: the last to put does not ask the first.
 
     Two contenders whose put and get interleave as put, get, put, get both lead, and neither ever
     looks again.
     """
 
-    def __init__(self, gateway: Gateway, prefix: str, name: str, ttl_s: int) -> None:
-        self.gateway, self.prefix, self.name, self.ttl_s = gateway, prefix, name, ttl_s
-        self.token = 0
-        self.leads = False
-
     def campaign(self) -> int:
         """Puts, reads back, and believes it."""
-        key = to_json(self.prefix + "leader")
-        lease = self.gateway.call("lease/grant", {"TTL": str(self.ttl_s)})["ID"]
+        key, lease = self.key, self._renewed_lease()
         body = {"key": key, "value": to_json(self.name), "lease": lease}
         self.gateway.call("kv/put", body)
-        threading.Thread(target=self._renew, args=(lease,), daemon=True).start()
         while True:
             kvs = self.gateway.call("kv/range", {"key": key}).get("kvs", [])
             if kvs and from_json(kvs[0]["value"]) == self.name:
@@ -47,41 +67,22 @@ class UnconditionalPut:
                 return self.token
             time.sleep(0.1)
 
-    def _renew(self, lease: str) -> None:
-        while True:
-            time.sleep(self.ttl_s / 3)
-            with contextlib.suppress(GatewayError):
-                self.gateway.call("lease/keepalive", {"ID": lease})
-
     def resign(self) -> None:
         """Stops acting; the key stays until the lease ends, and that is renewed."""
         self.leads = False
 
-    def abandon(self) -> None:
-        """Nothing."""
 
-    def close(self) -> None:
-        """Nothing."""
-
-
-class UnreadRenewal:
+class UnreadRenewal(_OneKey):
     """A proper transaction, then a loop that renews and takes no answer for an answer.
 
     A keep-alive of a lease that is gone is answered with status 200, too: with no TTL in it.
     """
 
-    def __init__(self, gateway: Gateway, prefix: str, name: str, ttl_s: int) -> None:
-        self.gateway, self.prefix, self.name, self.ttl_s = gateway, prefix, name, ttl_s
-        self.token = 0
-        self.leads = False
-
     def campaign(self) -> int:
         """Tries to create the key, again and again."""
-        key = to_json(self.prefix + "leader")
+        key, lease = self.key, self._renewed_lease()
         absent = {"key": key, "target": "CREATE", "result": "EQUAL", "create_revision": "0"}
-        lease = self.gateway.call("lease/grant", {"TTL": str(self.ttl_s)})["ID"]
         put = {"request_put": {"key": key, "value": to_json(self.name), "lease": lease}}
-        threading.Thread(target=self._renew, args=(lease,), daemon=True).start()
         while True:
             answer = self.gateway.call("kv/txn", {"compare": [absent], "success": [put]})
             if answer.get("succeeded"):
@@ -90,22 +91,10 @@ class UnreadRenewal:
                 return self.token
             time.sleep(0.1)
 
-    def _renew(self, lease: str) -> None:
-        while True:
-            time.sleep(self.ttl_s / 3)
-            with contextlib.suppress(GatewayError):
-                self.gateway.call("lease/keepalive", {"ID": lease})
-
     def resign(self) -> None:
         """Stops acting and deletes the key."""
         self.leads = False
-        self.gateway.call("kv/deleterange", {"key": to_json(self.prefix + "leader")})
-
-    def abandon(self) -> None:
-        """Nothing."""
-
-    def close(self) -> None:
-        """Nothing."""
+        self.gateway.call("kv/deleterange", {"key": self.key})
 
 
 def ignored_vanishing(endpoints: Sequence[str], path: str, name: str, session_s: float) -> Any:
