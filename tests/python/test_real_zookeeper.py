@@ -80,6 +80,16 @@ def test_the_recipe_and_a_published_mistake() -> None:
         client.start()
         try:
             until(lambda: not client.get_children(contest.place), "sessions end, and their znodes")
+            with el.real.Contest(ensemble, contenders=2, ttl_s=1, recipe="kazoo") as contest:
+                first = contest.wait_leader()
+                until(lambda: any(w.node == first for w in contest.writes), "it writes")
+                contest.resign()
+                second = contest.wait_leader(other_than=first)
+                until(lambda: contest.writes[-1].node == second, "the next one writes")
+                contest.crash(second)
+                contest.wait_leader(other_than=second)
+                assert_one_leader_per_epoch(contest.trace)
+            until(lambda: not client.get_children(contest.place), "its lock's znodes")
             with el.real.Contest(
                 ensemble, contenders=2, ttl_s=2, recipe="ignored_vanishing", rest_s=0.1
             ) as contest:

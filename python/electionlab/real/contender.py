@@ -43,16 +43,21 @@ class KazooTells(logging.Handler):
 def make_election(plan: dict[str, Any]) -> Any:
     """The recipe that the plan names."""
     recipe, endpoints = plan["recipe"], plan["endpoints"]
-    if recipe in ("zookeeper", "ignored_vanishing"):
+    if recipe in ("zookeeper", "kazoo", "ignored_vanishing"):
         from electionlab.real import broken
+        from electionlab.real.kazoo_election import KazooElection
         from electionlab.real.zookeeper_election import ZooKeeperElection
 
         log = logging.getLogger("kazoo.client")
         log.addHandler(KazooTells())
         log.setLevel(5)  # kazoo's own level for pings
         log.propagate = False
-        make: Any = ZooKeeperElection if recipe == "zookeeper" else broken.ignored_vanishing
-        return make(endpoints, plan["place"], plan["name"], plan["ttl_s"])
+        of_zookeeper: dict[str, Any] = {
+            "zookeeper": ZooKeeperElection,
+            "kazoo": KazooElection,
+            "ignored_vanishing": broken.ignored_vanishing,
+        }
+        return of_zookeeper[recipe](endpoints, plan["place"], plan["name"], plan["ttl_s"])
     from electionlab.real import broken
     from electionlab.real.etcd_election import EtcdElection
     from electionlab.real.etcd_gateway import Gateway

@@ -30,6 +30,7 @@ _CONTENDER = Path(__file__).with_name("contender.py")
 RECIPES = {
     "etcd": "etcd",
     "zookeeper": "zookeeper",
+    "kazoo": "zookeeper",
     "unconditional_put": "etcd",
     "unread_renewal": "etcd",
     "ignored_vanishing": "zookeeper",
@@ -136,8 +137,8 @@ class Contest:
         cluster: A running `EtcdCluster` or `ZooKeeperEnsemble`; None: existing servers.
         contenders: How many, 1 to 20.
         ttl_s: Time to live of leases, or session time-out, in s. etcd takes whole seconds.
-        recipe: "etcd" or "zookeeper", by default as the cluster is; or one of the published
-            mistakes: "unconditional_put", "unread_renewal", "ignored_vanishing".
+        recipe: "etcd" or "zookeeper", by default as the cluster is; "kazoo", the library's own; or
+            a published mistake: "unconditional_put", "unread_renewal", "ignored_vanishing".
         fenced: Whether the storage refuses tokens smaller than it has seen.
         work_ms: How long a round of work lasts, between the look and the write.
         rest_s: How long a contender rests after it has resigned, before it campaigns again.

@@ -8,8 +8,8 @@ znode all the same; (2) order by number, not by name; (3) `exists` that returns 
 predecessor went between two looks, so look again; (4) SUSPENDED: others may hold the leadership
 already, so stop acting; (5) the own znode may be gone; (6) resign by deleting it.
 
-kazoo has a recipe of its own (kazoo.recipe.election.Election, on kazoo.recipe.lock.Lock); use it
-where you need no token.
+kazoo has a recipe of its own, which stands beside this in kazoo_election.py; use it where you need
+no token.
 
 Source: ZooKeeper Recipes and Solutions, Leader Election and Locks; kazoo 2.11.
 """
@@ -80,9 +80,7 @@ class ZooKeeperElection:
         """
         self._wins = False
         try:
-            if not self._started:
-                self.client.start(timeout=30)
-                self._started = True
+            self._start()
             self.client.ensure_path(self.path)
             if not self._own:
                 self._create()
@@ -108,6 +106,11 @@ class ZooKeeperElection:
         self.token = stat.czxid
         self._wins = True
         return self.token
+
+    def _start(self) -> None:
+        if not self._started:
+            self.client.start(timeout=30)
+            self._started = True
 
     def _create(self) -> None:
         mark = uuid.uuid4().hex
