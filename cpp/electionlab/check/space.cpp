@@ -141,17 +141,14 @@ std::vector<std::uint32_t> Space::initial(Worker& worker) {
     }
     for (NodeId node = 1; node <= actors_; ++node) {
         world[node - 1] = rules_.initial(node);
-        std::uint32_t number = 0;
-        starts_by_step_ =
-            starts_by_step_ ||
-            known(world[node - 1], {InputKind::start, 0, 0}, worker, number).reaction.choices > 1;
+        const Known& start = *known(world[node - 1], {InputKind::start, 0, 0}, worker).known;
+        starts_by_step_ = starts_by_step_ || start.reaction.choices > 1;
     }
     if (starts_by_step_) {
         return world;
     }
     for (NodeId node = 1; node <= actors_; ++node) {
-        std::uint32_t number = 0;
-        const Known& start = known(world[node - 1], {InputKind::start, 0, 0}, worker, number);
+        const Known& start = *known(world[node - 1], {InputKind::start, 0, 0}, worker).known;
         const Reaction& r = start.reaction;
         world[node - 1] = r.after;
         for (const MessageId m : r.sends) {
@@ -235,35 +232,45 @@ void Space::sort_messages(std::vector<std::uint32_t>& world, std::size_t begin) 
     });
 }
 
-const Space::Known& Space::known(LocalId local, Input input, Worker& worker, std::uint32_t& number) {
+const Space::Worker::Entry& Space::known(LocalId local, Input input, Worker& worker) {
     const std::uint64_t key = std::uint64_t{local} << 32 | code(input);
     const std::size_t mask = worker.memo.size() - 1;
     for (std::size_t i = mix64(key) & mask;; i = (i + 1) & mask) {
-        Worker::Entry& entry = worker.memo[i];
+        const Worker::Entry& entry = worker.memo[i];
         if (entry.key == key) {
-            number = entry.reaction;
-            return *entry.known;
+            return entry;
         }
         if (entry.key == ~std::uint64_t{0}) {
-            number = work_out(local, input);
-            const Known& found = reactions_[number];
-            entry = {key, &found, number};
-            if (++worker.known * 2 > worker.memo.size()) {
-                std::vector<Worker::Entry> larger(worker.memo.size() * 2);
-                for (const Worker::Entry& old : worker.memo) {
-                    if (old.key != ~std::uint64_t{0}) {
-                        std::size_t k = mix64(old.key) & (larger.size() - 1);
-                        while (larger[k].key != ~std::uint64_t{0}) {
-                            k = (k + 1) & (larger.size() - 1);
-                        }
-                        larger[k] = old;
-                    }
-                }
-                worker.memo = std::move(larger);
-            }
-            return found;
+            return learn(local, input, worker);
         }
     }
+}
+
+const Space::Worker::Entry& Space::learn(LocalId local, Input input, Worker& worker) {
+    const std::uint32_t number = work_out(local, input);
+    const Known& known = reactions_[number];
+    const bool plain = known.reaction.choices == 1 && !known.too_far && known.broken == 0 &&
+                       !(settings_.per_epoch && known.reaction.claims);
+    const std::uint64_t given =
+        input.kind == InputKind::deliver ? rules_.message(input.what).hash : 0;
+    const auto place_for = [](auto& memo, std::uint64_t key) -> Worker::Entry& {
+        std::size_t i = mix64(key) & (memo.size() - 1);
+        while (memo[i].key != ~std::uint64_t{0}) {
+            i = (i + 1) & (memo.size() - 1);
+        }
+        return memo[i];
+    };
+    if (++worker.known * 2 > worker.memo.size()) {
+        std::vector<Worker::Entry> larger(worker.memo.size() * 2);
+        for (const Worker::Entry& old : worker.memo) {
+            if (old.key != ~std::uint64_t{0}) {
+                place_for(larger, old.key) = old;
+            }
+        }
+        worker.memo = std::move(larger);
+    }
+    const std::uint64_t key = std::uint64_t{local} << 32 | code(input);
+    return place_for(worker.memo, key) = {key, &known, known.plain_delta - given, number, plain};
 }
 
 std::uint32_t Space::work_out(LocalId local, Input input) {
@@ -489,6 +496,10 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
     }
     sum_up(world, worker.sums);
     const std::vector<std::uint64_t>& sums = worker.sums;
+    worker.locals.resize(actors_);
+    for (NodeId node = 1; node <= actors_; ++node) {
+        worker.locals[node - 1] = &rules_.local(world[node - 1]);
+    }
     const std::size_t renamings = sums.size();
     const std::uint64_t used_hash = counter_hash(used);
     auto& added = worker.added;
@@ -573,8 +584,15 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
     };
     // A step that a node handles.
     const auto handle_one = [&](Step step, Input input, std::uint32_t taken, std::uint64_t then_used) {
+        const Worker::Entry& entry = known(world[step.node - 1], input, worker);
+        const std::uint64_t also = then_used == used ? 0 : counter_hash(then_used) - used_hash;
+        if (direct && entry.plain && !(step.kind == StepKind::crash && dead_stay_dead_)) {
+            out.push_back({step, entry.reaction, from_sum(sums[0] + entry.delta + also), 0});
+            return std::uint32_t{1};
+        }
         Transition t;
-        const Known& k = known(world[step.node - 1], input, worker, t.reaction);
+        t.reaction = entry.reaction;
+        const Known& k = *entry.known;
         const std::uint32_t choices = k.reaction.choices;
         step.draw = choices > 1 ? input.choice + 1 : 0;
         t.step = step;
@@ -587,9 +605,7 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         if (direct && !(settings_.per_epoch && r.claims) &&
             !(step.kind == StepKind::crash && dead_stay_dead_)) {
             t.broken = k.broken;
-            const std::uint64_t also = then_used == used ? 0 : counter_hash(then_used) - used_hash;
-            t.fingerprint = from_sum(sums[0] + k.plain_delta + also -
-                                     (step.kind == StepKind::deliver ? *message_hashes(taken) : 0));
+            t.fingerprint = from_sum(sums[0] + entry.delta + also);
             out.push_back(t);
             return choices;
         }
@@ -652,8 +668,31 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         handle({StepKind::start, first_to_start, 0}, {InputKind::start, 0}, 0, used);
         return;
     }
+    const bool may_lose = may(used, losses, budget.losses);
+    const bool may_copy = !keeps && may(used, duplicates, budget.duplicates);
+    // Most of what is ever asked: what a delivery does, where nothing else can become of a message.
+    const std::size_t delivered = direct && !may_lose && !may_copy ? in_flight.size() : 0;
+    for (std::size_t k = 0; k < delivered; ++k) {
+        const std::uint32_t id = in_flight[k];
+        if (k > 0 && in_flight[k - 1] == id) {
+            continue;  // another copy
+        }
+        const NodeId to = rules_.message(id).to;
+        const LocalInfo& receiver = *worker.locals[to - 1];
+        const Step step{StepKind::deliver, to, id};
+        if (!receiver.up) {
+            simple({StepKind::drop_at_down, to, id}, used, nullptr, item_hashes(id));
+        } else if (!receiver.paused) {
+            const Worker::Entry& entry = known(world[to - 1], {InputKind::deliver, id}, worker);
+            if (entry.plain) {
+                out.push_back({step, entry.reaction, from_sum(sums[0] + entry.delta), 0});
+            } else {
+                handle(step, {InputKind::deliver, id}, id, used);
+            }
+        }
+    }
     bool time_may_pass = timed_ && !in_flight.empty();
-    for (std::size_t k = 0; k < in_flight.size(); ++k) {
+    for (std::size_t k = delivered; k < in_flight.size(); ++k) {
         const std::uint32_t id = in_flight[k];
         if (timed_) {
             const Item each = items_[id];
@@ -679,19 +718,18 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         } else if (k > 0 && in_flight[k - 1] == id) {
             continue;  // another copy
         }
-        const LocalInfo& receiver = rules_.local(world[m.to - 1]);
+        const LocalInfo& receiver = *worker.locals[m.to - 1];
         const bool in_vain = !receiver.up || is_cut(used, m.from, m.to);
         if (!in_vain && !receiver.paused) {
             handle({StepKind::deliver, m.to, id}, {InputKind::deliver, message}, id, used);
         }
         if (in_vain && settings_.network != NetworkKind::duplicating) {
             simple({StepKind::drop_at_down, m.to, id}, used, nullptr, item_hashes(id));
-        } else if (may(used, losses, budget.losses)) {
+        } else if (may_lose) {
             simple({StepKind::lose, m.to, id}, count(used, losses, budget.losses), nullptr,
                    item_hashes(id));
         }
-        if (settings_.network != NetworkKind::duplicating && may(used, duplicates, budget.duplicates) &&
-            !too_many(in_flight.size() + 1)) {
+        if (may_copy && !too_many(in_flight.size() + 1)) {
             if (is_copy_too_many(in_flight, id)) {
                 worker.cut_off.copies = true;
                 continue;
@@ -701,8 +739,12 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
         }
     }
     const NodeId members = rules_.members();
+    const bool may_fail = may(used, crashes, budget.crashes) || may(used, reboots, budget.reboots) ||
+                          may(used, restarts, budget.restarts) || get(used, pauses) > 0 ||
+                          may(used, lost_disks, budget.lost_disks) ||
+                          may(used, pauses, budget.pauses);
     for (NodeId node = 1; node <= actors_; ++node) {
-        const LocalInfo& local = rules_.local(world[node - 1]);
+        const LocalInfo& local = *worker.locals[node - 1];
         if (local.up && !local.paused) {
             for (std::uint64_t armed = timed_ ? 0 : local.armed; armed != 0; armed &= armed - 1) {
                 const auto slot = static_cast<std::uint32_t>(std::countr_zero(armed));
@@ -715,7 +757,7 @@ void Space::expand(World world, Worker& worker, std::vector<Transition>& out) {
                 }
             }
         }
-        if (node > members) {
+        if (node > members || !may_fail) {
             continue;
         }
         if (local.up) {

@@ -29,6 +29,7 @@
 #include "electionlab/check/rules.h"
 #include "electionlab/check/stable_array.h"
 #include "electionlab/check/step.h"
+#include "electionlab/core/inlining.h"
 #include "electionlab/core/random.h"
 #include "electionlab/node/uniqueness.h"
 
@@ -108,16 +109,20 @@ public:
 
     private:
         friend class Space;
-        struct Entry {
+        // What is asked most of a reaction stands in the entry itself: half a line of cache.
+        struct alignas(32) Entry {
             std::uint64_t key = ~std::uint64_t{0};
             const Known* known = nullptr;
+            std::uint64_t delta = 0;     // without renamings, the message it was given taken away
             std::uint32_t reaction = 0;
+            bool plain = false;          // no draw, no bound, no claim, nothing broken
         };
         std::vector<Entry> memo = std::vector<Entry>(1024);
         std::size_t known = 0;
         std::vector<std::uint64_t> sums, own;
         std::vector<const std::uint64_t*> added, dropped;
         std::vector<std::uint32_t> scratch;
+        std::vector<const LocalInfo*> locals;  // of the nodes of a world
     };
 
     /// All actors started, in the order of their numbers.
@@ -252,7 +257,8 @@ private:
     [[nodiscard]] std::uint64_t least(const std::vector<std::uint64_t>& sums) const;
     void sum_up(World world, std::vector<std::uint64_t>& sums) const;
     void sort_messages(std::vector<std::uint32_t>& world, std::size_t begin) const;
-    const Known& known(LocalId local, Input input, Worker& worker, std::uint32_t& number);
+    const Worker::Entry& known(LocalId local, Input input, Worker& worker);
+    EL_COLD const Worker::Entry& learn(LocalId local, Input input, Worker& worker);
     std::uint32_t work_out(LocalId local, Input input);
     /// Whether a message more would be one copy too many.
     [[nodiscard]] bool is_copy_too_many(World in_flight, std::uint32_t item) const;

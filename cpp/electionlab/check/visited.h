@@ -4,11 +4,13 @@
 // before it: 19 to 27 bytes, everything included that a shortest path needs.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
 
+#include "electionlab/check/large_array.h"
 #include "electionlab/core/random.h"
 
 namespace electionlab::check {
@@ -25,22 +27,12 @@ public:
     /// Looks at fingerprints only: most of what is asked has been seen, and a number costs a second
     /// trip to memory.
     [[nodiscard]] bool contains(std::uint64_t fingerprint) const {
-        std::size_t i = place(fingerprint);
-        while (fingerprints_[i] != 0 && fingerprints_[i] != fingerprint) {
-            i = i + 1 == size_ ? 0 : i + 1;
-        }
-        return fingerprints_[i] != 0;
+        return fingerprints_[look_for(fingerprint)] != 0;
     }
     /// The number that a state was given; `no_state` if it was not seen.
     [[nodiscard]] StateId find(std::uint64_t fingerprint) const {
-        for (std::size_t i = place(fingerprint);; i = i + 1 == size_ ? 0 : i + 1) {
-            if (fingerprints_[i] == fingerprint) {
-                return ids_[i];
-            }
-            if (fingerprints_[i] == 0) {
-                return no_state;
-            }
-        }
+        const std::size_t i = look_for(fingerprint);
+        return fingerprints_[i] != 0 ? ids_[i] : no_state;
     }
     void prefetch(std::uint64_t fingerprint) const {
 #if defined(__GNUC__)
@@ -50,7 +42,7 @@ public:
     /// Adds a state that is not there yet.
     void add(std::uint64_t fingerprint, StateId id, StateId parent) {
         if ((count_ + 1) * 5 > size_ * 4) {
-            resize(size_ + size_ / 2);
+            resize((size_ + size_ / 2) / in_line * in_line);
         }
         insert(fingerprint, id);
         if (count_ % block == 0) {
@@ -77,16 +69,30 @@ public:
 
 private:
     static constexpr std::size_t block = 4096;
+    static constexpr std::size_t in_line = 8;  // fingerprints in a line of cache
 
     [[nodiscard]] std::size_t place(std::uint64_t fingerprint) const {
         // The high word of a product: any size will do, and the low bits choose the part.
         return static_cast<std::size_t>(scale_word(fingerprint, size_));
     }
-    void insert(std::uint64_t fingerprint, StateId id) {
-        std::size_t i = place(fingerprint);
-        while (fingerprints_[i] != 0) {
-            i = i + 1 == size_ ? 0 : i + 1;
+    // The next place to look: first round the line of cache, then in the next one.
+    [[nodiscard]] std::size_t after(std::size_t i, std::size_t tried) const {
+        const std::size_t line = i / in_line * in_line;
+        if (tried % in_line != 0) {
+            return line + (i + 1) % in_line;
         }
+        return line + in_line == size_ ? 0 : line + in_line;
+    }
+    // Where a fingerprint is, or would be: what is there is free then.
+    [[nodiscard]] std::size_t look_for(std::uint64_t fingerprint) const {
+        std::size_t i = place(fingerprint), tried = 1;
+        while (fingerprints_[i] != 0 && fingerprints_[i] != fingerprint) {
+            i = after(i, tried++);
+        }
+        return i;
+    }
+    void insert(std::uint64_t fingerprint, StateId id) {
+        const std::size_t i = look_for(fingerprint);
         fingerprints_[i] = fingerprint;
         ids_[i] = id;
     }
@@ -95,8 +101,9 @@ private:
         const auto old_ids = std::move(ids_);
         const std::size_t old_size = size_;
         size_ = size;
-        fingerprints_ = std::make_unique<std::uint64_t[]>(size);
-        ids_ = std::make_unique_for_overwrite<StateId[]>(size);
+        fingerprints_ = make_large<std::uint64_t>(size);
+        std::fill_n(fingerprints_.get(), size, 0);
+        ids_ = make_large<StateId>(size);
         for (std::size_t i = 0; i < old_size; ++i) {
             if (old[i] != 0) {
                 insert(old[i], old_ids[i]);
@@ -106,8 +113,8 @@ private:
 
     std::size_t size_ = 0;
     std::size_t count_ = 0;
-    std::unique_ptr<std::uint64_t[]> fingerprints_;  // 0: free
-    std::unique_ptr<StateId[]> ids_;
+    LargeArray<std::uint64_t> fingerprints_;  // 0: free
+    LargeArray<StateId> ids_;
     std::vector<std::unique_ptr<StateId[]>> parents_;
 };
 
