@@ -1,7 +1,7 @@
 // The engine's loop beside bare event loops that do the same queue operations with a trivial
 // handler, interleaved in one run: the ratio is the figure, absolute speeds swing with the machine.
-// The loops have the engine's own queue (a 4-ary heap), the standard library's binary heap, and a
-// calendar queue; the limit is the fastest of them.
+// The loops have the engine's own queue, the standard library's binary heap, and a calendar queue; the
+// limit is the fastest of them.
 //
 //     engine_loop [rounds [milliseconds of one measurement]]
 #include <algorithm>
@@ -172,7 +172,7 @@ struct Race {
         rates[3].values.push_back(rate(ms, [&] { return calendar.run(20'000); }));
     }
     void print() const {
-        const char* names[] = {"engine", "4-ary heap", "binary heap", "calendar"};
+        const char* names[] = {"engine", "its queue", "binary heap", "calendar"};
         std::size_t best = 1;
         std::printf("Raft, %4u nodes:", nodes);
         for (std::size_t i = 0; i < 4; ++i) {

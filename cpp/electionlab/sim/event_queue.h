@@ -1,116 +1,127 @@
-// The queue of events to come: a 4-ary heap of 16-byte keys.
+// The queue of events to come: a heap, and once many wait, a heap of today's and a calendar.
 //
 // The order is (time, order number) and nothing else, so that any other queue with that order may
-// take its place without changing a single run. Bodies stay where they are; only keys move.
+// take its place without changing a single run.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "electionlab/core/inlining.h"
-#include "electionlab/core/time.h"
+#include "electionlab/sim/calendar.h"
+#include "electionlab/sim/key_heap.h"
 
 namespace electionlab {
 
-/// A key of the queue: when, then in which order it was scheduled, and where its body lies.
-struct QueueKey {
-    static constexpr int slot_bits = 24;
-
-    std::int64_t at = 0;
-    std::uint64_t order_and_slot = 0;
-
-    static constexpr QueueKey make(Instant at, std::uint64_t order, std::uint32_t slot) {
-        return {at.ns, order << slot_bits | slot};
-    }
-    [[nodiscard]] std::uint64_t order() const { return order_and_slot >> slot_bits; }
-    [[nodiscard]] std::uint32_t slot() const {
-        return static_cast<std::uint32_t>(order_and_slot & ((1U << slot_bits) - 1));
-    }
-    [[nodiscard]] bool before(const QueueKey& other) const {
-        return at != other.at ? at < other.at : order_and_slot < other.order_and_slot;
-    }
-};
-
 class EventQueue {
 public:
-    [[nodiscard]] bool empty() const { return size_ == 0; }
-    [[nodiscard]] std::size_t size() const { return size_; }
-    [[nodiscard]] const QueueKey& top() const { return heap_.front(); }
-    /// All keys, in no particular order.
-    [[nodiscard]] std::span<const QueueKey> keys() const { return {heap_.data(), size_}; }
-    void clear() { size_ = 0; }
+    EventQueue() = default;
+    EventQueue(const EventQueue& other) : near_(other.near_), calendar_(copy(other.calendar_)) {}
+    EventQueue& operator=(const EventQueue& other) {
+        if (this != &other) {
+            near_ = other.near_;
+            calendar_ = copy(other.calendar_);
+        }
+        return *this;
+    }
+    EventQueue(EventQueue&&) = default;
+    EventQueue& operator=(EventQueue&&) = default;
+    ~EventQueue() = default;
+
+    [[nodiscard]] bool empty() const { return near_.empty(); }
+    [[nodiscard]] std::size_t size() const {
+        return near_.size() + (calendar_ ? calendar_->size() : 0);
+    }
+    [[nodiscard]] const QueueKey& top() const { return near_.top(); }
+
+    /// Shows all keys to `visit`, in no particular order.
+    template <class Visit>
+    void for_each(const Visit& visit) const {
+        for (const QueueKey& key : near_.keys()) {
+            visit(key);
+        }
+        if (calendar_) {
+            calendar_->for_each(visit);
+        }
+    }
+    /// All keys, earliest first.
+    [[nodiscard]] EL_COLD std::vector<QueueKey> keys() const {
+        std::vector<QueueKey> keys;
+        keys.reserve(size());
+        for_each([&](const QueueKey& key) { keys.push_back(key); });
+        std::sort(keys.begin(), keys.end(), [](const auto& a, const auto& b) { return a.before(b); });
+        return keys;
+    }
+
+    void clear() {
+        near_.clear();
+        if (calendar_) {
+            calendar_->clear();
+        }
+    }
 
     EL_HOT void push(QueueKey key) {
-        if (size_ == heap_.size()) {
-            grow();
+        if (calendar_ && is_for_later(key)) {
+            return;
         }
-        sift_up(size_++, key);
+        if (near_.full()) {
+            return grow(key);
+        }
+        near_.push(key);
     }
 
     EL_HOT void pop() {
-        if (--size_ > 0) {
-            sift_down(0, heap_[size_]);
+        near_.pop();
+        if (calendar_) {
+            if (near_.empty()) {
+                turn();
+            }
+            calendar_->note_pop(near_);
         }
     }
 
     /// Takes out the key of a body; linear, for what users do by hand.
     EL_COLD bool remove(std::uint32_t slot) {
-        for (std::size_t i = 0; i < size_; ++i) {
-            if (heap_[i].slot() == slot) {
-                const QueueKey last = heap_[--size_];
-                if (i < size_) {
-                    if (i > 0 && last.before(heap_[(i - 1) / 4])) {
-                        sift_up(i, last);
-                    } else {
-                        sift_down(i, last);
-                    }
-                }
-                return true;
-            }
+        const bool found = near_.remove(slot) || (calendar_ && calendar_->remove(slot));
+        if (near_.empty() && calendar_) {
+            turn();
         }
-        return false;
+        return found;
     }
 
 private:
-    EL_COLD void grow() { heap_.resize(std::max(2 * size_, std::size_t{16})); }
+    static constexpr std::size_t many = 32;  // beyond these a calendar is faster than a heap
 
-    EL_HOT void sift_up(std::size_t hole, QueueKey key) {
-        while (hole > 0) {
-            const std::size_t parent = (hole - 1) / 4;
-            if (!key.before(heap_[parent])) {
-                break;
-            }
-            heap_[hole] = heap_[parent];
-            hole = parent;
-        }
-        heap_[hole] = key;
+    static std::unique_ptr<Calendar> copy(const std::unique_ptr<Calendar>& other) {
+        return other ? std::make_unique<Calendar>(*other) : nullptr;
     }
 
-    EL_HOT void sift_down(std::size_t hole, QueueKey key) {
-        for (;;) {
-            const std::size_t first = hole * 4 + 1;
-            if (first >= size_) {
-                break;
-            }
-            std::size_t best = first;
-            const std::size_t end = first + 4 < size_ ? first + 4 : size_;
-            for (std::size_t child = first + 1; child < end; ++child) {
-                best = heap_[child].before(heap_[best]) ? child : best;
-            }
-            if (!heap_[best].before(key)) {
-                break;
-            }
-            heap_[hole] = heap_[best];
-            hole = best;
+    // The earliest key is always in `near_`.
+    bool is_for_later(QueueKey key) {
+        if (near_.empty()) {
+            calendar_->start_at(key);
         }
-        heap_[hole] = key;
+        return calendar_->take(key);
     }
 
-    std::vector<QueueKey> heap_;  // the first `size_` of them; the others are room
-    std::size_t size_ = 0;
+    EL_COLD void grow(QueueKey key) {
+        near_.push(key);
+        if (!calendar_ && near_.size() > many) {
+            calendar_ = std::make_unique<Calendar>(near_);
+        }
+    }
+    EL_COLD void turn() {
+        if (!calendar_->empty()) {
+            calendar_->turn(near_);
+        }
+    }
+
+    KeyHeap near_;  // what is due today
+    std::unique_ptr<Calendar> calendar_;
 };
 
 }  // namespace electionlab

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -240,7 +241,7 @@ private:
     }
     void repair(const Action& action, NodeId node, Duration after);
     NodeId resolve(const Action& action, NodeId trigger, const std::uint64_t* word);
-    const QueueKey* find_message(std::int64_t number) const;
+    std::optional<QueueKey> find_message(std::int64_t number) const;
     [[noreturn]] void refuse_message(std::int64_t number) const;
     [[nodiscard]] bool has_left(std::uint32_t slot) const { return bodies_[slot].sent <= now_; }
 

@@ -15,7 +15,7 @@ const Event& Simulation<P>::apply(const Action& action) {
         case ActionKind::drop:
         case ActionKind::duplicate:
         case ActionKind::delay:
-            if (const QueueKey* key = find_message(action.message); key == nullptr) {
+            if (const auto key = find_message(action.message); !key) {
                 refuse_message(action.message);
             } else if (action.kind == ActionKind::deliver && !has_left(key->slot())) {
                 invalid("message", std::to_string(action.message),

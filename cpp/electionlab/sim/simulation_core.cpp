@@ -276,9 +276,9 @@ std::vector<PendingEvent> SimulationCore::in_order(std::vector<OrderedPending> a
 
 std::vector<SimulationCore::Due> SimulationCore::dues() const {
     std::vector<Due> dues;
-    for (const QueueKey& key : queue_.keys()) {
+    queue_.for_each([&](const QueueKey& key) {
         dues.push_back({key.at, key.order(), key.slot(), false});
-    }
+    });
     for (std::size_t slot = 0; slot < timers_.size(); ++slot) {
         if (timers_.armed(slot)) {
             dues.push_back({timers_.at(slot).at, timers_.at(slot).order, slot, true});

@@ -13,13 +13,13 @@ void Simulation<P>::doom_departed() {
     if (network_.cuts() == 0) {
         return;
     }
-    for (const QueueKey& key : queue_.keys()) {
+    queue_.for_each([&](const QueueKey& key) {
         Pending& p = bodies_[key.slot()];
         if (p.kind == PendingKind::message && p.sent <= now_ && network_.is_cut(p.from, p.to) &&
             p.sent > cut_since_.at(p.from, p.to)) {
             p.doomed = true;
         }
-    }
+    });
 }
 
 // What is on its way arrives before what is sent from now on, on links that are FIFO.
@@ -35,7 +35,7 @@ void Simulation<P>::keep_order_of_links() {
             last = std::max(last, Instant{key.at});
         }
     };
-    std::for_each(queue_.keys().begin(), queue_.keys().end(), note);
+    queue_.for_each(note);
     std::for_each(stopped_.begin(), stopped_.end(), note);
 }
 

@@ -202,16 +202,14 @@ void Simulation<P>::lose(std::uint32_t slot, DropReason reason) {
 
 // Of the copies of a message, which share its number, the one that is due first.
 template <class P>
-const QueueKey* Simulation<P>::find_message(std::int64_t number) const {
-    const QueueKey* found = nullptr;
+std::optional<QueueKey> Simulation<P>::find_message(std::int64_t number) const {
     for (const QueueKey& key : queue_.keys()) {
         const Pending& p = bodies_[key.slot()];
-        if (p.kind == PendingKind::message && p.number == number &&
-            (found == nullptr || key.before(*found))) {
-            found = &key;
+        if (p.kind == PendingKind::message && p.number == number) {
+            return key;
         }
     }
-    return found;
+    return std::nullopt;
 }
 
 template <class P>
@@ -239,8 +237,8 @@ void Simulation<P>::refuse_message(std::int64_t number) const {
 
 template <class P>
 bool Simulation<P>::touch_message(const Action& action) {
-    const QueueKey* key = find_message(action.message);
-    if (key == nullptr || (action.kind == ActionKind::deliver && !has_left(key->slot()))) {
+    const std::optional<QueueKey> key = find_message(action.message);
+    if (!key || (action.kind == ActionKind::deliver && !has_left(key->slot()))) {
         return false;  // a scheduled action: the message is gone by now, or still to come
     }
     const std::uint32_t slot = key->slot();

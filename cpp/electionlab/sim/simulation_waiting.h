@@ -169,12 +169,12 @@ void Simulation<P>::clear_line(NodeId node) {
 template <class P>
 void Simulation<P>::hold_unsent(NodeId node) {
     const std::size_t known = stopped_.size();
-    for (const QueueKey& key : queue_.keys()) {
+    queue_.for_each([&](const QueueKey& key) {
         const Pending& p = bodies_[key.slot()];
         if (p.kind == PendingKind::message && p.from == node && p.sent > now_) {
             stopped_.push_back(key);
         }
-    }
+    });
     const auto added = stopped_.begin() + static_cast<std::ptrdiff_t>(known);
     std::sort(added, stopped_.end(), [](const auto& a, const auto& b) { return a.before(b); });
     for (std::size_t i = known; i < stopped_.size(); ++i) {
