@@ -158,8 +158,10 @@ void Ring::announce(State& s, const Context& ctx, const IdList& visited, Effects
     }
     if (ctx.options.mutations.has(RingMutation::first_on_list_leads)) {
         leader = visited.front();
+        effects.note("finds node {} to be the first on the list: it leads", leader);
+    } else {
+        effects.note("finds node {} to be the highest on the list: it leads", leader);
     }
-    effects.note("finds node {} to be the highest on the list: it leads", leader);
     follow(s, ctx, leader, effects);
     if (!ctx.options.mutations.has(RingMutation::no_coordinator_round)) {
         pass_on(s, ctx, leader, IdList{ctx.self}, effects);
