@@ -20,21 +20,13 @@ namespace electionlab {
 class Calendar {
 public:
     /// Makes a calendar of the keys of `near`, which keeps those of the first day.
-    explicit Calendar(KeyHeap& near) {
-        std::vector<QueueKey> keys(near.keys().begin(), near.keys().end());
-        const auto middle = keys.begin() + static_cast<std::ptrdiff_t>(keys.size() / 2);
-        std::nth_element(keys.begin(), middle, keys.end(),
-                         [](const QueueKey& a, const QueueKey& b) { return a.before(b); });
-        // The later half may lie anywhere.
-        const auto gap = (middle->at - near.top().at) / (middle - keys.begin());
-        lay_out(gap > 0 ? bits_for(gap) : 14, keys.size(), keys, near);
-    }
+    explicit Calendar(KeyHeap& near) { lay_out_afresh(near); }
 
     [[nodiscard]] std::size_t size() const { return in_ring_ + far_.size(); }
     [[nodiscard]] bool empty() const { return size() == 0; }
 
-    /// Takes a key that is due on a later day; false: it is due today, or earlier.
-    EL_HOT bool take(QueueKey key) {
+    /// Takes a key that is due on a later day; false: it is due today, or earlier, and for `near`.
+    EL_HOT bool take(QueueKey key, KeyHeap& near) {
         const std::int64_t day = key.at >> day_bits_;
         if (day <= today_) {
             return false;
@@ -42,7 +34,7 @@ public:
         if (day - today_ < days()) {
             put(day, key);
         } else {
-            far_.push(key);
+            put_far(key, near);
         }
         return true;
     }
@@ -56,7 +48,7 @@ public:
         while (!far_.empty() && (far_.top().at >> day_bits_) - today_ < days()) {
             const QueueKey key = far_.top();
             far_.pop();
-            if (!take(key)) {
+            if (!take(key, near)) {
                 near.push(key);
             }
         }
@@ -145,6 +137,13 @@ private:
         mark(day, true);
         ++in_ring_;
     }
+    // When most lie beyond the ring, its days are too short.
+    EL_COLD void put_far(QueueKey key, KeyHeap& near) {
+        far_.push(key);
+        if (far_.size() > heads_.size()) {
+            lay_out_afresh(near);
+        }
+    }
     EL_COLD void make_room(std::uint32_t slot) {
         links_.resize(std::max<std::size_t>(std::bit_ceil(std::size_t{slot} + 1), 128));
     }
@@ -184,10 +183,24 @@ private:
             heads_.size() <= 16 * std::max(waiting, least_days / 4)) {
             return start_looking(near.top().at, waiting);
         }
+        lay_out(bits, waiting, all_keys(near), near);
+    }
+
+    // Nothing is known of how often keys come: the earlier half of those that wait must do.
+    EL_COLD void lay_out_afresh(KeyHeap& near) {
+        std::vector<QueueKey> keys = all_keys(near);
+        const auto middle = keys.begin() + static_cast<std::ptrdiff_t>(keys.size() / 2);
+        std::nth_element(keys.begin(), middle, keys.end(),
+                         [](const QueueKey& a, const QueueKey& b) { return a.before(b); });
+        const std::int64_t gap = (middle->at - near.top().at) / (middle - keys.begin());
+        lay_out(gap > 0 ? bits_for(gap) : 14, keys.size(), keys, near);
+    }
+
+    [[nodiscard]] std::vector<QueueKey> all_keys(const KeyHeap& near) const {
         std::vector<QueueKey> keys(near.keys().begin(), near.keys().end());
         keys.reserve(size() + near.size());
         for_each([&](const QueueKey& key) { keys.push_back(key); });
-        lay_out(bits, waiting, keys, near);
+        return keys;
     }
 
     void lay_out(int day_bits, std::size_t room, const std::vector<QueueKey>& keys, KeyHeap& near) {
@@ -200,7 +213,7 @@ private:
         day_bits_ = day_bits;
         today_ = first >> day_bits;
         for (const QueueKey& key : keys) {
-            if (!take(key)) {
+            if (!take(key, near)) {
                 near.push(key);
             }
         }

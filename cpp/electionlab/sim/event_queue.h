@@ -105,7 +105,7 @@ private:
         if (near_.empty()) {
             calendar_->start_at(key);
         }
-        return calendar_->take(key);
+        return calendar_->take(key, near_);
     }
 
     EL_COLD void grow(QueueKey key) {
