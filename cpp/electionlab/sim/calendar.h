@@ -87,21 +87,21 @@ public:
 
     template <class Visit>
     void for_each(const Visit& visit) const {
-        for (const std::uint32_t head : heads_) {
-            for (std::uint32_t slot = head; slot != none; slot = links_[slot].next) {
+        for_each_marked([&](std::size_t day) {
+            for (std::uint32_t slot = heads_[day]; slot != none; slot = links_[slot].next) {
                 visit(links_[slot].key);
             }
-        }
+        });
         for (const QueueKey& key : far_.keys()) {
             visit(key);
         }
     }
 
     void clear() {
-        if (in_ring_ > 0) {
-            std::fill(heads_.begin(), heads_.end(), none);
-            std::fill(marks_.begin(), marks_.end(), 0);
-        }
+        for_each_marked([&](std::size_t day) {
+            heads_[day] = none;
+            mark(static_cast<std::int64_t>(day), false);
+        });
         far_.clear();
         in_ring_ = 0;
         today_ = 0;
@@ -153,6 +153,14 @@ private:
         const std::uint64_t bit = std::uint64_t{1} << (place(day) % 64);
         std::uint64_t& word = marks_[place(day) / 64];
         word = has_keys ? word | bit : word & ~bit;
+    }
+    template <class Visit>
+    void for_each_marked(const Visit& visit) const {
+        for (std::size_t word = 0; in_ring_ > 0 && word < marks_.size(); ++word) {
+            for (std::uint64_t bits = marks_[word]; bits != 0; bits &= bits - 1) {
+                visit(word * 64 + static_cast<std::size_t>(std::countr_zero(bits)));
+            }
+        }
     }
     EL_HOT std::int64_t next_day() {
         const std::size_t from = place(today_ + 1);

@@ -203,13 +203,14 @@ void Simulation<P>::lose(std::uint32_t slot, DropReason reason) {
 // Of the copies of a message, which share its number, the one that is due first.
 template <class P>
 std::optional<QueueKey> Simulation<P>::find_message(std::int64_t number) const {
-    for (const QueueKey& key : queue_.keys()) {
+    std::optional<QueueKey> found;
+    queue_.for_each([&](const QueueKey& key) {
         const Pending& p = bodies_[key.slot()];
-        if (p.kind == PendingKind::message && p.number == number) {
-            return key;
+        if (p.kind == PendingKind::message && p.number == number && (!found || key.before(*found))) {
+            found = key;
         }
-    }
-    return std::nullopt;
+    });
+    return found;
 }
 
 template <class P>

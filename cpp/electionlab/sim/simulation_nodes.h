@@ -17,13 +17,14 @@ bool Simulation<P>::crash(NodeId node) {
     clear_line(node);
     if (!slot.up) {  // it does not start
         slot.started = true;
-        for (const QueueKey& key : queue_.keys()) {
-            if (bodies_[key.slot()].kind == PendingKind::start && bodies_[key.slot()].to == node) {
-                const std::uint32_t start = key.slot();
-                queue_.remove(start);
-                free_slot(start);
-                break;
-            }
+        std::uint32_t start = no_slot;
+        queue_.for_each([&](const QueueKey& key) {
+            const Pending& p = bodies_[key.slot()];
+            start = p.kind == PendingKind::start && p.to == node ? key.slot() : start;
+        });
+        if (start != no_slot) {
+            queue_.remove(start);
+            free_slot(start);
         }
         return true;
     }
