@@ -242,7 +242,7 @@ def nfd_s_quality(
         detection_bound_ms=delta + eta,
         mistake_recurrence_ms=eta / p_s if p_s > 0 else math.inf,
         mistake_duration_ms=area / p_s if p_s > 0 else math.nan,
-        query_accuracy=1 - area / eta,
+        query_accuracy=max(0.0, 1 - area / eta),  # weights are rounded
         p_0=p_0,
         q_0=q_0,
         p_s=p_s,

@@ -29,6 +29,7 @@ from electionlab.plot import history, style
 
 @pytest.fixture(autouse=True)
 def nothing_else_is_touched(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    plt.close("all")  # those of other files
     settings = dict(mpl.rcParams)
     yield
     plt.close("all")
