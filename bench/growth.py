@@ -150,7 +150,7 @@ def by_trials(most: int) -> list[Row]:
     trials = 1000
     while trials <= most:
         times: dict[int, list[float]] = {1: [], 2: []}
-        for _ in range(9 if trials <= 10_000 else 3 if trials <= 100_000 else 1):
+        for _ in range(9 if trials <= 10_000 else 3 if trials <= 1_000_000 else 1):
             for threads, taken in times.items():
                 taken.append(seconds(trials, threads))
         for threads, taken in times.items():
@@ -211,7 +211,7 @@ def plot(rows: list[Row], file: Path) -> None:
     gain.plot([*count[2]], [count[2][n] / count[1][n] for n in count[2]], color=COLOURS[2],
               marker="^", ms=4.5, lw=1.3)  # fmt: skip
     gain.axhline(2, color="0.5", linestyle=":", linewidth=1)
-    gain.set(xscale="log", xlabel="trials", ylabel="two threads / one", ylim=(0, 2.2))
+    gain.set(xscale="log", xlabel="trials", ylabel="two threads / one", ylim=(0, 2.5))
     for axes in panels.flat:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
